@@ -1,0 +1,268 @@
+"""The command line: the engine's functions without a window."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from core import version
+from core.config import files
+from core.config.options import DatasetConfig, PreviewConfig, RunConfig
+from core.errors import UserError
+from core.project import demo as demo_project
+from core.project.layout import Project, base_path, create
+from core.protocol import wire
+from core.protocol.events import (
+    AdapterSaved,
+    Event,
+    RunStarted,
+    StepDone,
+    StyleMeasured,
+    Warned,
+)
+from core.protocol.events import Progress as Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+app = App(name="stylewright", version=version.VERSION, help="Teach an image model an art style.")
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print events as JSON lines.")]
+Changes = Annotated[
+    list[str] | None,
+    Parameter(name="--set", negative="", help="Change an option: section.option=value."),
+]
+
+
+@app.command
+def demo(out: Path | None = None, *, steps: int = 300, json: Json = False) -> None:
+    """Train the demo style from end to end; needs no display.
+
+    Args:
+        out: A new folder for the project; a temporary one by default.
+        steps: How long to train.
+        json: Print events as JSON lines.
+    """
+    from core.training import sheet
+    from core.training.control import Control
+    from core.training.train import train as train_events
+
+    root = out or Path(tempfile.mkdtemp(prefix="stylewright-demo-"))
+    config = demo_project.shortened(demo_project.demo_config(), steps)
+    project = demo_project.create_demo(root, config)
+    _show(train_events(project, Control()), as_json=json)
+    run = project.run("")
+    prompts = config.preview.prompts
+    rows = [
+        ("before", [run.preview_file(0, i) for i in range(len(prompts))]),
+        ("after", [run.preview_file(steps, i) for i in range(len(prompts))]),
+    ]
+    picture = run.root / "before-after.png"
+    subjects = [prompt.partition(",")[0] for prompt in prompts]
+    sheet.write(picture, rows, subjects)
+    if not json:
+        _console().print(f"Before and after: {picture}", soft_wrap=True, highlight=False)
+
+
+@app.command
+def new(project: Path, *, base: str, images: list[Path], name: str = "", trigger: str = "") -> None:
+    """Make a project from folders of pictures, which are used where they are.
+
+    Args:
+        project: A new folder.
+        base: The base model's folder, or "demo".
+        images: Folders of pictures with captions in .txt files.
+        name: Of the adapter; the folder's name by default.
+        trigger: A word put in front of every caption.
+    """
+    where = base if base == "demo" else str(Path(base).expanduser().absolute())
+    config = RunConfig(
+        name=name or project.absolute().name,
+        base=where,
+        dataset=DatasetConfig(
+            folders=tuple(str(folder.absolute()) for folder in images), trigger=trigger
+        ),
+        preview=PreviewConfig(prompts=(trigger,) if trigger else ()),
+    )
+    create(project, config)
+    _console().print(f"Made {Project(project).config_file}. Next: stylewright train {project}")
+
+
+@app.command
+def train(
+    project: Path, *, resume: str | None = None, changes: Changes = None, json: Json = False
+) -> None:
+    """Train a project's next run, or go on with one.
+
+    Args:
+        project: The project's folder.
+        resume: A run's folder name, or "newest".
+        changes: Options for this run and the next ones.
+        json: Print events as JSON lines.
+    """
+    from core.training.control import Control
+    from core.training.train import train as train_events
+
+    opened = Project(project)
+    if changes:
+        opened.save(files.with_changes(opened.config(), changes))
+    name = None if resume is None else resume.removeprefix("newest")
+    _show(train_events(opened, Control(), name), as_json=json)
+
+
+@app.command
+def sample(
+    base: str,
+    *,
+    prompt: str,
+    out: Path,
+    adapter: Path | None = None,
+    weight: float = 1.0,
+    seed: int = 1,
+    guidance: float = 7.0,
+    guidance_rescale: float = 0.0,
+    inference_steps: int = 25,
+) -> None:
+    """Draw one picture with a base model and, if given, an adapter."""
+    from core.adapters import lora
+    from core.families.family import DrawOptions
+    from core.families.registry import family_of
+    from core.training import device, export, preview
+
+    path = base_path(base, Path.cwd())
+    family = family_of(path)
+    chosen = device.choose("auto")
+    parts = family.load(path, chosen.device, chosen.weights)
+    if adapter is not None:
+        nets = parts.nets(text_encoders=True)
+        lora.attach(nets, export.read(adapter, family, nets)[0])
+        lora.set_weight(nets, weight)
+    edge = parts.size_px
+    options = DrawOptions(edge, edge, inference_steps, guidance, guidance_rescale)
+    (picture,) = family.draw(parts, [prompt], [seed], options)
+    preview.write_png(out, picture, {"prompt": prompt, "seed": str(seed)})
+
+
+@app.command
+def export(
+    source: Path,
+    *,
+    out: Path,
+    layout: Annotated[Literal["kohya", "diffusers", "peft"], Parameter(name="--format")] = "kohya",
+) -> None:
+    """Write a run's adapter in another program's format.
+
+    Args:
+        source: A run's folder, or an adapter file in it.
+        out: The file to write; for peft a folder.
+        layout: kohya for ComfyUI, Forge and A1111; diffusers; peft.
+    """
+    from core.worker.jobs import export_to
+
+    _console().print(f"Wrote {export_to(source, layout, out)}", soft_wrap=True, highlight=False)
+
+
+@app.command
+def check(project: Path) -> None:
+    """Tell what is wrong with a project's pictures and settings, all at once.
+
+    Args:
+        project: The project's folder.
+    """
+    from core.data.scan import scan
+
+    opened = Project(project)
+    config = opened.config()
+    dataset = scan(opened.folders(config))
+    console = _console()
+    for finding in dataset.findings:
+        console.print(str(finding), soft_wrap=True, highlight=False)
+    console.print(f"{len(dataset.pictures)} pictures can be used.")
+    if not dataset.pictures:
+        raise UserError("There is nothing to train on.", hint="Add pictures to the project.")
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; returns the exit code: 0 done, 2 a failure the person can act on."""
+    try:
+        app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
+    except UserError as error:
+        Console(stderr=True).print(
+            f"[bold]{error.message}[/]\n{error.hint}".strip(), highlight=False
+        )
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout)
+
+
+def _show(events: Iterable[Event], *, as_json: bool) -> None:
+    """Print events as lines of JSON, or as a person reads them."""
+    if as_json:
+        for event in events:
+            sys.stdout.buffer.write(wire.to_line(event))
+            sys.stdout.buffer.flush()
+        return
+    console = _console()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+    )
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("Starting", total=1)
+        for event in events:
+            match event:
+                case Phase(phase=phase, done=done, total=total):
+                    bar.update(task, description=phase, completed=done, total=total or 1)
+                case StepDone(step=step, loss=loss):
+                    bar.update(task, description=f"Training, loss {loss:.4f}", completed=step)
+                    if not console.is_terminal and step % 50 == 0:
+                        _line(
+                            console,
+                            f"step {step}, loss {loss:.4f}, {event.seconds_left:.0f} s left",
+                        )
+                case RunStarted(steps=steps):
+                    bar.update(task, description="Training", completed=0, total=steps)
+                    _line(console, _started(event))
+                case Warned(message=message):
+                    _line(console, f"Note: {message}")
+                case AdapterSaved(path=path):
+                    _line(console, f"Adapter: {path}")
+                case StyleMeasured():
+                    _line(console, in_words(event))
+                case _:
+                    pass
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def _started(event: RunStarted) -> str:
+    share = event.trainable / event.total
+    return (
+        f"Run {event.run}: {event.steps} steps on {event.pictures} pictures, {event.device}; "
+        f"training {event.trainable:,} of {event.total:,} numbers ({share:.2%})."
+    )
+
+
+def in_words(style: StyleMeasured) -> str:
+    """The change of style as a sentence, with its own check."""
+    nearer = 1 - style.after / style.before
+    change = f"{nearer:.0%} nearer to" if nearer >= 0 else f"{-nearer:.0%} further from"
+    return (
+        f"Style: the previews are {change} your pictures "
+        f"(distance {style.before:.2f} before, {style.after:.2f} after; your pictures are 1.00 "
+        f"apart). Check: this measure tells your pictures from untrained ones in "
+        f"{style.check:.0%} of pairs."
+    )

@@ -1,0 +1,128 @@
+"""Read and write run files (TOML), and apply `--set` changes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from core.config.options import SCHEMA, RunConfig
+from core.errors import ConfigError, NewerVersionError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def write_beside(path: Path, content: bytes) -> None:
+    """Write a new file next to `path`, flush it to the disk and rename it into place.
+
+    Whoever reads `path` sees the old content or the new, never a part.
+
+    Raises:
+        StorageError: The folder is not writable or the disk is full; `path` is unchanged.
+    """
+    beside: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        beside = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
+        beside.replace(path)
+    except OSError as error:
+        if beside is not None:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+        raise StorageError.writing(path, error) from error
+
+
+def _umask() -> int:
+    """The process's umask: mkstemp makes private files, a caption should not become one."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def decode(content: bytes, path: Path) -> RunConfig:
+    """A run file's content; `path` is for the messages.
+
+    Raises:
+        NewerVersionError: Its schema is above ours.
+        ConfigError: Not TOML, an unknown option or a value out of bounds.
+    """
+    try:
+        tree: Any = msgspec.toml.decode(content)
+        schema = tree.get("schema", SCHEMA)
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise NewerVersionError(
+                f"{path} was written by a newer version of Stylewright.",
+                hint="Update Stylewright to open it. Nothing in it was changed.",
+            )
+        return msgspec.convert(tree, RunConfig)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be used: {error}.", hint="Correct that line, or restore the file."
+        ) from error
+
+
+def load(path: Path) -> RunConfig:
+    """Read a run file.
+
+    Raises:
+        ConfigError, NewerVersionError: See `decode`; also when the file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read.", hint="Choose a folder that holds a Stylewright project."
+        ) from error
+    return decode(content, path)
+
+
+def save(config: RunConfig, path: Path) -> None:
+    """Write a run file.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    write_beside(path, msgspec.toml.encode(config))
+
+
+def with_changes(config: RunConfig, changes: Iterable[str]) -> RunConfig:
+    """`config` with dotted options replaced: `training.steps=400`.
+
+    Raises:
+        ConfigError: No such option, or a value that does not fit it.
+    """
+    tree: dict[str, Any] = msgspec.to_builtins(config)
+    for change in changes:
+        name, equals, text = change.partition("=")
+        *sections, option = name.strip().split(".")
+        place: Any = tree
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if not equals or not isinstance(place, dict) or option not in place:
+            raise ConfigError(
+                f"There is no option {name!r} to set.", hint="Write it as training.steps=400."
+            )
+        place[option] = _value(text)
+    try:
+        return msgspec.convert(tree, RunConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"That setting cannot be used: {error}.") from error
+
+
+def _value(text: str) -> object:
+    """A number, true or false, a JSON list or string; anything else is itself a string."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text

@@ -1,0 +1,85 @@
+"""The options of a run as frozen structs: bounds and texts stand in the types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+SCHEMA = 1  # raise on a rename or removal; a new field with a default is compatible
+
+Edge = Annotated[int, Meta(ge=64, le=4096, description="Edge of a square of the same area, px.")]
+Steps = Annotated[int, Meta(ge=1, le=1_000_000, description="Optimizer steps of the whole run.")]
+BatchSize = Annotated[int, Meta(ge=1, le=256, description="Pictures in one step.")]
+LearningRate = Annotated[float, Meta(ge=0, le=10, description="Peak learning rate; 0 is off.")]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1, description="Every random number comes from it.")]
+Share = Annotated[float, Meta(ge=0, lt=1, description="A share, 0 to 1.")]
+Rank = Annotated[int, Meta(ge=1, le=512, description="Inner width r of the pair A, B.")]
+Alpha = Annotated[float, Meta(gt=0, description="The update is scaled by alpha / rank.")]
+Every = Annotated[int, Meta(ge=0, description="In steps; 0 is only at the end.")]
+
+
+class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the pictures are and how they are read."""
+
+    folders: tuple[str, ...] = ("images",)  # relative to the project, or absolute
+    resolution_px: Edge = 512
+    trigger: str = ""  # put before every caption that lacks it
+    caption_dropout: Share = 0.05  # share of captions left empty, for guidance to work
+
+
+class AdapterConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The trainable part: LoRA on the attention layers (Hu et al. 2021, arXiv:2106.09685)."""
+
+    rank: Rank = 16
+    alpha: Alpha = 16.0
+    dropout: Share = 0.0
+    targets: Literal["attention"] = "attention"
+    text_encoder: bool = True  # train the text encoder's attention layers, too
+
+
+class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the adapter is trained."""
+
+    steps: Steps = 1500
+    batch_size: BatchSize = 1
+    learning_rate: LearningRate = 1e-4
+    text_encoder_learning_rate: LearningRate = 5e-5
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup_steps: Annotated[int, Meta(ge=0)] = 0
+    weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    max_grad_norm: Annotated[float, Meta(gt=0)] = 1.0
+    min_snr_gamma: Annotated[float, Meta(ge=0)] = 0.0  # 0 is off (arXiv:2303.09556)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: Seed = 0
+    checkpoint_every: Every = 250
+    keep_checkpoints: Annotated[int, Meta(ge=1)] = 2
+
+    def __post_init__(self) -> None:
+        if self.warmup_steps >= self.steps:
+            raise ValueError(
+                f"warmup_steps must be below steps, got {self.warmup_steps} of {self.steps}"
+            )
+
+
+class PreviewConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The pictures drawn while training: same prompts and seeds at every step."""
+
+    prompts: tuple[str, ...] = ()
+    every: Every = 250
+    inference_steps: Annotated[int, Meta(ge=1, le=200)] = 25
+    guidance: Annotated[float, Meta(ge=1, le=30)] = 7.0
+    guidance_rescale: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    seed: Seed = 1
+
+
+class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole run. `project.toml` holds the next one, `run.toml` one that was started."""
+
+    schema: int = SCHEMA
+    name: str
+    base: str  # a diffusers folder: absolute, or relative to the project; or "demo"
+    dataset: DatasetConfig = DatasetConfig()
+    adapter: AdapterConfig = AdapterConfig()
+    training: TrainingConfig = TrainingConfig()
+    preview: PreviewConfig = PreviewConfig()

@@ -1,0 +1,1 @@
+"""Pictures and captions: found, read, sized, encoded once, and put into batches."""

@@ -1,0 +1,53 @@
+"""Encoded pictures and captions on disk, under names made of what they were made from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import safetensors
+import safetensors.torch
+
+from core.config.files import write_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+
+def file_hash(path: Path) -> str:
+    """A file's content as 32 hex digits.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+def key_of(*parts: object) -> str:
+    """A name for what was made from `parts`, as 32 hex digits."""
+    return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A folder of tensors by key. Any file may be deleted at any time; a damaged one is remade."""
+
+    folder: Path
+
+    def get(self, key: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The tensors under `key`, made now if they are not there.
+
+        Raises:
+            StorageError: They cannot be written.
+        """
+        path = self.folder / key[:2] / f"{key}.safetensors"
+        try:
+            return safetensors.torch.load(path.read_bytes())
+        except (FileNotFoundError, safetensors.SafetensorError):
+            made = {name: tensor.contiguous().cpu() for name, tensor in make().items()}
+            write_beside(path, safetensors.torch.save(made))
+            return made

@@ -1,0 +1,48 @@
+"""Pixels of a picture as a tensor, resized and cropped to its bucket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from core.data.buckets import Crop, Size, crop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+
+def open_rgb(path: Path) -> Image.Image:
+    """A picture as a person sees it: EXIF rotation applied, transparency on white, 8-bit RGB.
+
+    Raises:
+        OSError: The file is gone or damaged.
+    """
+    with Image.open(path) as image:
+        turned = ImageOps.exif_transpose(image)
+        if not turned.has_transparency_data:
+            return turned.convert("RGB")
+        clear = turned.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+
+
+def fitted(image: Image.Image, bucket: Size) -> Image.Image:
+    """Resized and centre-cropped to `bucket`."""
+    plan: Crop = crop(Size(image.width, image.height), bucket)
+    resized = image.resize(plan.resized, Image.Resampling.LANCZOS)
+    return resized.crop((plan.left, plan.top, plan.left + bucket.width, plan.top + bucket.height))
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """RGB picture as float32, (3, H, W), -1 to 1."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def to_image(pixels: Tensor) -> Image.Image:
+    """(3, H, W), -1 to 1, as an 8-bit picture; rounds as diffusers' image processor does."""
+    scaled = (pixels.float() / 2 + 0.5).clamp(0, 1) * 255
+    return Image.fromarray(scaled.round().byte().permute(1, 2, 0).cpu().numpy())

@@ -1,0 +1,1 @@
+"""The maths of noise: pure functions of tensors."""

@@ -1,0 +1,86 @@
+"""The failures that a person can act on; every other exception is a bug."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class UserError(Exception):
+    """What failed, naming the file or setting, and what to do next.
+
+    Attributes:
+        code: Stable slug for tests and logs.
+        message: One or two plain sentences.
+        hint: One imperative sentence, or "".
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class ConfigError(UserError):
+    """A project or run file that cannot be used as it is."""
+
+    code = "config"
+
+
+class NewerVersionError(UserError):
+    """A file written by a later version of the program."""
+
+    code = "newer-version"
+
+
+class DatasetError(UserError):
+    """No picture can be trained on."""
+
+    code = "dataset"
+
+
+class BaseModelError(UserError):
+    """The base model is missing a part, or is of a kind that is not supported."""
+
+    code = "base-model"
+
+
+class AdapterError(UserError):
+    """An adapter file that cannot be read or does not fit the base."""
+
+    code = "adapter"
+
+
+class RunError(UserError):
+    """A run that cannot be started, resumed or found."""
+
+    code = "run"
+
+
+class DivergedError(UserError):
+    """The loss or a gradient is no longer a finite number."""
+
+    code = "diverged"
+
+
+class StorageError(UserError):
+    """A folder or file that cannot be written."""
+
+    code = "storage"
+
+    @classmethod
+    def writing(cls, path: Path, error: OSError) -> StorageError:
+        """Say why `path` could not be written, in words."""
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        return cls(
+            f"Could not write {path}: {reason}.",
+            hint="Check that the folder may be written to and that the disk has room.",
+        )

@@ -1,0 +1,1 @@
+"""The folder of a project and of its runs; free of torch."""

@@ -1,0 +1,60 @@
+"""What a worker is told: first one job, then words to it while it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+
+class TrainJob(Struct, frozen=True, kw_only=True, tag="train"):
+    """Train a project's next run, or go on with one."""
+
+    project: str
+    resume: str = ""  # a run folder's name
+
+
+class SampleJob(Struct, frozen=True, kw_only=True, tag="sample"):
+    """Load a base and an adapter, then draw one picture for each Draw."""
+
+    base: str
+    adapter: str = ""  # a file, or none
+    inference_steps: int = 25
+    guidance: float = 7.0
+    guidance_rescale: float = 0.0
+
+
+class ExportJob(Struct, frozen=True, kw_only=True, tag="export"):
+    """Write a checkpoint's or adapter's weights in another program's format."""
+
+    source: str
+    format: Literal["kohya", "diffusers", "peft"]
+    out: str
+
+
+class Stop(Struct, frozen=True, kw_only=True, tag="stop"):
+    """Finish the step in hand, save, and end."""
+
+
+class PreviewNow(Struct, frozen=True, kw_only=True, tag="preview_now"):
+    """Draw the previews after the step in hand."""
+
+
+class SaveNow(Struct, frozen=True, kw_only=True, tag="save_now"):
+    """Save a checkpoint after the step in hand."""
+
+
+class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
+    """One picture. A newer Draw replaces one that has not begun."""
+
+    prompt: str
+    out: str
+    seed: int = 1
+    weight: Annotated[float, Meta(ge=-4, le=4)] = 1.0
+    width_px: int = 0  # 0 is the base's own size
+    height_px: int = 0
+
+
+Job = TrainJob | SampleJob | ExportJob
+Word = Stop | PreviewNow | SaveNow | Draw
+Command = Job | Word

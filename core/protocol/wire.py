@@ -1,0 +1,45 @@
+"""Lines on the pipe: encode and decode events and commands."""
+
+from __future__ import annotations
+
+import msgspec
+
+from core.protocol.commands import Command
+from core.protocol.events import Event
+
+_encoder = msgspec.json.Encoder()
+_events = msgspec.json.Decoder(Event)
+_commands = msgspec.json.Decoder(Command)
+
+
+class WireError(ValueError):
+    """A line that is not one of ours."""
+
+
+def to_line(message: Event | Command) -> bytes:
+    """One message as one line, newline included."""
+    return _encoder.encode(message) + b"\n"
+
+
+def event_from(line: bytes) -> Event:
+    """Decode what a worker said.
+
+    Raises:
+        WireError: Not JSON, an unknown tag, or a field of the wrong type.
+    """
+    try:
+        return _events.decode(line)
+    except msgspec.MsgspecError as error:
+        raise WireError(f"{error}: {line[:200]!r}") from error
+
+
+def command_from(line: bytes) -> Command:
+    """Decode what a worker was told.
+
+    Raises:
+        WireError: Not JSON, an unknown tag, or a field of the wrong type.
+    """
+    try:
+        return _commands.decode(line)
+    except msgspec.MsgspecError as error:
+        raise WireError(f"{error}: {line[:200]!r}") from error

@@ -1,0 +1,90 @@
+"""Previews: the same prompts and seeds at every step, the untrained model first."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from PIL import PngImagePlugin
+
+from core.config.files import write_beside
+from core.data import buckets, pixels
+from core.families.family import DrawOptions
+from core.protocol.events import Event, PreviewReady, Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from core.config.options import PreviewConfig
+    from core.project.layout import Run
+    from core.training.setup import Prepared
+
+TOGETHER = 4  # prompts between two progress events
+
+
+def options(preview: PreviewConfig, resolution_px: int, multiple_px: int) -> DrawOptions:
+    """Square pictures of the run's resolution, rounded down to what the net can draw."""
+    edge = max(multiple_px, resolution_px // multiple_px * multiple_px)
+    return DrawOptions(
+        width_px=edge,
+        height_px=edge,
+        inference_steps=preview.inference_steps,
+        guidance=preview.guidance,
+        guidance_rescale=preview.guidance_rescale,
+    )
+
+
+def write_png(path: Path, picture: Tensor, said: dict[str, str]) -> None:
+    """A picture (3, H, W), -1 to 1, as PNG; `said` goes into its text entries.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    info = PngImagePlugin.PngInfo()
+    for name, value in said.items():
+        info.add_text(name, value)
+    content = io.BytesIO()
+    pixels.to_image(picture).save(content, "PNG", pnginfo=info)
+    write_beside(path, content.getvalue())
+
+
+def draw(run: Run, prepared: Prepared, step: int) -> Generator[Event, None, None]:
+    """Draw all prompts with the adapter as it is after `step`."""
+    config = prepared.config.preview
+    chosen = options(config, prepared.config.dataset.resolution_px, prepared.parts.multiple_px)
+    prompts = config.prompts
+    for net in prepared.nets.values():
+        net.eval()
+    for start in range(0, len(prompts), TOGETHER):
+        yield Progress(phase="Drawing previews", done=start, total=len(prompts))
+        some = prompts[start : start + TOGETHER]
+        seeds = [config.seed + start + offset for offset in range(len(some))]
+        pictures = prepared.family.draw(prepared.parts, some, seeds, chosen)
+        for offset, picture in enumerate(pictures):
+            path = run.preview_file(step, start + offset)
+            said = {"prompt": some[offset], "seed": str(seeds[offset]), "step": str(step)}
+            write_png(path, picture, said)
+            yield PreviewReady(
+                step=step,
+                index=start + offset,
+                prompt=some[offset],
+                seed=seeds[offset],
+                path=str(path),
+            )
+
+
+def read_back(run: Run, prepared: Prepared, step: int) -> list[Tensor]:
+    """The previews of `step`, (3, H, W) each."""
+    indices = range(len(prepared.config.preview.prompts))
+    paths = [run.preview_file(step, index) for index in indices]
+    return [pixels.to_tensor(pixels.open_rgb(path)) for path in paths if path.exists()]
+
+
+def size_of(prepared: Prepared) -> buckets.Size:
+    """The size of this run's previews, px."""
+    config = prepared.config
+    chosen = options(config.preview, config.dataset.resolution_px, prepared.parts.multiple_px)
+    return buckets.Size(chosen.width_px, chosen.height_px)

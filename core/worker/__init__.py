@@ -1,0 +1,1 @@
+"""One process per job: commands on stdin, events on stdout."""

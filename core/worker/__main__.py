@@ -1,0 +1,61 @@
+"""Entry point of a worker process: `python -m core.worker`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from core.errors import UserError
+from core.protocol.commands import Command, ExportJob, SampleJob, TrainJob
+from core.protocol.events import Event, Failed, Hello, Progress
+from core.worker.pipe import Pipe, claim_stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DONE, BUG, USER_ERROR = 0, 1, 2
+
+
+def main() -> int:
+    """Run the one job of this process; returns its exit code."""
+    pipe = Pipe(sys.stdin.buffer, claim_stdout())
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    pipe.send(Hello(pid=os.getpid()))
+    try:
+        for event in _events(pipe.receive(), pipe):
+            pipe.send(event)
+    except UserError as error:
+        pipe.send(Failed(code=error.code, message=error.message, hint=error.hint))
+        return USER_ERROR
+    except Exception as error:  # noqa: BLE001 - one of the program's two catch-alls
+        text = traceback.format_exc()
+        sys.stderr.write(text)
+        message = f"Something in Stylewright broke: {type(error).__name__}: {error}."
+        hint = "What was saved is safe. Please report it with the details."
+        pipe.send(Failed(code="bug", message=message, hint=hint, traceback=text))
+        return BUG
+    return DONE
+
+
+def _events(job: Command | None, pipe: Pipe) -> Iterator[Event]:
+    if job is None:
+        return
+    yield Progress(phase="Starting the engine")
+    from core.worker import jobs  # torch takes seconds to import: the app is told first
+
+    match job:
+        case TrainJob():
+            yield from jobs.train_job(job, pipe)
+        case SampleJob():
+            yield from jobs.sample_job(job, pipe)
+        case ExportJob():
+            yield from jobs.export_job(job, pipe)
+        case _:
+            raise UserError(f"A worker was told {type(job).__name__} before any job.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

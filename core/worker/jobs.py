@@ -1,0 +1,120 @@
+"""What a worker does for each kind of job."""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from core.adapters import lora
+from core.config import files
+from core.errors import RunError
+from core.families.family import DrawOptions
+from core.families.registry import family_of
+from core.project.layout import Project, Run, base_path
+from core.protocol.commands import (
+    Command,
+    Draw,
+    ExportJob,
+    PreviewNow,
+    SampleJob,
+    SaveNow,
+    Stop,
+    TrainJob,
+)
+from core.protocol.events import AdapterSaved, Event, Finished, PictureDrawn, Progress
+from core.training import device, export, preview, train
+from core.training.control import Control
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.worker.pipe import Pipe
+
+
+def train_job(job: TrainJob, pipe: Pipe) -> Iterator[Event]:
+    """Train; the app's end, like Stop, saves and ends the run."""
+    control = Control()
+
+    def on_command(command: Command | None) -> None:
+        match command:
+            case None | Stop():
+                control.stop.set()
+            case PreviewNow():
+                control.preview.set()
+            case SaveNow():
+                control.save.set()
+            case _:
+                pass
+
+    pipe.listen(on_command)
+    yield from train.train(Project(Path(job.project)), control, job.resume or None)
+
+
+def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
+    """Draw pictures until the app has no more wishes."""
+    wishes: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+    pipe.listen(wishes.put)
+    yield Progress(phase="Loading the base model")
+    path = base_path(job.base, Path.cwd())
+    family = family_of(path)
+    chosen = device.choose("auto")
+    parts = family.load(path, chosen.device, chosen.weights)
+    nets = parts.nets(text_encoders=True)
+    if job.adapter:
+        adapter, _ = export.read(Path(job.adapter), family, nets)
+        lora.attach(nets, adapter)
+    yield Progress(phase="Ready")
+    while isinstance(wish := _newest(wishes), Draw):
+        yield Progress(phase="Drawing")
+        lora.set_weight(nets, wish.weight)
+        options = DrawOptions(
+            width_px=wish.width_px or parts.size_px,
+            height_px=wish.height_px or parts.size_px,
+            inference_steps=job.inference_steps,
+            guidance=job.guidance,
+            guidance_rescale=job.guidance_rescale,
+        )
+        (picture,) = family.draw(parts, [wish.prompt], [wish.seed], options)
+        said = {"prompt": wish.prompt, "seed": str(wish.seed), "weight": f"{wish.weight:g}"}
+        preview.write_png(Path(wish.out), picture, said)
+        yield PictureDrawn(path=wish.out, prompt=wish.prompt, seed=wish.seed, weight=wish.weight)
+    yield Finished()
+
+
+def _newest(wishes: queue.SimpleQueue[Command | None]) -> Command | None:
+    """Wait for a wish; of several Draws that wait only the newest counts."""
+    wish = wishes.get()
+    while isinstance(wish, Draw) and not wishes.empty():
+        wish = wishes.get()
+    return wish
+
+
+def export_job(job: ExportJob, pipe: Pipe) -> Iterator[Event]:
+    """Write an adapter file or a run's newest checkpoint in another format."""
+    del pipe
+    yield Progress(phase="Exporting")
+    path = export_to(Path(job.source), job.format, Path(job.out))
+    yield AdapterSaved(step=0, path=str(path))
+    yield Finished()
+
+
+def export_to(source: Path, layout: export.Layout, out: Path) -> Path:
+    """Convert `source`: an adapter file in a run's folder, or the run's folder itself.
+
+    Raises:
+        AdapterError, RunError, ConfigError: It cannot be read, or lies in no run.
+        StorageError: `out` cannot be written.
+    """
+    run = Run(source if source.is_dir() else source.parent.parent)
+    config = files.load(run.config_file)
+    adapter_file = run.newest_adapter() if source.is_dir() else source
+    if adapter_file is None:
+        raise RunError(f"The run {run.root} has no adapter yet.", hint="Resume and stop it.")
+    path = base_path(config.base, run.root.parent.parent)
+    family = family_of(path)
+    parts = family.load(path, torch.device("cpu"), torch.float32)
+    export.convert(adapter_file, family, parts, layout, out)
+    return out

@@ -1,0 +1,56 @@
+"""The worker's two ends of the wire, kept clear of whatever a library prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, BinaryIO
+
+from core.protocol import wire
+from core.protocol.commands import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.protocol.events import Event
+
+
+def claim_stdout() -> BinaryIO:
+    """Take the real stdout for events; from now on prints, also from C, go to stderr."""
+    sys.stdout.flush()
+    events = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    return events
+
+
+class Pipe:
+    """Sends events; reads commands in a thread of its own."""
+
+    def __init__(self, commands: BinaryIO, events: BinaryIO) -> None:
+        self._commands = commands
+        self._events = events
+        self._lock = threading.Lock()
+
+    def send(self, event: Event) -> None:
+        """Write one event. A window that is gone is no reason to lose the run."""
+        try:
+            with self._lock:
+                self._events.write(wire.to_line(event))
+        except BrokenPipeError:
+            pass
+
+    def receive(self) -> Command | None:
+        """The next command, or None once the other side is gone."""
+        line = self._commands.readline()
+        return wire.command_from(line) if line.endswith(b"\n") else None
+
+    def listen(self, on_command: Callable[[Command | None], None]) -> None:
+        """Hand every further command to `on_command`, and None at the end, from a thread."""
+
+        def read() -> None:
+            while (command := self.receive()) is not None:
+                on_command(command)
+            on_command(None)
+
+        threading.Thread(target=read, name="commands", daemon=True).start()

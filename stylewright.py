@@ -1,0 +1,37 @@
+"""The program's one entry point, from source and frozen: the window, a command or the worker."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """`--worker` is decided first: a worker never imports Qt, the window never imports torch."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--worker"]:
+        from core.worker.__main__ import main as worker
+
+        return worker()
+    if arguments and not arguments[0].startswith("-") and _is_command(arguments[0]):
+        from core.cli import main as command
+
+        return command(arguments)
+    if arguments[:1] in (["--help"], ["-h"], ["--version"]):
+        from core.cli import main as command
+
+        return command(arguments)
+    from app.main import main as window
+
+    return window(arguments)
+
+
+def _is_command(word: str) -> bool:
+    """Anything else is a project to open."""
+    return word in {"demo", "new", "train", "sample", "export", "check"}
+
+
+if __name__ == "__main__":
+    import multiprocessing
+
+    multiprocessing.freeze_support()
+    sys.exit(main())
