@@ -1,0 +1,1 @@
+"""The Qt front end. It never imports torch: the engine is another process."""

@@ -62,7 +62,7 @@ def new_text_encoder(vocabulary: int) -> CLIPTextModel:
         eos_token_id=vocabulary - 1,
         pad_token_id=vocabulary - 1,
     )
-    return CLIPTextModel._from_config(config, attn_implementation="eager")  # noqa: SLF001
+    return CLIPTextModel._from_config(config, attn_implementation="eager")
 
 
 def new_unet() -> UNet2DConditionModel:

@@ -78,7 +78,9 @@ def examine(path: Path, *, decode: bool = True) -> Picture | Finding:
     except Image.DecompressionBombError:
         return _too_large(path)
     except UnidentifiedImageError:
-        return Finding(path, "It is not a picture.", "Remove it, or save it again as PNG.", usable=False)
+        return Finding(
+            path, "It is not a picture.", "Remove it, or save it again as PNG.", usable=False
+        )
     except FileNotFoundError:
         return Finding(path, "It is gone.", "Put it back, or rescan the folder.", usable=False)
     except PermissionError:
@@ -99,7 +101,10 @@ def _seen_size(image: Image.Image) -> tuple[int, int]:
 def _too_large(path: Path) -> Finding:
     limit = MAX_PIXELS // 1_000_000
     return Finding(
-        path, f"It has more than {limit} million pixels.", "Save a smaller copy of it.", usable=False
+        path,
+        f"It has more than {limit} million pixels.",
+        "Save a smaller copy of it.",
+        usable=False,
     )
 
 
@@ -110,7 +115,9 @@ def _unusable_size(path: Path, width: int, height: int) -> Finding | None:
     if width * height > MAX_PIXELS:
         return _too_large(path)
     if max(width, height) > MAX_ASPECT * min(width, height):
-        return Finding(path, f"It is too long and narrow ({size}).", "Crop a part of it.", usable=False)
+        return Finding(
+            path, f"It is too long and narrow ({size}).", "Crop a part of it.", usable=False
+        )
     return None
 
 

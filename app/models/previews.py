@@ -1,0 +1,111 @@
+"""Previews as a table: a row for each prompt, a column for each step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    Slot,
+)
+from PySide6.QtGui import QImage
+from typing_extensions import override
+
+from app.models.pictures import Thumbnails
+from app.models.runs import Runs
+from core.protocol.events import PreviewReady
+
+Index = QModelIndex | QPersistentModelIndex
+_ROOT = QModelIndex()
+
+
+class PreviewTable(QAbstractTableModel):
+    """Previews of the shown run; follows it while it trains."""
+
+    def __init__(self, runs: Runs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._runs = runs
+        self.thumbnails = Thumbnails(self)
+        self._steps: list[int] = []
+        self._indices: list[int] = []
+        runs.reset.connect(self._on_changed)
+        runs.previewed.connect(self._on_changed)
+        self.thumbnails.ready.connect(self._on_ready)
+
+    @property
+    def steps(self) -> list[int]:
+        return self._steps
+
+    def preview(self, row: int, column: int) -> PreviewReady | None:
+        """The preview at a place, if it was drawn."""
+        record = self._runs.shown
+        if record is None or row >= len(self._indices) or column >= len(self._steps):
+            return None
+        return record.previews.get(self._indices[row], {}).get(self._steps[column])
+
+    def file(self, preview: PreviewReady) -> Path:
+        """Where its picture lies, also after the project was moved."""
+        path = Path(preview.path)
+        record = self._runs.shown
+        return path if path.exists() or record is None else record.run.previews / path.name
+
+    @override
+    def rowCount(self, parent: Index = _ROOT) -> int:
+        return 0 if parent.isValid() else len(self._indices)
+
+    @override
+    def columnCount(self, parent: Index = _ROOT) -> int:
+        return 0 if parent.isValid() else len(self._steps)
+
+    @override
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if not index.isValid():
+            return None
+        preview = self.preview(index.row(), index.column())
+        if preview is None:
+            return None
+        match role:
+            case Qt.ItemDataRole.DecorationRole:
+                return self.thumbnails.get(self.file(preview)) or QImage()
+            case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
+                return f"{preview.prompt}\nstep {preview.step}, seed {preview.seed}"
+            case _:
+                return None
+
+    @override
+    def headerData(
+        self,
+        section: int,
+        orientation: Qt.Orientation,
+        role: int = Qt.ItemDataRole.DisplayRole,
+    ) -> object:
+        if role != Qt.ItemDataRole.DisplayRole:
+            return None
+        if orientation == Qt.Orientation.Horizontal and section < len(self._steps):
+            step = self._steps[section]
+            return f"step {step:,}" if step else "untrained"
+        return None
+
+    @Slot()
+    def _on_changed(self) -> None:
+        record = self._runs.shown
+        steps = record.preview_steps() if record else []
+        indices = sorted(record.previews) if record else []
+        if (steps, indices) == (self._steps, self._indices):
+            self.dataChanged.emit(
+                self.index(0, 0), self.index(max(0, len(indices) - 1), max(0, len(steps) - 1))
+            )
+            return
+        self.beginResetModel()
+        self._steps, self._indices = steps, indices
+        self.endResetModel()
+
+    @Slot(str)
+    def _on_ready(self, _name: str) -> None:
+        if self._steps and self._indices:
+            last = self.index(len(self._indices) - 1, len(self._steps) - 1)
+            self.dataChanged.emit(self.index(0, 0), last, [Qt.ItemDataRole.DecorationRole])

@@ -1,0 +1,175 @@
+"""Runs, read from their logs and fed by a live one: losses, previews, adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from core.project.layout import Project, Run
+from core.protocol import wire
+from core.protocol.events import AdapterSaved, Event, PreviewReady, StepDone, StyleMeasured
+
+SMOOTHING = 0.9  # of the loss: a mean over about ten steps
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """What one run has told so far."""
+
+    run: Run
+    steps: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    smoothed: list[float] = field(default_factory=list)
+    previews: dict[int, dict[int, PreviewReady]] = field(default_factory=dict)  # index, step
+    adapters: list[AdapterSaved] = field(default_factory=list)
+    style: StyleMeasured | None = None
+
+    @property
+    def name(self) -> str:
+        return self.run.root.name
+
+    def take(self, event: Event) -> bool:
+        """Add what an event tells; False if it tells nothing that lasts."""
+        match event:
+            case StepDone(step=step, loss=loss):
+                self._forget_from(step)
+                before = self.smoothed[-1] if self.smoothed else loss
+                self.steps.append(step)
+                self.losses.append(loss)
+                self.smoothed.append(SMOOTHING * before + (1 - SMOOTHING) * loss)
+            case PreviewReady(index=index, step=step):
+                self.previews.setdefault(index, {})[step] = event
+            case AdapterSaved():
+                self.adapters = [a for a in self.adapters if a.path != event.path] + [event]
+            case StyleMeasured():
+                self.style = event
+            case _:
+                return False
+        return True
+
+    def _forget_from(self, step: int) -> None:
+        """A resumed run does the steps after its checkpoint again."""
+        while self.steps and self.steps[-1] >= step:
+            self.steps.pop()
+            self.losses.pop()
+            self.smoothed.pop()
+
+    def preview_steps(self) -> list[int]:
+        """All steps with previews, in order."""
+        return sorted({step for row in self.previews.values() for step in row})
+
+
+def read(run: Run) -> RunRecord:
+    """A run's record from its log; lines of other versions are passed over."""
+    record = RunRecord(run)
+    try:
+        content = run.log_file.read_bytes()
+    except OSError:
+        return record
+    for line in content.splitlines():
+        try:
+            record.take(wire.event_from(line))
+        except wire.WireError:
+            continue
+    return record
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterCard:
+    """One adapter file with what is known of it."""
+
+    path: Path
+    run: str
+    step: int
+    size_bytes: int
+    picture: Path | None
+    style: StyleMeasured | None
+
+
+class Runs(QObject):
+    """The project's runs; one of them is shown."""
+
+    reset = Signal()  # another project or run
+    stepped = Signal()  # the shown run has a new loss
+    previewed = Signal()  # the shown run has a new preview
+    adapters_changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._project: Project | None = None
+        self.shown: RunRecord | None = None
+
+    def open(self, project: Project | None) -> None:
+        """Show a project's newest run."""
+        self._project = project
+        runs = project.runs() if project else []
+        self.shown = read(runs[-1]) if runs else None
+        self.reset.emit()
+        self.adapters_changed.emit()
+
+    def names(self) -> list[str]:
+        """All runs' folder names, oldest first."""
+        return [run.root.name for run in self._project.runs()] if self._project else []
+
+    def show(self, name: str) -> None:
+        """Show one run."""
+        if self._project and (self.shown is None or self.shown.name != name):
+            self.shown = read(self._project.run(name))
+            self.reset.emit()
+
+    def take(self, event: Event, run: str) -> None:
+        """What a live run tells."""
+        if self._project is None or not run:
+            return
+        if self.shown is None or self.shown.name != run:
+            self.shown = read(self._project.run(run))
+            self.reset.emit()
+        if not self.shown.take(event):
+            return
+        match event:
+            case StepDone():
+                self.stepped.emit()
+            case PreviewReady():
+                self.previewed.emit()
+            case _:
+                self.adapters_changed.emit()
+
+    def resumable(self) -> str:
+        """The newest run's name if it is unfinished, else ""."""
+        runs = self._project.runs() if self._project else []
+        if not runs:
+            return ""
+        return "" if _complete(runs[-1]) else runs[-1].root.name
+
+    def adapters(self) -> list[AdapterCard]:
+        """All adapter files of the project, newest first."""
+        cards: list[AdapterCard] = []
+        for run in reversed(self._project.runs() if self._project else []):
+            record = read(run)
+            for saved in reversed(record.adapters):
+                path = Path(saved.path)
+                if not path.exists():
+                    path = run.adapters / path.name  # the project was moved
+                if not path.exists():
+                    continue
+                picture = path.with_suffix(".png")
+                cards.append(
+                    AdapterCard(
+                        path=path,
+                        run=record.name,
+                        step=saved.step,
+                        size_bytes=path.stat().st_size,
+                        picture=picture if picture.exists() else None,
+                        style=record.style,
+                    )
+                )
+        return cards
+
+
+def _complete(run: Run) -> bool:
+    from core.config import files
+
+    newest = run.newest_checkpoint()
+    return newest == run.checkpoint(files.load(run.config_file).training.steps)

@@ -1,0 +1,122 @@
+"""The training run as the window sees it: idle, starting, running or stopping."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from app.process.worker import Worker
+from core.protocol.commands import PreviewNow, Stop, TrainJob
+from core.protocol.events import Event, Failed, Progress, RunStarted, StepDone
+
+
+class State(Enum):
+    """What can be done next: Train, Stop, or only wait."""
+
+    IDLE = "idle"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class Session(QObject):
+    """Owns the worker of a training run."""
+
+    changed = Signal()  # state, phase or progress
+    said = Signal(object)  # an Event
+    failed = Signal(object, bool)  # a Failed; whether the run can be resumed
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._worker: Worker | None = None
+        self.state = State.IDLE
+        self.phase = ""
+        self.run = ""
+        self.step = 0
+        self.steps = 0
+        self.loss = 0.0
+        self.seconds_left = 0.0
+        self.share: float | None = None  # of the phase, where it is known
+
+    @property
+    def busy(self) -> bool:
+        return self.state is not State.IDLE
+
+    @property
+    def worker_pid(self) -> int:
+        return self._worker.pid if self._worker else 0
+
+    def train(self, project: Path, resume: str = "") -> None:
+        """Start a run, or go on with one."""
+        if self.busy:
+            return
+        self._worker = Worker(self)
+        self._worker.said.connect(self._on_said)
+        self._worker.ended.connect(self._on_ended)
+        self.run, self.step, self.steps = resume, 0, 0
+        self.phase, self.share = "Starting the engine", None
+        self._become(State.STARTING)
+        self._worker.start(TrainJob(project=str(project), resume=resume))
+
+    def stop(self) -> None:
+        """Save after the step in hand and end."""
+        if self._worker and self.state in (State.STARTING, State.RUNNING):
+            self._worker.send(Stop())
+            self.phase = "Saving"
+            self._become(State.STOPPING)
+
+    def preview_now(self) -> None:
+        """Draw the previews after the step in hand."""
+        if self._worker and self.state is State.RUNNING:
+            self._worker.send(PreviewNow())
+
+    def end(self, milliseconds: int) -> None:
+        """The program closes: let the worker save, and kill it only if it never comes back."""
+        if self._worker:
+            self._worker.send(Stop())
+            self._worker.close()
+            if not self._worker.wait(milliseconds):
+                self._worker.kill()
+
+    @Slot(object)
+    def _on_said(self, event: Event) -> None:
+        match event:
+            case Progress(phase=phase, done=done, total=total):
+                self.phase = phase
+                self.share = done / total if total else None
+            case RunStarted(run=run, steps=steps, first_step=first):
+                self.run, self.steps, self.step = run, steps, first - 1
+                if self.state is State.STARTING:
+                    self.state = State.RUNNING
+            case StepDone(step=step, loss=loss, seconds_left=left):
+                self.step, self.loss, self.seconds_left = step, loss, left
+                self.share = step / self.steps if self.steps else None
+                if self.state is State.RUNNING:
+                    self.phase = "Training"
+            case _:
+                pass
+        self.said.emit(event)
+        self.changed.emit()
+
+    @Slot(object)
+    def _on_ended(self, failure: Failed | None) -> None:
+        if self._worker:
+            self._worker.deleteLater()
+        self._worker = None
+        self._become(State.IDLE)
+        if failure:
+            self.failed.emit(failure, bool(self.run))
+
+    def _become(self, state: State) -> None:
+        self.state = state
+        self.changed.emit()
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it: "under a minute", "11 min", "2 h 5 min"."""
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

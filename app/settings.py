@@ -1,0 +1,46 @@
+"""Where the program keeps its own settings and, by default, a person's projects."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+from PySide6.QtCore import QSettings
+
+RECENT = 8
+
+
+def store() -> QSettings:
+    """Window places and recent projects, in the platform's folder for settings."""
+    folder = platformdirs.user_config_path("stylewright", appauthor=False)
+    return QSettings(str(folder / "window.ini"), QSettings.Format.IniFormat)
+
+
+def projects_folder() -> Path:
+    """Where new projects go unless the person says otherwise."""
+    chosen = os.environ.get("STYLEWRIGHT_HOME")
+    return Path(chosen) if chosen else platformdirs.user_documents_path() / "Stylewright"
+
+
+def recent(settings: QSettings) -> list[Path]:
+    """Projects opened lately that still exist, newest first."""
+    value = settings.value("recent", [])
+    names = [value] if isinstance(value, str) else list(value or [])  # Qt writes one as a string
+    return [p for p in map(Path, names) if (p / "project.toml").exists()]
+
+
+def remember(settings: QSettings, project: Path) -> None:
+    """Put a project at the head of the recent ones."""
+    others = [p for p in recent(settings) if p != project]
+    settings.setValue("recent", [str(p) for p in [project, *others][:RECENT]])
+
+
+def unused_folder(name: str) -> Path:
+    """A folder for a new project that does not exist yet: `name`, `name 2`, ..."""
+    home = projects_folder()
+    candidate, number = home / name, 1
+    while candidate.exists():
+        number += 1
+        candidate = home / f"{name} {number}"
+    return candidate

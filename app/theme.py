@@ -1,0 +1,166 @@
+"""Colours and the style sheet: Fusion with our own palette, dark and light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import qtawesome
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QIcon, QPalette
+from PySide6.QtWidgets import QApplication
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """One set of colours; text on window and panel has a contrast of at least 4.5 : 1."""
+
+    window: str
+    panel: str
+    raised: str
+    line: str
+    text: str
+    secondary: str
+    accent: str
+    on_accent: str
+    good: str
+    warn: str
+    bad: str
+
+
+DARK = Theme(
+    window="#16181d",
+    panel="#1e2128",
+    raised="#272b34",
+    line="#333844",
+    text="#e8eaf0",
+    secondary="#9aa2b1",
+    accent="#7c9cff",
+    on_accent="#0e1222",
+    good="#4cc38a",
+    warn="#f0b429",
+    bad="#f2555a",
+)
+LIGHT = Theme(
+    window="#f6f7f9",
+    panel="#ffffff",
+    raised="#ffffff",
+    line="#d9dde5",
+    text="#1b1f27",
+    secondary="#5b6472",
+    accent="#3b5bdb",
+    on_accent="#ffffff",
+    good="#1a7f4f",
+    warn="#946200",
+    bad="#c92a2f",
+)
+
+_SHEET = """
+* {{ font-size: 13px; }}
+QToolTip {{ background: {raised}; color: {text}; border: 1px solid {line}; padding: 4px; }}
+#rail, #strip {{ background: {panel}; }}
+#rail {{ border-right: 1px solid {line}; }}
+#strip {{ border-top: 1px solid {line}; }}
+#rail QToolButton {{ border: none; border-radius: 6px; padding: 8px 4px; font-size: 11px;
+    color: {secondary}; }}
+#rail QToolButton:hover {{ background: {raised}; }}
+#rail QToolButton:checked {{ background: {raised}; color: {text}; }}
+QToolButton:focus, QPushButton:focus, #card:focus {{ border: 2px solid {accent}; }}
+#title {{ font-size: 18px; font-weight: 600; }}
+#secondary {{ color: {secondary}; }}
+#small {{ color: {secondary}; font-size: 11px; }}
+#panel {{ background: {panel}; border: 1px solid {line}; border-radius: 6px; }}
+#panel QLabel {{ background: transparent; }}
+#drop {{ border: 2px dashed {line}; border-radius: 12px; }}
+#drop[over="true"] {{ border-color: {accent}; background: {raised}; }}
+#banner {{ background: {raised}; border: 1px solid {line}; border-left: 4px solid {bad};
+    border-radius: 6px; }}
+#banner[kind="note"] {{ border-left-color: {accent}; }}
+QPushButton {{ background: {raised}; border: 1px solid {line}; border-radius: 6px;
+    padding: 6px 16px; min-height: 20px; }}
+QPushButton:hover {{ border-color: {accent}; }}
+QPushButton:disabled {{ color: {secondary}; }}
+QPushButton#primary {{ background: {accent}; color: {on_accent}; border-color: {accent};
+    font-weight: 600; }}
+QPushButton#primary:disabled {{ background: {raised}; color: {secondary}; border-color: {line}; }}
+QPushButton#primary:focus {{ border: 2px solid {text}; }}
+QPushButton#preset {{ padding: 8px 16px; }}
+QPushButton#preset:checked {{ border: 2px solid {accent}; }}
+QToolButton#project {{ border: none; border-radius: 6px; padding: 6px 8px; font-weight: 600; }}
+QToolButton#project:hover {{ background: {raised}; }}
+QPlainTextEdit, QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox {{ background: {window};
+    border: 1px solid {line}; border-radius: 6px; padding: 5px 8px; }}
+QPlainTextEdit:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus {{
+    border: 2px solid {accent}; padding: 4px 7px; }}
+QListView, QTableView, QScrollArea {{ background: transparent; border: none; outline: none; }}
+QScrollBar:vertical {{ background: transparent; width: 12px; margin: 0; }}
+QScrollBar:horizontal {{ background: transparent; height: 12px; margin: 0; }}
+QScrollBar::handle {{ background: {line}; border-radius: 4px; margin: 2px; min-height: 32px;
+    min-width: 32px; }}
+QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+QSplitter::handle {{ background: transparent; }}
+QProgressBar {{ background: {window}; border: none; border-radius: 4px; max-height: 8px;
+    min-height: 8px; }}
+QProgressBar::chunk {{ background: {accent}; border-radius: 4px; }}
+QMenu {{ background: {raised}; border: 1px solid {line}; padding: 4px; }}
+QMenu::item {{ padding: 6px 24px 6px 12px; border-radius: 4px; }}
+QMenu::item:selected {{ background: {accent}; color: {on_accent}; }}
+"""
+
+_current = DARK
+
+
+def current() -> Theme:
+    """The colours in use, for what paints itself."""
+    return _current
+
+
+def apply(app: QApplication, *, dark: bool) -> None:
+    """Set style, palette and style sheet of the whole program."""
+    global _current  # noqa: PLW0603 - one theme at a time, as Qt has one palette
+    _current = DARK if dark else LIGHT
+    app.setStyle("Fusion")
+    app.setPalette(_palette(_current))
+    colours = {name: getattr(_current, name) for name in Theme.__slots__}
+    app.setStyleSheet(_SHEET.format(**colours))
+    qtawesome.set_defaults(
+        color=_current.secondary, color_on=_current.accent, color_disabled=_current.line
+    )
+
+
+def system_is_dark(app: QApplication) -> bool:
+    """What the system asks for; dark where it does not say."""
+    return app.styleHints().colorScheme() != Qt.ColorScheme.Light
+
+
+def icon(name: str, colour: str | None = None) -> QIcon:
+    """An icon of Material Design Icons in the theme's colours."""
+    if colour:
+        return qtawesome.icon(f"mdi6.{name}", color=colour, color_on=colour)
+    return qtawesome.icon(f"mdi6.{name}")
+
+
+def _palette(theme: Theme) -> QPalette:
+    palette = QPalette()
+    role = QPalette.ColorRole
+    for name, value in {
+        role.Window: theme.window,
+        role.WindowText: theme.text,
+        role.Base: theme.window,
+        role.AlternateBase: theme.panel,
+        role.Text: theme.text,
+        role.PlaceholderText: theme.secondary,
+        role.Button: theme.raised,
+        role.ButtonText: theme.text,
+        role.ToolTipBase: theme.raised,
+        role.ToolTipText: theme.text,
+        role.Highlight: theme.accent,
+        role.HighlightedText: theme.on_accent,
+        role.Link: theme.accent,
+        role.Accent: theme.accent,
+        role.Mid: theme.line,
+    }.items():
+        palette.setColor(name, QColor(value))
+    for name in (role.Text, role.ButtonText, role.WindowText):
+        palette.setColor(QPalette.ColorGroup.Disabled, name, QColor(theme.secondary))
+    return palette

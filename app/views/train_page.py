@@ -1,0 +1,310 @@
+"""The Train page: what to teach, how long and how strongly, and how it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec.structs import replace
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSlider,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.models.runs import Runs
+from app.process.session import Session, State, duration
+from app.widgets import labels
+from app.widgets.chart import LossChart
+from core.config import presets
+from core.config.options import RunConfig
+
+STEPS = (100, 200, 300, 500, 800, 1000, 1500, 2000, 3000, 5000)
+RANKS = (4, 8, 16, 32, 64, 128)
+
+
+class TrainPage(QScrollArea):
+    """Shows the project's settings; every change is a wish to save them."""
+
+    settings_changed = Signal(object)  # a RunConfig
+    train_wished = Signal()
+    stop_wished = Signal()
+    preview_wished = Signal()
+    resume_wished = Signal()
+
+    def __init__(self, session: Session, runs: Runs, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWidgetResizable(True)
+        self._session, self._runs = session, runs
+        self._config: RunConfig | None = None
+        self._filling = False
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(24, 16, 24, 16)
+        layout.setSpacing(16)
+        layout.addWidget(labels.title(self.tr("What are you teaching?")))
+        layout.addLayout(self._make_presets())
+        layout.addWidget(self._make_settings())
+        layout.addLayout(self._make_actions())
+        layout.addWidget(self._make_chart(), stretch=1)
+        self.setWidget(inside)
+        session.changed.connect(self._on_session_changed)
+        runs.reset.connect(self._on_losses_changed)
+        runs.reset.connect(self._on_session_changed)
+        runs.stepped.connect(self._on_losses_changed)
+        runs.adapters_changed.connect(self._on_session_changed)
+        self.show_config(None)
+
+    def _make_presets(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        self._presets = QButtonGroup(self)
+        self._presets.setExclusive(True)
+        for number, preset in enumerate(presets.PRESETS):
+            button = QPushButton(preset.title)
+            button.setObjectName("preset")
+            button.setCheckable(True)
+            button.setToolTip(preset.sentence)
+            button.setAccessibleDescription(preset.sentence)
+            self._presets.addButton(button, number)
+            row.addWidget(button)
+        row.addStretch()
+        self._presets.idClicked.connect(self._on_preset_clicked)
+        return row
+
+    def _make_settings(self) -> QFrame:
+        panel = QFrame()
+        panel.setObjectName("panel")
+        self._form = QGridLayout(panel)
+        self._form.setContentsMargins(16, 16, 16, 16)
+        self._form.setHorizontalSpacing(16)
+        self._form.setVerticalSpacing(12)
+        self._form.setColumnStretch(1, 1)
+        self._form.setColumnMinimumWidth(2, 280)
+        self._base = QLineEdit(readOnly=True)
+        change = QPushButton(self.tr("Change"))
+        change.clicked.connect(self._on_base_clicked)
+        self._row(self.tr("Base model"), self._base, change)
+        self._steps = _choice_slider(STEPS, self._on_steps_moved)
+        self._steps_words = labels.secondary()
+        self._row(self.tr("How long"), self._steps, self._steps_words)
+        self._rank = _choice_slider(RANKS, self._on_rank_moved)
+        self._rank_words = labels.secondary()
+        self._row(self.tr("How strongly it may change"), self._rank, self._rank_words)
+        self._trigger = QLineEdit()
+        self._trigger.setPlaceholderText(self.tr("a rare word, such as inkstyle"))
+        self._trigger.editingFinished.connect(self._on_edited)
+        hint = self.tr("Put before every caption; write it in a prompt to call the style.")
+        self._row(self.tr("Trigger word"), self._trigger, labels.secondary(hint))
+        self._rate = QDoubleSpinBox(decimals=6, minimum=0.0, maximum=1.0, singleStep=1e-5)
+        self._batch = QSpinBox(minimum=1, maximum=256)
+        self._edge = QSpinBox(minimum=64, maximum=4096, singleStep=64, suffix=" px")
+        self._text_encoder = QCheckBox(self.tr("Train the text encoder, too"))
+        for spin in (self._rate, self._batch, self._edge):
+            spin.setKeyboardTracking(False)
+            spin.valueChanged.connect(self._on_edited)
+        self._text_encoder.toggled.connect(self._on_edited)
+        more = QHBoxLayout()
+        more.setSpacing(16)
+        for words, widget in (
+            (self.tr("Learning rate"), self._rate),
+            (self.tr("Batch size"), self._batch),
+            (self.tr("Resolution"), self._edge),
+        ):
+            more.addWidget(_named(words, widget))
+            more.addWidget(widget)
+        more.addWidget(self._text_encoder)
+        more.addStretch()
+        self._form.addLayout(more, self._form.rowCount(), 0, 1, 3)
+        return panel
+
+    def _row(self, words: str, widget: QWidget, beside: QWidget) -> None:
+        row = self._form.rowCount()
+        self._form.addWidget(_named(words, widget), row, 0)
+        self._form.addWidget(widget, row, 1)
+        self._form.addWidget(beside, row, 2)
+
+    def _make_actions(self) -> QHBoxLayout:
+        self._train = QPushButton(self.tr("Train"))
+        self._train.setObjectName("primary")
+        self._train.setMinimumWidth(128)
+        self._train.clicked.connect(self._on_train_clicked)
+        self._resume = QPushButton(self.tr("Resume"))
+        self._resume.clicked.connect(self.resume_wished)
+        self._preview = QPushButton(self.tr("Preview now"))
+        self._preview.clicked.connect(self.preview_wished)
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setRange(0, 1000)
+        self._status = labels.secondary()
+        self._status.setWordWrap(False)
+        row = QHBoxLayout()
+        row.setSpacing(16)
+        row.addWidget(self._train)
+        row.addWidget(self._resume)
+        row.addWidget(self._preview)
+        row.addWidget(self._bar, stretch=1)
+        row.addWidget(self._status)
+        return row
+
+    def _make_chart(self) -> QFrame:
+        panel = QFrame()
+        panel.setObjectName("panel")
+        panel.setMinimumHeight(220)
+        inside = QVBoxLayout(panel)
+        inside.setContentsMargins(8, 8, 8, 8)
+        self.chart = LossChart()
+        inside.addWidget(self.chart)
+        return panel
+
+    def show_config(self, config: RunConfig | None) -> None:
+        """Show a project's settings."""
+        self._config = config
+        self.widget().setEnabled(config is not None)
+        if config is None:
+            return
+        self._filling = True
+        demo = config.base == "demo"
+        self._base.setText(
+            self.tr("Stylewright demo base, Stable Diffusion 1 shape") if demo else config.base
+        )
+        self._steps.setValue(_nearest(STEPS, config.training.steps))
+        self._rank.setValue(_nearest(RANKS, config.adapter.rank))
+        self._trigger.setText(config.dataset.trigger)
+        self._rate.setValue(config.training.learning_rate)
+        self._batch.setValue(config.training.batch_size)
+        self._edge.setValue(config.dataset.resolution_px)
+        self._text_encoder.setChecked(config.adapter.text_encoder)
+        self._steps_words.setText(f"{config.training.steps:,} steps")
+        scale = config.adapter.alpha / config.adapter.rank
+        self._rank_words.setText(f"rank {config.adapter.rank}, scale {scale:g}")
+        self._filling = False
+        self._on_session_changed()
+
+    def _change(self, config: RunConfig) -> None:
+        if config != self._config:
+            self.show_config(config)
+            self.settings_changed.emit(config)
+
+    @Slot(int)
+    def _on_preset_clicked(self, number: int) -> None:
+        if self._config:
+            self._change(presets.apply(presets.PRESETS[number], self._config))
+
+    @Slot(int)
+    def _on_steps_moved(self, place: int) -> None:
+        if self._config and not self._filling:
+            training = replace(self._config.training, steps=STEPS[place], warmup_steps=0)
+            self._change(replace(self._config, training=training))
+
+    @Slot(int)
+    def _on_rank_moved(self, place: int) -> None:
+        if self._config and not self._filling:
+            adapter = replace(self._config.adapter, rank=RANKS[place], alpha=float(RANKS[place]))
+            self._change(replace(self._config, adapter=adapter))
+
+    @Slot()
+    def _on_edited(self) -> None:
+        config = self._config
+        if config is None or self._filling:
+            return
+        self._change(
+            replace(
+                config,
+                dataset=replace(
+                    config.dataset,
+                    trigger=self._trigger.text().strip(),
+                    resolution_px=self._edge.value(),
+                ),
+                adapter=replace(config.adapter, text_encoder=self._text_encoder.isChecked()),
+                training=replace(
+                    config.training,
+                    learning_rate=self._rate.value(),
+                    batch_size=self._batch.value(),
+                ),
+            )
+        )
+
+    @Slot()
+    def _on_base_clicked(self) -> None:
+        words = self.tr("Choose a Stable Diffusion 1 model folder")
+        folder = QFileDialog.getExistingDirectory(self, words)
+        if folder and self._config:
+            self._change(replace(self._config, base=str(Path(folder))))
+
+    @Slot()
+    def _on_train_clicked(self) -> None:
+        if self._session.busy:
+            self.stop_wished.emit()
+        else:
+            self.train_wished.emit()
+
+    @Slot()
+    def _on_session_changed(self) -> None:
+        session = self._session
+        busy = session.busy
+        self._train.setText(self.tr("Stop") if busy else self.tr("Train"))
+        self._train.setEnabled(session.state is not State.STOPPING)
+        self._resume.setVisible(not busy and bool(self._runs.resumable()))
+        self._preview.setVisible(session.state is State.RUNNING)
+        self._bar.setVisible(busy)
+        share = session.share
+        self._bar.setRange(0, 0 if share is None else 1000)
+        self._bar.setValue(round((share or 0) * 1000))
+        self._status.setText(status_line(session) if busy else "")
+        for widget in (self._steps, self._rank, self._trigger, self._rate, self._batch, self._edge):
+            widget.setEnabled(not busy)
+        self._text_encoder.setEnabled(not busy)
+        for button in self._presets.buttons():
+            button.setEnabled(not busy)
+
+    @Slot()
+    def _on_losses_changed(self) -> None:
+        record = self._runs.shown
+        if record is None:
+            self.chart.show_losses((), (), ())
+        else:
+            self.chart.show_losses(record.steps, record.losses, record.smoothed)
+
+
+def status_line(session: Session) -> str:
+    """Where a run is, in a few words."""
+    if session.steps == 0 or session.phase not in ("Training",):
+        return session.phase
+    left = duration(session.seconds_left)
+    return f"step {session.step:,} of {session.steps:,}, {left} left, loss {session.loss:.3f}"
+
+
+def _named(words: str, widget: QWidget) -> QLabel:
+    """A label for `widget`, which it also names for screen readers."""
+    label = QLabel(words)
+    label.setBuddy(widget)
+    widget.setAccessibleName(words)
+    return label
+
+
+def _choice_slider(choices: tuple[int, ...], on_moved: Callable[[int], None]) -> QSlider:
+    """A slider whose places are `choices`."""
+    slider = QSlider(Qt.Orientation.Horizontal)
+    slider.setRange(0, len(choices) - 1)
+    slider.setPageStep(1)
+    slider.valueChanged.connect(on_moved)
+    return slider
+
+
+def _nearest(choices: tuple[int, ...], value: int) -> int:
+    return min(range(len(choices)), key=lambda place: abs(choices[place] - value))

@@ -1,0 +1,1 @@
+"""Small parts of the window: each shows a state and emits wishes."""

@@ -1,0 +1,71 @@
+"""The loss while training: every step faintly, the smoothed line on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app import theme
+from app.widgets import labels
+
+
+class LossChart(QWidget):
+    """Imports the chart library only when there is something to draw: it costs half a start."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(self.tr("Loss chart"))
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._empty = labels.secondary(self.tr("The loss is drawn here while training."))
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._layout.addWidget(self._empty)
+        self._plot = None
+        self._raw = self._smooth = None
+        self._data: tuple[Sequence[int], Sequence[float], Sequence[float]] = ((), (), ())
+
+    def show_losses(
+        self, steps: Sequence[int], losses: Sequence[float], smoothed: Sequence[float]
+    ) -> None:
+        """Draw the whole line anew."""
+        self._data = (steps, losses, smoothed)
+        if not steps and self._plot is None:
+            return
+        if self._plot is None:
+            self._make_plot()
+        if self._raw is not None and self._smooth is not None:
+            self._raw.setData(list(steps), list(losses))
+            self._smooth.setData(list(steps), list(smoothed))
+
+    def restyle(self) -> None:
+        """Take over the theme's colours."""
+        if self._plot is not None:
+            self._layout.removeWidget(self._plot)
+            self._plot.deleteLater()
+            self._plot = None
+            self.show_losses(*self._data)
+
+    def _make_plot(self) -> None:
+        import pyqtgraph
+
+        colours = theme.current()
+        plot = pyqtgraph.PlotWidget(background=colours.panel)
+        plot.setMenuEnabled(False)
+        plot.hideButtons()
+        plot.showGrid(x=False, y=True, alpha=0.15)
+        for side in ("left", "bottom"):
+            axis = plot.getAxis(side)
+            axis.setPen(QColor(colours.line))
+            axis.setTextPen(QColor(colours.secondary))
+        plot.setLabel("bottom", self.tr("step"), color=colours.secondary)
+        plot.setLabel("left", self.tr("loss"), color=colours.secondary)
+        faint = QColor(colours.secondary)
+        faint.setAlpha(110)
+        self._raw = plot.plot(pen=pyqtgraph.mkPen(faint, width=1))
+        self._smooth = plot.plot(pen=pyqtgraph.mkPen(colours.accent, width=2.5))
+        self._empty.hide()
+        self._layout.addWidget(plot)
+        self._plot = plot

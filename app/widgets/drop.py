@@ -1,0 +1,98 @@
+"""A frame that takes dropped pictures and folders, and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from typing_extensions import override
+
+from app import theme
+from app.widgets import labels
+
+
+def dropped_paths(data: QMimeData) -> list[Path]:
+    """The local files and folders of a drag."""
+    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+
+
+class DropFrame(QFrame):
+    """The empty Dataset page: drop, choose a folder, or try the demo."""
+
+    folder_wished = Signal()
+    demo_wished = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("drop")
+        symbol = labels.secondary()
+        symbol.setPixmap(theme.icon("image-plus-outline").pixmap(64, 64))
+        symbol.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        heading = labels.title(self.tr("Drop 15 to 100 pictures of one style here"))
+        heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        hint = labels.secondary(
+            self.tr("Pictures or whole folders. They are copied; yours stay as they are.")
+        )
+        hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        folder = QPushButton(self.tr("Choose a folder"))
+        folder.clicked.connect(self.folder_wished)
+        demo = QPushButton(self.tr("Try it with the demo style"))
+        demo.setObjectName("primary")
+        demo.setAccessibleName("Try it with the demo style")
+        demo.clicked.connect(self.demo_wished)
+        self._demo = demo
+        buttons = QHBoxLayout()
+        buttons.setSpacing(16)
+        buttons.addStretch()
+        buttons.addWidget(folder)
+        buttons.addWidget(demo)
+        buttons.addStretch()
+        layout = QVBoxLayout(self)
+        layout.setSpacing(16)
+        layout.addStretch()
+        for widget in (symbol, heading, hint):
+            layout.addWidget(widget)
+        layout.addSpacing(8)
+        layout.addLayout(buttons)
+        layout.addStretch()
+
+    def offer_demo(self, *, offered: bool) -> None:
+        """Only where no project is open."""
+        self._demo.setVisible(offered)
+
+    def set_over(self, *, over: bool) -> None:
+        """Show that a drag would be taken."""
+        self.setProperty("over", over)
+        self.style().unpolish(self)
+        self.style().polish(self)
+
+
+class DropPage(QWidget):
+    """A page that takes files anywhere on it."""
+
+    dropped = Signal(list)  # of Paths
+    hovered = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAcceptDrops(True)
+
+    @override
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_paths(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self.hovered.emit(True)
+
+    @override
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.hovered.emit(False)
+
+    @override
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.hovered.emit(False)
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        self.dropped.emit(dropped_paths(event.mimeData()))

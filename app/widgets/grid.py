@@ -1,0 +1,138 @@
+"""A grid of thumbnails that crop to fill, never stretch, and grow with the zoom."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import (
+    QAbstractItemModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
+from typing_extensions import override
+
+from app import theme
+
+GAP_PX = 8
+CORNER_PX = 6
+Index = QModelIndex | QPersistentModelIndex
+
+
+def cover(image: QImage, target: QSize) -> QRect:
+    """The part of `image` that fills `target` when scaled, its middle."""
+    if image.isNull():
+        return QRect()
+    scaled = target.scaled(image.size(), Qt.AspectRatioMode.KeepAspectRatio)
+    corner = QPoint((image.width() - scaled.width()) // 2, (image.height() - scaled.height()) // 2)
+    return QRect(corner, scaled)
+
+
+def paint_picture(painter: QPainter, place: QRect, image: QImage) -> None:
+    """A picture cropped to fill `place`, with round corners; a quiet box while it loads."""
+    colours = theme.current()
+    shape = QPainterPath()
+    shape.addRoundedRect(QRectF(place), CORNER_PX, CORNER_PX)
+    painter.save()
+    painter.setRenderHints(
+        QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
+    )
+    painter.fillPath(shape, QColor(colours.raised))
+    painter.setClipPath(shape)
+    if not image.isNull():
+        painter.drawImage(place, image, cover(image, place.size()))
+    painter.restore()
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(QColor(colours.line), 1))
+    painter.drawPath(shape)
+    painter.restore()
+
+
+class TileDelegate(QStyledItemDelegate):
+    """Draws one picture, a line of text below if it has one, and a mark if something is amiss."""
+
+    def __init__(self, text_role: int, mark_role: int | None, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self._text_role, self._mark_role = text_role, mark_role
+        self.edge_px = 144
+
+    @override
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(self.edge_px + GAP_PX, self.edge_px + GAP_PX + 20)
+
+    @override
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        colours = theme.current()
+        half = GAP_PX // 2
+        place = QRect(option.rect.topLeft() + QPoint(half, half), QSize(self.edge_px, self.edge_px))
+        image = index.data(Qt.ItemDataRole.DecorationRole)
+        paint_picture(painter, place, image if isinstance(image, QImage) else QImage())
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.save()
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor(colours.accent), 3))
+            painter.drawRoundedRect(QRectF(place).adjusted(1, 1, -1, -1), CORNER_PX, CORNER_PX)
+            painter.restore()
+        text = str(index.data(self._text_role) or "").replace("\n", " ")
+        mark = str(index.data(self._mark_role) or "") if self._mark_role is not None else ""
+        line = QRect(place.left() + 2, place.bottom() + 3, place.width() - 4, 18)
+        painter.save()
+        font = painter.font()
+        font.setPixelSize(11)
+        painter.setFont(font)
+        painter.setPen(QColor(colours.warn if mark else colours.secondary))
+        shown = painter.fontMetrics().elidedText(
+            mark or text, Qt.TextElideMode.ElideRight, line.width()
+        )
+        painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)
+        painter.restore()
+
+
+class Grid(QListView):
+    """Pictures of a model in rows; arrows move, Del asks for removal."""
+
+    removal_wished = Signal()
+
+    def __init__(
+        self, text_role: int, mark_role: int | None = None, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._delegate = TileDelegate(text_role, mark_role, self)
+        self.setItemDelegate(self._delegate)
+        self.setViewMode(QListView.ViewMode.IconMode)
+        self.setResizeMode(QListView.ResizeMode.Adjust)
+        self.setMovement(QListView.Movement.Static)
+        self.setUniformItemSizes(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setDragEnabled(False)
+        self.setMouseTracking(True)
+
+    def set_edge(self, edge_px: int) -> None:
+        """The zoom."""
+        self._delegate.edge_px = edge_px
+        self.scheduleDelayedItemsLayout()
+
+    @override
+    def setModel(self, model: QAbstractItemModel | None) -> None:
+        super().setModel(model)
+
+    @override
+    def keyPressEvent(self, event) -> None:  # noqa: ANN001 - QKeyEvent
+        if event.key() == Qt.Key.Key_Delete:
+            self.removal_wished.emit()
+            return
+        super().keyPressEvent(event)
