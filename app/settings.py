@@ -25,9 +25,10 @@ def projects_folder() -> Path:
 
 def recent(settings: QSettings) -> list[Path]:
     """Projects opened lately that still exist, newest first."""
-    value = settings.value("recent", [])
-    names = [value] if isinstance(value, str) else list(value or [])  # Qt writes one as a string
-    return [p for p in map(Path, names) if (p / "project.toml").exists()]
+    value = settings.value("recent")
+    names: list[object] = value if isinstance(value, list) else [value]  # one is read as a string
+    paths = [Path(name) for name in names if isinstance(name, str) and name]
+    return [path for path in paths if (path / "project.toml").exists()]
 
 
 def remember(settings: QSettings, project: Path) -> None:

@@ -86,12 +86,17 @@ QPushButton#primary:focus {{ border: 2px solid {text}; }}
 QPushButton#preset {{ padding: 8px 16px; }}
 QPushButton#preset:checked {{ border: 2px solid {accent}; }}
 QToolButton#project {{ border: none; border-radius: 6px; padding: 6px 8px; font-weight: 600; }}
+QToolButton#project::menu-indicator {{ image: none; }}
 QToolButton#project:hover {{ background: {raised}; }}
 QPlainTextEdit, QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox {{ background: {window};
     border: 1px solid {line}; border-radius: 6px; padding: 5px 8px; }}
 QPlainTextEdit:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus {{
     border: 2px solid {accent}; padding: 4px 7px; }}
 QListView, QTableView, QScrollArea {{ background: transparent; border: none; outline: none; }}
+QScrollArea > QWidget > QWidget {{ background: transparent; }}
+QTableView::item:selected {{ background: transparent; }}
+QHeaderView, QHeaderView::section {{ background: transparent; color: {secondary}; border: none;
+    font-size: 11px; font-weight: 400; padding: 4px; }}
 QScrollBar:vertical {{ background: transparent; width: 12px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 12px; margin: 0; }}
 QScrollBar::handle {{ background: {line}; border-radius: 4px; margin: 2px; min-height: 32px;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -45,10 +46,8 @@ class _Scan(QRunnable):
 
     def run(self) -> None:
         dataset = scan.scan(self._folders)
-        try:
+        with contextlib.suppress(RuntimeError):  # the window was closed meanwhile
             self._model.scanned.emit(self._number, dataset)
-        except RuntimeError:
-            pass  # the window was closed meanwhile
 
 
 class DatasetModel(QAbstractListModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from pathlib import Path
 
@@ -41,10 +42,8 @@ class _Load(QRunnable):
 
     def run(self) -> None:
         image = load(self._path, self._edge_px)
-        try:
+        with contextlib.suppress(RuntimeError):  # the window was closed meanwhile
             self._store.loaded.emit(str(self._path), self._stamp, image)
-        except RuntimeError:
-            pass  # the window was closed meanwhile
 
 
 class Thumbnails(QObject):

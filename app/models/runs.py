@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,10 +70,8 @@ def read(run: Run) -> RunRecord:
     except OSError:
         return record
     for line in content.splitlines():
-        try:
+        with contextlib.suppress(wire.WireError):
             record.take(wire.event_from(line))
-        except wire.WireError:
-            continue
     return record
 
 

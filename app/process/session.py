@@ -11,6 +11,8 @@ from app.process.worker import Worker
 from core.protocol.commands import PreviewNow, Stop, TrainJob
 from core.protocol.events import Event, Failed, Progress, RunStarted, StepDone
 
+MINUTE_SECONDS = 60
+
 
 class State(Enum):
     """What can be done next: Train, Stop, or only wait."""
@@ -115,8 +117,8 @@ class Session(QObject):
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it: "under a minute", "11 min", "2 h 5 min"."""
-    minutes = round(seconds / 60)
-    if seconds < 60:
+    """A time as a person says it: "40 s", "11 min", "2 h 5 min"."""
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if seconds < MINUTE_SECONDS:
         return f"{max(1, round(seconds))} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -138,12 +138,15 @@ class MainWindow(QWidget):
         self._menu = QMenu(self)
         self._menu.aboutToShow.connect(self._fill_menu)
         self._name.setMenu(self._menu)
-        self._name.setText(self.tr("No project"))
+        self._show_name(self.tr("No project"))
         row = QHBoxLayout()
-        row.setContentsMargins(24, 8, 24, 0)
+        row.setContentsMargins(16, 8, 24, 0)
         row.addWidget(self._name)
         row.addStretch()
         return row
+
+    def _show_name(self, name: str) -> None:
+        self._name.setText(f"{name}  \u25be")  # the menu's mark, where Qt's own sits too low
 
     def _make_strip(self) -> QFrame:
         strip = QFrame()
@@ -170,18 +173,20 @@ class MainWindow(QWidget):
         self.dataset_page.dropped.connect(self._on_dropped)
         self.dataset_page.folder_wished.connect(self._on_folder_wished)
         self.dataset_page.demo_wished.connect(self.open_demo)
-        self.dataset.failed.connect(lambda text: self.banner.show_failure(text))
+        self.dataset.failed.connect(self.banner.show_failure)
         self.train_page.settings_changed.connect(self._on_settings_changed)
         self.train_page.train_wished.connect(self.train)
         self.train_page.stop_wished.connect(self.session.stop)
         self.train_page.resume_wished.connect(self.resume)
         self.train_page.preview_wished.connect(self.session.preview_now)
-        self.preview_page.failed.connect(lambda failure: self._show_failure(failure))
+        self.preview_page.failed.connect(self._show_failure)
         self.adapters_page.export_wished.connect(self._on_export_wished)
         self.adapters_page.preview_wished.connect(self._on_preview_wished)
         self.session.changed.connect(self._on_session_changed)
         self.session.said.connect(self._on_said)
         self.session.failed.connect(self._on_run_failed)
+
+        QShortcut(QKeySequence("Ctrl+Return"), self, self.train_page.click_train)
 
     # projects
 
@@ -194,7 +199,7 @@ class MainWindow(QWidget):
             self.banner.show_failure(str(error))
             return
         self._project, self._config = project, config
-        self._name.setText(config.name)
+        self._show_name(config.name)
         self.setWindowTitle(f"{config.name} - Stylewright")
         settings.remember(self._settings, root)
         self.banner.hide()

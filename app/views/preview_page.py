@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, QRect, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QSlider,
     QSpinBox,
     QSplitter,
+    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
@@ -37,7 +38,7 @@ from app.widgets.grid import GAP_PX, Index, paint_picture
 from app.widgets.picture import WipeView
 from core.config.options import RunConfig
 from core.protocol.commands import Draw, SampleJob
-from core.protocol.events import Failed, PictureDrawn
+from core.protocol.events import PictureDrawn, StyleMeasured
 
 TILE_PX = 104
 DRAW_AFTER_MS = 250  # of no change to the slider
@@ -52,9 +53,6 @@ class _TileDelegate(QStyledItemDelegate):
         image = index.data(Qt.ItemDataRole.DecorationRole)
         if isinstance(image, QImage):
             paint_picture(painter, place, image)
-        from PySide6.QtGui import QColor, QPen
-        from PySide6.QtWidgets import QStyle
-
         if option.state & QStyle.StateFlag.State_Selected:
             painter.save()
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -117,7 +115,7 @@ class PreviewPage(QWidget):
         runs.adapters_changed.connect(self._on_run_changed)
         sampler.drawn.connect(self._on_drawn)
         sampler.phase.connect(self._on_phase)
-        sampler.failed.connect(self._on_failed)
+        sampler.failed.connect(self.failed)
         self._on_run_changed()
 
     def _make_right(self) -> QFrame:
@@ -150,6 +148,8 @@ class PreviewPage(QWidget):
         self._prompt.returnPressed.connect(self._on_draw)
         self._seed = QSpinBox(maximum=2**31 - 1, value=1)
         self._seed.setAccessibleName("Seed")
+        self._seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self._seed.setFixedWidth(96)
         self._make = QPushButton(self.tr("Make a picture"))
         self._make.setObjectName("primary")
         self._make.clicked.connect(self._on_draw)
@@ -157,13 +157,15 @@ class PreviewPage(QWidget):
         second.setSpacing(8)
         second.addWidget(QLabel(self.tr("Prompt")))
         second.addWidget(self._prompt, stretch=1)
-        second.addWidget(QLabel(self.tr("Seed")))
-        second.addWidget(self._seed)
-        second.addWidget(self._make)
         self._phase = labels.small()
-        layout.addLayout(first)
-        layout.addLayout(second)
-        layout.addWidget(self._phase)
+        third = QHBoxLayout()
+        third.setSpacing(8)
+        third.addWidget(QLabel(self.tr("Seed")))
+        third.addWidget(self._seed)
+        third.addWidget(self._phase, stretch=1)
+        third.addWidget(self._make)
+        for row in (first, second, third):
+            layout.addLayout(row)
         return panel
 
     def show_config(self, config: RunConfig | None, folder: Path) -> None:
@@ -269,12 +271,8 @@ class PreviewPage(QWidget):
     def _on_phase(self, phase: str) -> None:
         self._phase.setText(phase)
 
-    @Slot(object)
-    def _on_failed(self, failure: Failed) -> None:
-        self.failed.emit(failure)
 
-
-def style_words(style) -> str:  # noqa: ANN001 - StyleMeasured
+def style_words(style: StyleMeasured) -> str:
     """The change of style in words, beside its own check."""
     nearer = 1 - style.after / style.before
     direction = "nearer to" if nearer >= 0 else "further from"

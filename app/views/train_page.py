@@ -61,6 +61,7 @@ class TrainPage(QScrollArea):
         layout.addWidget(self._make_settings())
         layout.addLayout(self._make_actions())
         layout.addWidget(self._make_chart(), stretch=1)
+        self._inside = inside
         self.setWidget(inside)
         session.changed.connect(self._on_session_changed)
         runs.reset.connect(self._on_losses_changed)
@@ -116,6 +117,8 @@ class TrainPage(QScrollArea):
         self._text_encoder = QCheckBox(self.tr("Train the text encoder, too"))
         for spin in (self._rate, self._batch, self._edge):
             spin.setKeyboardTracking(False)
+            spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+            spin.setFixedWidth(96)
             spin.valueChanged.connect(self._on_edited)
         self._text_encoder.toggled.connect(self._on_edited)
         more = QHBoxLayout()
@@ -143,6 +146,7 @@ class TrainPage(QScrollArea):
         self._train.setObjectName("primary")
         self._train.setMinimumWidth(128)
         self._train.clicked.connect(self._on_train_clicked)
+        self._train.setToolTip("Ctrl+Return")
         self._resume = QPushButton(self.tr("Resume"))
         self._resume.clicked.connect(self.resume_wished)
         self._preview = QPushButton(self.tr("Preview now"))
@@ -157,8 +161,9 @@ class TrainPage(QScrollArea):
         row.addWidget(self._train)
         row.addWidget(self._resume)
         row.addWidget(self._preview)
-        row.addWidget(self._bar, stretch=1)
         row.addWidget(self._status)
+        row.addWidget(self._bar, stretch=1)
+        row.addStretch()
         return row
 
     def _make_chart(self) -> QFrame:
@@ -174,7 +179,7 @@ class TrainPage(QScrollArea):
     def show_config(self, config: RunConfig | None) -> None:
         """Show a project's settings."""
         self._config = config
-        self.widget().setEnabled(config is not None)
+        self._inside.setEnabled(config is not None)
         if config is None:
             return
         self._filling = True
@@ -194,6 +199,10 @@ class TrainPage(QScrollArea):
         self._rank_words.setText(f"rank {config.adapter.rank}, scale {scale:g}")
         self._filling = False
         self._on_session_changed()
+
+    def click_train(self) -> None:
+        """Train, or Stop, if that is what the button offers."""
+        self._train.click()
 
     def _change(self, config: RunConfig) -> None:
         if config != self._config:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from app import theme
 from app.widgets import labels
@@ -53,11 +53,14 @@ class LossChart(QWidget):
 
         colours = theme.current()
         plot = pyqtgraph.PlotWidget(background=colours.panel)
+        plot.setMinimumHeight(160)
+        plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         plot.setMenuEnabled(False)
         plot.hideButtons()
         plot.showGrid(x=False, y=True, alpha=0.15)
         for side in ("left", "bottom"):
             axis = plot.getAxis(side)
+            axis.enableAutoSIPrefix(False)
             axis.setPen(QColor(colours.line))
             axis.setTextPen(QColor(colours.secondary))
         plot.setLabel("bottom", self.tr("step"), color=colours.secondary)

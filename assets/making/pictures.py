@@ -1,4 +1,4 @@
-"""Draw the icon sets as pictures with captions: what the demo base model and the demo style learn from."""
+"""Draw the icon sets as pictures with captions: what the demo base and the demo style are from."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 BASE_STYLES = {"noto": "noto", "twemoji": "twemoji", "fluent": "fluent-emoji-flat"}
+NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 SKIN_TONE = re.compile(r"skin-tone|-(light|dark|medium)$")
 
 
@@ -40,11 +41,7 @@ def icon_set(folder: Path) -> dict[str, str]:
     bodies = {name: icon["body"] for name, icon in data["icons"].items()}
     for name, alias in data.get("aliases", {}).items():
         bodies[name] = bodies.get(alias["parent"], "")
-    return {
-        name: f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box}>{body}</svg>'
-        for name, body in bodies.items()
-        if body
-    }
+    return {name: f"<svg {NAMESPACES} {box}>{body}</svg>" for name, body in bodies.items() if body}
 
 
 def draw(svg: str, edge_px: int) -> Image.Image:

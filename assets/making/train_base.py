@@ -66,7 +66,7 @@ def new_text_encoder(vocabulary: int) -> CLIPTextModel:
 
 
 def new_unet() -> UNet2DConditionModel:
-    """Stable Diffusion 1's UNet, narrow, with attention on its two upper levels and in the middle."""
+    """Stable Diffusion 1's UNet, narrow: attention on its two upper levels and in the middle."""
     return UNet2DConditionModel(
         sample_size=16,
         block_out_channels=(96, 192, 256),
@@ -79,7 +79,7 @@ def new_unet() -> UNet2DConditionModel:
 
 
 def new_scheduler() -> DDIMScheduler:
-    """Velocity prediction with zero terminal SNR: with noise prediction so small a net ignores the prompt."""
+    """Velocity prediction with zero terminal SNR: so small a net ignores prompts otherwise."""
     return DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -95,7 +95,7 @@ def new_scheduler() -> DDIMScheduler:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """What is learnt: posterior means and deviations (N, 4, 16, 16), scaled, and two captions for each."""
+    """What is learnt: scaled latent means and deviations (N, 4, 16, 16), two captions each."""
 
     mean: Tensor
     std: Tensor
@@ -143,7 +143,7 @@ class Net(nn.Module):
 
 
 def velocity_loss(net: Net, latents: Tensor, ids: Tensor, alphas: Tensor) -> Tensor:
-    """Mean squared error of v = a * noise - s * x0 (Salimans & Ho 2022, arXiv:2202.00512), stratified in time."""
+    """Mean squared error of v = a noise - s x0 (arXiv:2202.00512), stratified in time."""
     count = len(latents)
     spread = (torch.arange(count) + torch.rand(count)) / count
     t = (spread * len(alphas)).long()

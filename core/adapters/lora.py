@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
@@ -61,8 +61,8 @@ def inject(
     return parameters
 
 
-def layers(nets: Mapping[str, nn.Module]) -> Iterator[tuple[Place, LoraLayer]]:
-    """Every module that carries a LoRA."""
+def layers(nets: Mapping[str, nn.Module]) -> Iterator[tuple[Place, Any]]:
+    """Every module that carries a LoRA: peft's LoraLayer, whose parts are untyped."""
     for component, net in nets.items():
         for name, module in net.named_modules():
             if isinstance(module, LoraLayer) and ADAPTER in module.lora_A:

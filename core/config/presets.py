@@ -24,11 +24,47 @@ class Preset:
 
 
 PRESETS = (
-    Preset("style", "Art style", "How pictures are drawn: line, colour, light.", 1500, 16, 1e-4, 5e-5, 0.1),
-    Preset("character", "Character", "One person or figure, in any scene.", 1200, 32, 1e-4, 5e-5, 0.05),
-    Preset("object", "Object", "One thing, from all sides.", 1000, 16, 1e-4, 2e-5, 0.05),
-    Preset("quick", "Quick try", "A few minutes, to see whether it works.", 200, 8, 3e-4, 5e-5, 0.1),
-)  # fmt: skip
+    Preset(
+        id="style",
+        title="Art style",
+        sentence="How pictures are drawn: line, colour, light.",
+        steps=1500,
+        rank=16,
+        learning_rate=1e-4,
+        text_encoder_learning_rate=5e-5,
+        caption_dropout=0.1,
+    ),
+    Preset(
+        id="character",
+        title="Character",
+        sentence="One person or figure, in any scene.",
+        steps=1200,
+        rank=32,
+        learning_rate=1e-4,
+        text_encoder_learning_rate=5e-5,
+        caption_dropout=0.05,
+    ),
+    Preset(
+        id="object",
+        title="Object",
+        sentence="One thing, from all sides.",
+        steps=1000,
+        rank=16,
+        learning_rate=1e-4,
+        text_encoder_learning_rate=2e-5,
+        caption_dropout=0.05,
+    ),
+    Preset(
+        id="quick",
+        title="Quick try",
+        sentence="A few minutes, to see whether it works.",
+        steps=200,
+        rank=8,
+        learning_rate=3e-4,
+        text_encoder_learning_rate=5e-5,
+        caption_dropout=0.1,
+    ),
+)
 
 
 def apply(preset: Preset, config: RunConfig) -> RunConfig:

@@ -36,6 +36,10 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> Components:
             f"The base model {path} has no {missing[0]}.",
             hint="Choose a whole Stable Diffusion 1 model in diffusers' folder layout.",
         )
+    unet: Any  # diffusers' classes are only partly typed
+    encoder: Any
+    vae: Any
+    scheduler: Any
     try:
         unet = UNet2DConditionModel.from_pretrained(path / "unet", torch_dtype=dtype)
         encoder = CLIPTextModel.from_pretrained(
@@ -52,7 +56,7 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> Components:
     if device.type == "cpu" and unet.config.sample_size**2 <= FEW_PLACES:
         unet.set_attn_processor(AttnProcessor())
     for net in (unet, encoder, vae):
-        net.requires_grad_(False).eval().to(device)
+        net.requires_grad_(requires_grad=False).eval().to(device)
     pixels_per_latent = 2 ** (len(vae.config.block_out_channels) - 1)
     levels = 2 ** (len(unet.config.block_out_channels) - 1)
     return Components(
@@ -135,16 +139,16 @@ def pipeline(components: Components) -> Any:  # noqa: ANN401 - diffusers' pipeli
     from diffusers import schedulers
 
     scheduler_type = getattr(schedulers, str(components.scheduler_config["_class_name"]))
-    pipe = StableDiffusionPipeline(
-        vae=components.vae,
-        text_encoder=components.text_encoders["text_encoder"],
-        tokenizer=components.tokenizers["text_encoder"],
-        unet=components.denoiser,
-        scheduler=scheduler_type.from_config(components.scheduler_config),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+    parts: dict[str, Any] = {
+        "vae": components.vae,
+        "text_encoder": components.text_encoders["text_encoder"],
+        "tokenizer": components.tokenizers["text_encoder"],
+        "unet": components.denoiser,
+        "scheduler": scheduler_type.from_config(components.scheduler_config),
+        "safety_checker": None,
+        "feature_extractor": None,
+    }
+    pipe = StableDiffusionPipeline(**parts, requires_safety_checker=False)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from msgspec.structs import replace
 from peft import LoraConfig
 
 from core.adapters import lora
@@ -28,6 +29,7 @@ from core.training.step import Trainable
 if TYPE_CHECKING:
     from torch import Tensor
 
+DEFAULT_PROMPTS = 4
 SHOWN_FINDINGS = 20  # more are counted
 
 
@@ -69,6 +71,7 @@ def prepare(project: Project, config: RunConfig) -> Generator[Event, None, Prepa
     parts = family.load(path, device.device, device.weights)
     cache = Cache(project.cache)
     items = yield from _encode(dataset, (family, parts), config, cache)
+    config = with_prompts(config, items)
     nets = parts.nets(text_encoders=config.adapter.text_encoder)
     torch.manual_seed(step_seed(config.training.seed, 0, "adapter"))
     targets = family.targets[config.adapter.targets]
@@ -88,6 +91,16 @@ def prepare(project: Project, config: RunConfig) -> Generator[Event, None, Prepa
         trainable=_trainable(nets, parts, config),
         condition=_condition((family, parts), config, cache),
     )
+
+
+def with_prompts(config: RunConfig, items: list[Item]) -> RunConfig:
+    """Where no preview prompts are set, captions from all over the dataset stand in."""
+    if config.preview.prompts:
+        return config
+    captions_there = list(dict.fromkeys(item.caption for item in items if item.caption))
+    spread = max(1, len(captions_there) // DEFAULT_PROMPTS)
+    prompts = tuple(captions_there[::spread][:DEFAULT_PROMPTS])
+    return replace(config, preview=replace(config.preview, prompts=prompts))
 
 
 def _warnings(dataset: Dataset) -> Generator[Event, None, None]:

@@ -1,0 +1,386 @@
+"""Set Stylewright up beside this file and run it: `python3 start.py [demo | test | ...]`.
+
+Standard library only; Python 3.10 to 3.13 on Linux, Windows and macOS.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "stylewright-stamp"  # written last: without it the set-up is not complete
+TORCH = "torch==2.13.0"
+UV = "uv==0.13.9"
+PYTHONS = ((3, 10), (3, 13))
+NEEDED_MB = {"cpu": 3_000, "gpu": 9_000}
+
+# Which build of torch a machine gets. NVIDIA: the driver's CUDA version and the card's compute
+# capability decide, never the driver alone: a GTX 10xx with a new driver has no kernels in cu130.
+TURING, BLACKWELL = 7.5, 12.0
+CUDA_OF_CU130, CUDA_OF_CU126 = 13.0, 12.6
+
+# Qt's libraries on Debian and Ubuntu, by the file that shows whether they are there.
+QT_LIBRARIES = {
+    "libGL.so.1": "libgl1",
+    "libEGL.so.1": "libegl1",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libxcb-cursor.so.0": "libxcb-cursor0",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-shape.so.0": "libxcb-shape0",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+}
+DISPLAY_TOOLS = {
+    "Xvfb": "xvfb",
+    "xdotool": "xdotool",
+    "import": "imagemagick",
+    "openbox": "openbox",
+    "pcmanfm": "pcmanfm",
+    "dbus-run-session": "dbus",
+    "xdpyinfo": "x11-utils",
+}
+
+
+class SetupError(Exception):
+    """One clear sentence, and the line that mends it."""
+
+
+def main(arguments: list[str]) -> int:
+    """Set up what is missing, then run."""
+    if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
+        print(
+            f"Stylewright needs Python 3.10 to 3.13; this is {platform.python_version()}.\n"
+            "Install one of these and run: python3.12 start.py"
+        )
+        return 2
+    testing = arguments[:1] == ["test"]
+    try:
+        ensure_environment(with_tests=testing)
+        if testing or arguments[:1] != ["demo"]:
+            ensure_packages(missing_packages(with_display_tools=testing))
+    except SetupError as error:
+        print(error)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. Run start.py again to go on.")
+        return 130
+    script = ["tests/checks.py", *arguments[1:]] if testing else ["stylewright.py", *arguments]
+    return run([str(python()), str(ROOT / script[0]), *script[1:]])
+
+
+def run(command: list[str]) -> int:
+    """Replace this process where the system can, so that signals reach the program."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    if os.name == "posix":
+        sys.stdout.flush()
+        os.execve(command[0], command, environment)
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def python() -> Path:
+    """The environment's interpreter."""
+    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def requirements(*, with_tests: bool) -> list[Path]:
+    """The files of exact versions."""
+    names = ["requirements.txt"] + (["requirements-test.txt"] if with_tests else [])
+    return [ROOT / "packaging" / name for name in names]
+
+
+def fingerprint(*, with_tests: bool) -> str:
+    """Changes when the interpreter or a wanted version does."""
+    content = sys.version + TORCH
+    content += "".join(p.read_text(encoding="utf-8") for p in requirements(with_tests=with_tests))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def ensure_environment(*, with_tests: bool) -> None:
+    """Make `.venv` and install into it, unless that was done.
+
+    Raises:
+        SetupError: No internet, no room, no venv module, or a package that does not install.
+    """
+    done = STAMP.read_text(encoding="utf-8").split() if STAMP.exists() else []
+    if fingerprint(with_tests=with_tests) in done:
+        return
+    flavour = torch_flavour(find_gpu())
+    check_room("cpu" if flavour == "cpu" else "gpu")
+    print("Setting up Stylewright. This is done once and takes a few minutes.", flush=True)
+    if not python().exists():
+        make_venv()
+    STAMP.unlink(missing_ok=True)
+    install_torch(flavour)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as pin:
+        pin.write(TORCH + "\n")  # no later step may swap the build for another
+    try:
+        for file in requirements(with_tests=with_tests):
+            pip(f"Installing {file.stem}", "-r", str(file), "-c", pin.name)
+    finally:
+        Path(pin.name).unlink()
+    check_self()
+    known = [fingerprint(with_tests=False)] + ([fingerprint(with_tests=True)] if with_tests else [])
+    STAMP.write_text("\n".join(known), encoding="utf-8")
+    print("Ready.", flush=True)
+
+
+def check_room(kind: str) -> None:
+    """Refuse before the disk is full.
+
+    Raises:
+        SetupError: Less than what the packages need is free.
+    """
+    free_mb = shutil.disk_usage(ROOT).free // 2**20
+    if free_mb < NEEDED_MB[kind]:
+        raise SetupError(
+            f"The disk of {ROOT} has {free_mb:,} MB free, "
+            f"Stylewright needs {NEEDED_MB[kind]:,} MB.\n"
+            "Free some space, or move this folder to another disk, and run start.py again."
+        )
+
+
+def make_venv() -> None:
+    """A new environment.
+
+    Raises:
+        SetupError: This Python lacks venv or pip.
+    """
+    step = subprocess.run(
+        [sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False
+    )
+    if step.returncode == 0 and python().exists():
+        return
+    shutil.rmtree(VENV, ignore_errors=True)
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    said = (step.stdout + step.stderr).strip()
+    if "Permission denied" in said:
+        raise SetupError(f"{ROOT} may not be written to.\nMove this folder into your home folder.")
+    raise SetupError(
+        f"This Python ({sys.executable}) cannot make an environment: it lacks venv or pip.\n"
+        f"On Debian and Ubuntu run: sudo apt install python{version}-venv\n"
+        "Elsewhere install a full Python 3.12, and run start.py again."
+    )
+
+
+def pip(words: str, *arguments: str) -> None:
+    """Install with a line that shows that it works.
+
+    Raises:
+        SetupError: See `explain`.
+    """
+    command = [str(python()), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    follow(words, command)
+
+
+def follow(words: str, command: list[str]) -> None:
+    """Run a command that installs, showing what it is at.
+
+    Raises:
+        SetupError: It failed.
+    """
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        cwd=ROOT,
+        env=clean_environment(),
+    )
+    lines: list[str] = []
+    tty = sys.stdout.isatty()
+    if not tty:
+        print(f"  {words} ...", flush=True)
+    for line in process.stdout or ():
+        lines.append(line)
+        if tty:
+            said = f"  {words}: {line.strip()}"[: shutil.get_terminal_size().columns - 1]
+            print(f"\r\033[K{said}", end="", flush=True)
+    seconds = time.monotonic() - began
+    if process.wait() != 0:
+        if tty:
+            print()
+        raise SetupError(explain(words, "".join(lines)))
+    print(
+        f"\r\033[K  {words}: {seconds:.0f} s" if tty else f"  {words}: {seconds:.0f} s", flush=True
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    """Without what would send pip to another Python."""
+    unwanted = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX")
+    return {name: value for name, value in os.environ.items() if name not in unwanted}
+
+
+def explain(words: str, output: str) -> str:
+    """What an installer's last words mean."""
+    if "No space left" in output or "Errno 28" in output:
+        return "The disk is full.\nFree some space and run start.py again: it goes on from here."
+    signs = ("Temporary failure in name resolution", "getaddrinfo failed", "NewConnectionError",
+             "Network is unreachable", "Connection refused", "nodename nor servname",
+             "Could not connect", "dns error", "ConnectTimeout", "Max retries exceeded")  # fmt: skip
+    if any(sign in output for sign in signs):
+        return (
+            "There is no connection to the package index.\n"
+            "Connect to the internet and run start.py again: it goes on from here."
+        )
+    if "Permission denied" in output or "Errno 13" in output:
+        return f"{VENV} may not be written to.\nMove this folder into your home folder."
+    tail = "\n".join(output.strip().splitlines()[-8:])
+    return f"{words} did not work:\n{tail}\nDelete {VENV} and run start.py again."
+
+
+def install_torch(flavour: str) -> None:
+    """The pinned torch: a build that pip finds on this machine, else the one for the GPU.
+
+    uv knows where each build lies, so that no address stands here.
+
+    Raises:
+        SetupError: It did not install.
+    """
+    if flavour == "mps" or torch_at_hand() or (flavour == "cu130" and sys.platform == "linux"):
+        pip(f"Installing torch ({flavour})", TORCH)
+        return
+    pip("Installing uv", UV)
+    command = [str(python()), "-m", "uv", "pip", "install", "--python", str(python()), TORCH]
+    follow(f"Installing torch ({flavour})", [*command, f"--torch-backend={flavour}"])
+
+
+def torch_at_hand() -> bool:
+    """Whether pip would take torch from this machine's disk."""
+    command = [str(python()), "-m", "pip", "install", "--dry-run", "--no-deps", "--quiet",
+               "--disable-pip-version-check", "--report", "-", TORCH]  # fmt: skip
+    step = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    try:
+        chosen = json.loads(step.stdout)["install"]
+    except (ValueError, KeyError):
+        return False
+    return all(item["download_info"]["url"].startswith("file:") for item in chosen)
+
+
+def find_gpu() -> tuple[str, float, float]:
+    """Vendor ("nvidia", "amd", "apple" or ""), the driver's CUDA version and the capability.
+
+    STYLEWRIGHT_FAKE_GPU="nvidia 13.0 8.6" stands in for a card in tests.
+    """
+    if fake := os.environ.get("STYLEWRIGHT_FAKE_GPU"):
+        vendor, cuda, capability = (*fake.split(), "0", "0")[:3]
+        return vendor, float(cuda), float(capability)
+    if sys.platform == "darwin":
+        return ("apple" if platform.machine() == "arm64" else "", 0, 0)
+    if tool := shutil.which("nvidia-smi"):
+        query = [tool, "--query-gpu=compute_cap", "--format=csv,noheader"]
+        said = subprocess.run([tool], capture_output=True, text=True, check=False).stdout
+        caps = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
+        if "CUDA Version:" in said and caps:
+            cuda = said.split("CUDA Version:")[1].split()[0]
+            return "nvidia", float(cuda), float(caps[0])
+    if sys.platform == "linux" and Path("/opt/rocm").exists():
+        return "amd", 0, 0
+    return "", 0, 0
+
+
+def torch_flavour(gpu: tuple[str, float, float]) -> str:
+    """The build of torch for a GPU.
+
+    Raises:
+        SetupError: The driver is too old for the card.
+    """
+    vendor, cuda, capability = gpu
+    if vendor == "apple":
+        return "mps"
+    if vendor == "amd":
+        return "rocm7.2"
+    if vendor != "nvidia":
+        return "cpu"
+    if cuda >= CUDA_OF_CU130 and capability >= TURING:
+        return "cu130"
+    if capability >= BLACKWELL:
+        raise SetupError(
+            "The driver of this NVIDIA card is too old for it.\n"
+            "Install driver 580 or newer from NVIDIA, and run start.py again."
+        )
+    if cuda >= CUDA_OF_CU126:
+        return "cu126"
+    raise SetupError(
+        f"The NVIDIA driver is too old: it speaks CUDA {cuda}, and 12.6 is needed.\n"
+        "Install a newer driver from NVIDIA, and run start.py again."
+    )
+
+
+def check_self() -> None:
+    """Import what was installed, once.
+
+    Raises:
+        SetupError: It does not work here.
+    """
+    code = "import torch, diffusers, transformers, peft; print(torch.__version__)"
+    step = subprocess.run(
+        [str(python()), "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    if step.returncode != 0:
+        tail = step.stderr.strip().splitlines()[-1:]
+        raise SetupError(
+            f"The engine does not start: {' '.join(tail)}\nDelete {VENV} and run start.py again."
+        )
+    print(f"  torch {step.stdout.strip()}", flush=True)
+
+
+def missing_packages(*, with_display_tools: bool) -> list[str]:
+    """Debian packages of Qt's libraries, and of the window tests' tools, that are not there."""
+    if sys.platform != "linux":
+        return []
+    missing = []
+    for library, package in QT_LIBRARIES.items():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            missing.append(package)
+    if with_display_tools:
+        missing += [p for tool, p in DISPLAY_TOOLS.items() if shutil.which(tool) is None]
+    return missing
+
+
+def ensure_packages(packages: list[str]) -> None:
+    """Install system packages as root; otherwise say which line does.
+
+    Raises:
+        SetupError: They are missing and cannot be installed from here.
+    """
+    if not packages:
+        return
+    line = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
+    if shutil.which("apt-get") is None:
+        raise SetupError(
+            f"Qt needs libraries that are missing here: {', '.join(packages)} (Debian's names).\n"
+            "Install them with your system's package program, and run start.py again."
+        )
+    if os.geteuid() != 0:
+        raise SetupError(f"Some system libraries are missing. Run: sudo {line}")
+    print(f"Installing system libraries: {' '.join(packages)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in ("apt-get update -q", line):
+        step = subprocess.run(
+            command.split(), env=environment, capture_output=True, text=True, check=False
+        )
+    if step.returncode != 0:
+        raise SetupError(f"That did not work:\n{step.stderr.strip()}\nRun it yourself: {line}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,72 @@
+"""What the engine costs on top of a bare loop of forward, backward and AdamW."""
+
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.config import files
+from core.data import batches
+from core.diffusion import objectives
+from core.project.demo import create_demo, demo_config
+from core.protocol.events import StepDone
+from core.training import setup
+from core.training.control import Control
+from core.training.loop import steps
+
+ROUNDS, STEPS = 6, 8
+
+
+def bare_step(prepared: setup.Prepared, batch: batches.Batch) -> None:
+    """The least that trains the same adapters: no plan, no events, no checks."""
+    parts, family = prepared.parts, prepared.family
+    noise = torch.randn(batch.latents.shape)
+    t = torch.randint(len(parts.alpha_bars), (len(batch.latents),))
+    alpha_bar = parts.alpha_bars[t]
+    with prepared.device.autocast():
+        condition = family.encode_text(parts, batch.captions)
+        x_t = objectives.noised(batch.latents, noise, alpha_bar)
+        made = family.predict(parts, x_t, t, condition)
+        wanted = objectives.target(batch.latents, noise, alpha_bar, parts.prediction)
+        loss = torch.nn.functional.mse_loss(made.float(), wanted)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(prepared.trainable.parameters, 1.0)
+    prepared.trainable.optimizer.step()
+    prepared.trainable.optimizer.zero_grad(set_to_none=True)
+    loss.item()
+
+
+@pytest.mark.bench
+def test_the_engine_costs_at_most_five_percent(tmp_path: Path) -> None:
+    config = files.with_changes(
+        demo_config(steps=ROUNDS * STEPS + 1),
+        ["preview.every=0", "training.checkpoint_every=0"],
+    )
+    project = create_demo(tmp_path / "demo", config)
+    preparing = setup.prepare(project, config)
+    while True:
+        try:
+            next(preparing)
+        except StopIteration as done:
+            prepared = done.value
+            break
+    run = project.new_run(config)
+    events = steps(run, prepared, Control(), 1)
+    batch = batches.draw(prepared.items[:8], 0, 1, 0.0)
+    ratios = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        for _ in range(STEPS):
+            bare_step(prepared, batch)
+        bare = time.perf_counter() - began
+        began = time.perf_counter()
+        for _ in range(STEPS):
+            assert isinstance(next(events), StepDone)
+        ratios.append((time.perf_counter() - began) / bare)
+    middle = statistics.median(ratios)
+    print(
+        f"\nengine / bare loop: {middle:.3f} (of {ROUNDS}: {min(ratios):.3f} to {max(ratios):.3f})"
+    )
+    assert middle < 1.05

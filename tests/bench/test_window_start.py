@@ -1,0 +1,48 @@
+"""How long the window takes to appear, against an empty PySide6 window."""
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROUNDS = 7
+EMPTY = """
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QWidget
+app = QApplication([])
+window = QWidget()
+window.show()
+QTimer.singleShot(0, app.quit)
+app.exec()
+"""
+OURS = """
+import sys
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+sys.argv = ["stylewright"]
+real = QApplication.exec
+QApplication.exec = staticmethod(lambda: (QTimer.singleShot(0, QApplication.quit), real())[1])
+import stylewright
+stylewright.main()
+"""
+
+
+def seconds(code: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    return time.perf_counter() - began
+
+
+@pytest.mark.bench
+def test_the_window_appears_in_three_times_an_empty_one() -> None:
+    for code in (EMPTY, OURS):
+        seconds(code)  # once for the disk
+    ratios = [seconds(OURS) / (bare := seconds(EMPTY)) for _ in range(ROUNDS)]
+    middle = statistics.median(ratios)
+    print(f"\nwindow / empty window: {middle:.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"the empty window took {bare:.2f} s")
+    assert middle < 3

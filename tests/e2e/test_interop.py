@@ -1,0 +1,180 @@
+"""What other programs read is what we trained: plain diffusers, peft, and every name."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline
+from PIL import Image
+
+from core.adapters import files, lora
+from core.families.registry import family_of
+from core.project.layout import Project
+from core.training import export
+from core.training.control import Control
+from core.training.train import train
+from core.worker.jobs import export_to
+
+CLOSE = 2.0  # of 255, on average
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Project:
+    """A run at so high a rate that its adapter shows."""
+    from core.project.layout import create
+    from tests.conftest import fill, small_config
+
+    config = small_config(str(tiny_base), steps=8, learning_rate=0.05)
+    project = create(tmp_path_factory.mktemp("trained") / "project", config)
+    fill(project.images, 4)
+    list(train(project, Control()))
+    return project
+
+
+def picture(pipe: StableDiffusionPipeline, project: Project) -> np.ndarray:
+    config = project.config().preview
+    pipe.set_progress_bar_config(disable=True)
+    return np.asarray(
+        pipe(
+            config.prompts[0],
+            width=64,
+            height=64,
+            num_inference_steps=config.inference_steps,
+            guidance_scale=config.guidance,
+            generator=torch.Generator().manual_seed(config.seed),
+        ).images[0],
+        dtype=np.float64,
+    )
+
+
+def plain_pipeline(base: Path) -> StableDiffusionPipeline:
+    pipe = StableDiffusionPipeline.from_pretrained(base, torch_dtype=torch.float32)
+    assert isinstance(pipe.scheduler, DDIMScheduler)
+    return pipe
+
+
+@pytest.mark.parametrize("layout", ["kohya", "diffusers"])
+def test_plain_diffusers_draws_our_preview(
+    trained: Project, tiny_base: Path, tmp_path: Path, layout
+) -> None:
+    run = trained.run("")
+    path = export_to(run.root, layout, tmp_path / "adapter.safetensors")
+    pipe = plain_pipeline(tiny_base)
+    untrained = picture(pipe, trained)
+    pipe.load_lora_weights(path)
+    loaded = picture(pipe, trained)
+    ours = np.asarray(Image.open(run.preview_file(8, 0)), dtype=np.float64)
+    assert np.abs(loaded - ours).mean() < CLOSE
+    assert np.abs(untrained - ours).mean() > 2 * CLOSE  # else this test shows nothing
+
+
+def test_the_untrained_preview_is_the_base_model(trained: Project, tiny_base: Path) -> None:
+    ours = np.asarray(Image.open(trained.run("").preview_file(0, 0)), dtype=np.float64)
+    assert np.abs(picture(plain_pipeline(tiny_base), trained) - ours).mean() < CLOSE
+
+
+def test_peft_loads_its_own_folder(trained: Project, tiny_base: Path, tmp_path: Path) -> None:
+    from diffusers import UNet2DConditionModel
+    from peft import PeftModel
+
+    folder = export_to(trained.run("").root, "peft", tmp_path / "peft")
+    unet = UNet2DConditionModel.from_pretrained(tiny_base / "unet")
+    model = PeftModel.from_pretrained(unet, str(folder / "unet"))
+    ups = [p for n, p in model.named_parameters() if "lora_B" in n]
+    assert ups
+    assert all(p.abs().max() > 0 for p in ups)
+
+
+@pytest.mark.parametrize("layout", ["kohya", "diffusers"])
+def test_what_is_exported_is_read_back(
+    trained: Project, tiny_base: Path, tmp_path: Path, layout
+) -> None:
+    run = trained.run("")
+    path = export_to(run.root, layout, tmp_path / "adapter.safetensors")
+    family = family_of(tiny_base)
+    parts = family.load(tiny_base, torch.device("cpu"), torch.float32)
+    nets = parts.nets(text_encoders=True)
+    adapter, _ = export.read(path, family, nets)
+    original, _ = export.read(run.newest_adapter(), family, nets)
+    assert adapter.keys() == original.keys()
+    for place, pair in adapter.items():
+        assert torch.equal(pair.down, original[place].down)
+        assert torch.equal(pair.up, original[place].up)
+        assert pair.alpha == original[place].alpha
+    lora.attach(nets, adapter)
+    assert {p for p, _ in lora.layers(nets)} == set(adapter)
+
+
+def test_kohya_names_are_those_that_comfyui_and_forge_know(trained: Project) -> None:
+    tensors, _ = files.read(trained.run("").newest_adapter())
+    assert all(k.startswith(("lora_unet_", "lora_te_")) for k in tensors)
+    name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0"
+    assert tensors[f"{name}.lora_down.weight"].shape == (4, 32)
+    assert tensors[f"{name}.alpha"].item() == 4
+    te = "lora_te_text_model_encoder_layers_1_self_attn_q_proj.lora_up.weight"
+    assert tensors[te].shape == (32, 4)
+    assert tensors[te].dtype == torch.float16
+
+
+def test_the_header_says_what_a1111_and_forge_ask(trained: Project) -> None:
+    with safetensors.safe_open(trained.run("").newest_adapter(), "pt") as file:
+        header = file.metadata()
+    assert header["ss_base_model_version"] == "sd_v1"
+    assert header["ss_v2"] == "False"
+    assert header["ss_network_module"] == "networks.lora"
+    assert header["ss_network_dim"] == "4"
+    assert header["modelspec.architecture"] == "stable-diffusion-v1/lora"
+    assert header["modelspec.trigger_phrase"] == "ballstyle"
+    assert "lora_adapter_metadata" not in header
+    assert json.loads(header["ss_tag_frequency"])["Small"]["ballstyle"] == 4
+    assert len(header["sshs_model_hash"]) == 64
+    assert len(header["sshs_legacy_hash"]) == 8
+
+
+def test_the_full_sd1_name_table_has_264_modules() -> None:
+    """The count that every other trainer writes, from the real net's shape without its weights."""
+    import re
+
+    from diffusers import UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    from core.families.sd1 import SD1
+
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8)
+        text = CLIPTextModel(
+            CLIPTextConfig(num_hidden_layers=12, hidden_size=768, num_attention_heads=12)
+        )
+    found = {
+        SD1.names[component].kohya_name(name)
+        for component, net in (("unet", unet), ("text_encoder", text))
+        for name, module in net.named_modules()
+        if isinstance(module, torch.nn.Linear)
+        and re.fullmatch(SD1.targets["attention"][component], name)
+    }
+    assert len([n for n in found if n.startswith("lora_unet")]) == 128  # of 192: attention alone
+    assert len([n for n in found if n.startswith("lora_te")]) == 48  # of 72
+
+
+def test_strength_zero_is_the_base_and_more_is_further(trained: Project, tiny_base: Path) -> None:
+    from core.families.family import DrawOptions
+
+    family = family_of(tiny_base)
+    parts = family.load(tiny_base, torch.device("cpu"), torch.float32)
+    options = DrawOptions(64, 64, 2, 3.0, 0.0)
+
+    def drawn() -> torch.Tensor:
+        return family.draw(parts, ["a red ball"], [1], options)[0]
+
+    base = drawn()
+    nets = parts.nets(text_encoders=True)
+    lora.attach(nets, export.read(trained.run("").newest_adapter(), family, nets)[0])
+    distances = []
+    for weight in (0.0, 0.5, 1.0):
+        lora.set_weight(nets, weight)
+        distances.append((drawn() - base).abs().mean().item())
+    assert distances[0] < 1e-6
+    assert distances[0] < distances[1] < distances[2]

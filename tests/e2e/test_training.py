@@ -1,0 +1,283 @@
+"""The engine on real files: the same run twice, resumed runs, and what it refuses."""
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from msgspec.structs import replace
+
+from core.config import files
+from core.errors import BaseModelError, DatasetError, DivergedError, RunError, StorageError
+from core.project.layout import Project, Run, create
+from core.protocol.events import (
+    AdapterSaved,
+    CheckpointSaved,
+    Event,
+    Finished,
+    PreviewReady,
+    RunStarted,
+    StepDone,
+    Warned,
+)
+from core.training import step as steps_module
+from core.training.control import Control
+from core.training.train import read_log_lines, train
+from tests.conftest import fill, small_config
+
+
+def of(kind, events: list[Event]) -> list:
+    return [e for e in events if isinstance(e, kind)]
+
+
+def copy_of(project: Project, root: Path) -> Project:
+    shutil.copytree(project.root, root)
+    return Project(root)
+
+
+def change(project: Project, *changes: str) -> None:
+    project.save(files.with_changes(project.config(), changes))
+
+
+def adapter_bytes(run: Run) -> bytes:
+    path = run.newest_adapter()
+    assert path is not None
+    return path.read_bytes()
+
+
+def test_a_run_leaves_an_adapter_previews_and_its_own_config(project: Project) -> None:
+    config = project.config()
+    events = list(train(project, Control()))
+    run = project.run("")
+    assert of(StepDone, events)[-1].step == 4
+    assert [e.step for e in of(PreviewReady, events)] == [0, 4]
+    assert all(Path(e.path).exists() for e in of(PreviewReady, events))
+    assert Path(of(AdapterSaved, events)[0].path).exists()
+    assert of(Finished, events) == [Finished(stopped=False)]
+    assert files.load(run.config_file) == config
+    assert len(read_log_lines(run)) > 6
+    (started,) = of(RunStarted, events)
+    # 6 attention layers in the UNet and 2 in the text encoder, 4 matrices each, rank 4
+    assert started.trainable == sum(
+        p.numel() for p in _adapter_tensors(run).values() if p.ndim == 2
+    )
+
+
+def _adapter_tensors(run: Run) -> dict[str, torch.Tensor]:
+    from core.adapters import files as adapter_files
+
+    path = run.newest_adapter()
+    assert path is not None
+    return adapter_files.read(path)[0]
+
+
+def test_the_same_run_twice_gives_the_same_file(project: Project, tmp_path: Path) -> None:
+    change(project, "adapter.dropout=0.3", "dataset.caption_dropout=0.3")
+    again = copy_of(project, tmp_path / "again")
+    list(train(project, Control()))
+    list(train(again, Control()))
+    assert adapter_bytes(project.run("")) == adapter_bytes(again.run(""))
+    change(again, "training.seed=1")
+    list(train(again, Control()))
+    assert adapter_bytes(project.run("")) != adapter_bytes(again.run(""))
+
+
+@pytest.mark.parametrize("options", [(), ("adapter.dropout=0.3", "adapter.text_encoder=false")])
+def test_stopped_and_resumed_is_bit_for_bit_the_whole_run(
+    project: Project, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    change(project, "training.steps=6", *options)
+    again = copy_of(project, tmp_path / "again")
+    list(train(project, Control()))
+    control = Control()
+    stopped = []
+    for event in train(again, control):
+        stopped.append(event)
+        if isinstance(event, StepDone) and event.step == 2:
+            control.stop.set()
+    assert stopped[-1] == Finished(stopped=True)
+    resumed = list(train(again, Control(), ""))
+    first = of(RunStarted, resumed)[0].first_step
+    assert first in (3, 4)  # the wish comes after the step's event, so one more may be done
+    assert not of(Warned, resumed)
+    assert adapter_bytes(again.run("")) == adapter_bytes(project.run(""))
+    losses = [json.loads(line) for line in read_log_lines(again.run(""))]
+    shown = [e["step"] for e in losses if e["type"] == "step_done"]
+    assert shown == [1, 2, 3, 4, 5, 6]
+
+
+def test_killed_between_checkpoints_it_goes_on_from_the_last(
+    project: Project, tmp_path: Path
+) -> None:
+    change(project, "training.steps=6", "training.checkpoint_every=2")
+    again = copy_of(project, tmp_path / "again")
+    list(train(project, Control()))
+    run = train(again, Control())
+    for event in run:
+        if isinstance(event, StepDone) and event.step == 5:
+            break
+    run.close()
+    resumed = list(train(again, Control(), ""))
+    assert of(RunStarted, resumed)[0].first_step == 5
+    assert adapter_bytes(again.run("")) == adapter_bytes(project.run(""))
+
+
+def test_a_half_written_checkpoint_is_not_used(project: Project) -> None:
+    change(project, "training.checkpoint_every=2")
+    list(train(project, Control()))
+    run = project.run("")
+    newest = run.newest_checkpoint()
+    assert newest == run.checkpoint(4)
+    (newest / "state.json").unlink()
+    assert run.newest_checkpoint() == run.checkpoint(2)
+
+
+def test_only_the_newest_checkpoints_stay(project: Project) -> None:
+    change(project, "training.checkpoint_every=1")
+    events = list(train(project, Control()))
+    assert len(of(CheckpointSaved, events)) == 4
+    assert [p.name for p in sorted(project.run("").checkpoints.iterdir())] == [
+        "step000003",
+        "step000004",
+    ]
+
+
+def test_a_complete_run_says_so(project: Project) -> None:
+    list(train(project, Control()))
+    with pytest.raises(RunError, match="complete"):
+        list(train(project, Control(), ""))
+
+
+def test_changed_pictures_are_told_on_resume(project: Project) -> None:
+    control = Control()
+    control.stop.set()
+    list(train(project, control))
+    (project.images / "p00.txt").write_text("another caption")
+    events = list(train(project, Control(), ""))
+    assert any("changed since" in e.message for e in of(Warned, events))
+
+
+def test_wishes_are_granted_once(project: Project) -> None:
+    control = Control()
+    events = []
+    for event in train(project, control):
+        events.append(event)
+        if isinstance(event, StepDone) and event.step == 1:
+            control.preview.set()
+            control.save.set()
+    assert sorted({e.step for e in of(PreviewReady, events)}) in ([0, 1, 4], [0, 2, 4])
+    assert len(of(CheckpointSaved, events)) == 2
+
+
+def test_latents_are_encoded_once_and_a_damaged_cache_heals(project: Project, monkeypatch) -> None:
+    from core.training import setup
+
+    made = []
+    real = setup.latents_of
+    monkeypatch.setattr(setup, "latents_of", lambda *a: made.append(a[1]) or real(*a))
+    list(train(project, Control()))
+    first = adapter_bytes(project.run(""))
+    assert len(made) == 6
+    list(train(project, Control()))
+    assert len(made) == 6
+    for path in project.cache.rglob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:40])
+    list(train(project, Control()))
+    assert len(made) == 12
+    assert adapter_bytes(project.run("")) == first
+
+
+def test_pictures_of_many_shapes_train_in_their_buckets(tmp_path: Path, tiny_base: Path) -> None:
+    project = create(tmp_path / "project", small_config(str(tiny_base), steps=6))
+    for number, size in enumerate([(64, 64), (120, 60), (60, 120), (64, 70)]):
+        fill(project.images / str(number), 2, size)
+    events = list(train(project, Control()))
+    assert of(RunStarted, events)[0].pictures == 8
+    assert len(of(StepDone, events)) == 6
+
+
+def test_bad_files_are_named_and_left_out(project: Project) -> None:
+    bad = project.images / "words.jpg"
+    bad.write_text("not a picture")
+    events = list(train(project, Control()))
+    assert of(RunStarted, events)[0].pictures == 6
+    (warning,) = of(Warned, events)
+    assert "words.jpg" in warning.message
+    assert bad.read_text() == "not a picture"
+
+
+def test_a_long_caption_is_told(project: Project) -> None:
+    (project.images / "p00.txt").write_text("ball " * 60)
+    messages = [e.message for e in of(Warned, list(train(project, Control())))]
+    assert any("p00.png" in m and "tokens" in m for m in messages)
+
+
+def test_no_picture_makes_no_run(tmp_path: Path, tiny_base: Path) -> None:
+    project = create(tmp_path / "project", small_config(str(tiny_base)))
+    with pytest.raises(DatasetError, match="no picture"):
+        list(train(project, Control()))
+    assert project.runs() == []
+
+
+@pytest.mark.parametrize("part", ["unet", "model_index.json"])
+def test_a_base_without_a_part_is_named(
+    project: Project, tmp_path: Path, tiny_base: Path, part: str
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base, base)
+    target = base / part
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    project.save(replace(project.config(), base=str(base)))
+    with pytest.raises(BaseModelError, match=part) as caught:
+        list(train(project, Control()))
+    assert str(base) in str(caught.value)
+
+
+def test_another_kind_of_base_is_named(project: Project, tmp_path: Path, tiny_base: Path) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base, base)
+    (base / "model_index.json").write_text('{"_class_name": "OtherPipeline"}')
+    project.save(replace(project.config(), base=str(base)))
+    with pytest.raises(BaseModelError, match="OtherPipeline"):
+        list(train(project, Control()))
+
+
+def test_a_folder_that_cannot_be_written_is_named(project: Project) -> None:
+    (project.root / "runs").write_text("in the way")
+    with pytest.raises(StorageError, match="runs"):
+        list(train(project, Control()))
+
+
+def test_nothing_is_learnt_from_a_loss_that_is_not_a_number(project: Project, monkeypatch) -> None:
+    monkeypatch.setattr(
+        steps_module.objectives, "loss", lambda made, *_: made.float().mean() * float("nan")
+    )
+    events = train(project, Control())
+    with pytest.raises(DivergedError, match="Step 1"):
+        list(events)
+    assert project.run("").newest_adapter() is None
+
+
+def test_the_persons_files_are_as_before(project: Project) -> None:
+    before = {p: p.read_bytes() for p in project.images.rglob("*")}
+    list(train(project, Control()))
+    assert {p: p.read_bytes() for p in project.images.rglob("*")} == before
+
+
+def test_text_is_looked_up_while_the_text_encoder_is_frozen(project: Project) -> None:
+    change(project, "adapter.text_encoder=false")
+    list(train(project, Control()))
+    tensors = _adapter_tensors(project.run(""))
+    assert all(key.startswith("lora_unet_") for key in tensors)
+    assert len(list(project.cache.rglob("*.safetensors"))) > 6
+
+
+def test_gradient_reaches_every_adapter_matrix(project: Project) -> None:
+    """After two steps no `up` matrix is still zero: nothing is left out of the graph."""
+    list(train(project, Control()))
+    ups = {k: t for k, t in _adapter_tensors(project.run("")).items() if "lora_up" in k}
+    assert ups
+    assert all(t.abs().max() > 0 for t in ups.values())
+    assert len(list(itertools.filterfalse(lambda k: k.startswith("lora_unet"), ups))) == 8

@@ -1,0 +1,155 @@
+"""The models behind the pages, under Qt's own checks."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QAbstractItemModel
+from PySide6.QtTest import QAbstractItemModelTester
+from pytestqt.qtbot import QtBot
+
+from app.models.dataset import DatasetModel, Role, copy_beside, free_name
+from app.models.previews import PreviewTable
+from app.models.runs import Runs, read
+from core.config.options import RunConfig
+from core.project.layout import Project, create
+from core.protocol import wire
+from core.protocol.events import PreviewReady, StepDone
+from tests.conftest import draw_picture, fill
+
+
+def checked(model: QAbstractItemModel) -> None:
+    mode = QAbstractItemModelTester.FailureReportingMode.Fatal
+    QAbstractItemModelTester(model, mode, model)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Project:
+    project = create(tmp_path / "p", RunConfig(name="P", base="demo"))
+    fill(project.images, 3)
+    return project
+
+
+@pytest.fixture
+def model(qtbot: QtBot, opened: Project):
+    made = DatasetModel()
+    checked(made)
+    with qtbot.waitSignal(made.refreshed, check_params_cb=None):
+        made.open(opened)
+    qtbot.waitUntil(lambda: made.rowCount() == 3)
+    yield made
+    made.finish()
+
+
+def test_dropped_files_and_folders_are_copied_with_their_captions(
+    model: DatasetModel, qtbot: QtBot, tmp_path: Path
+) -> None:
+    fill(tmp_path / "more" / "deep", 2)
+    (tmp_path / "more" / "notes.md").write_text("not a picture")
+    single = draw_picture(tmp_path / "p00.png", 9)
+    assert model.import_paths([tmp_path / "more", single]) == 3
+    qtbot.waitUntil(lambda: model.rowCount() == 6)
+    names = [p.path.name for p in model.pictures]
+    assert "p00-2.png" in names  # the name was taken: nothing is overwritten
+    assert model.project is not None
+    assert (model.project.images / "p00-2.txt").read_text() == "a ball number 0"
+    assert single.exists()
+
+
+def test_a_caption_is_written_and_undone(model: DatasetModel) -> None:
+    path = model.pictures[0].path
+    sidecar = path.with_suffix(".txt")
+    sidecar.write_bytes(b"caf\xe9\r\n")
+    model.set_caption(path, "caf\u00e9 noir")
+    assert sidecar.read_bytes() == b"caf\xe9 noir\r\n"
+    assert model.index(0).data(Role.CAPTION) == "caf\u00e9 noir"
+    model.undo_stack.undo()
+    assert sidecar.read_bytes() == b"caf\xe9\r\n"
+    model.undo_stack.redo()
+    assert sidecar.read_bytes() == b"caf\xe9 noir\r\n"
+
+
+def test_an_empty_caption_is_a_finding_at_once(model: DatasetModel) -> None:
+    path = model.pictures[1].path
+    model.set_caption(path, "")
+    assert [f.path for f in model.findings] == [path]
+    assert model.index(1).data(Role.FINDING)
+    model.undo_stack.undo()
+    assert not model.findings
+
+
+def test_removed_pictures_go_to_the_bin_and_come_back(model: DatasetModel, qtbot: QtBot) -> None:
+    paths = [model.pictures[0].path, model.pictures[2].path]
+    contents = [p.read_bytes() for p in paths]
+    model.remove(paths)
+    qtbot.waitUntil(lambda: model.rowCount() == 1)
+    assert model.project is not None
+    assert len(list(model.project.bin.iterdir())) == 4
+    model.undo_stack.undo()
+    qtbot.waitUntil(lambda: model.rowCount() == 3)
+    assert [p.read_bytes() for p in paths] == contents
+    assert [p.with_suffix(".txt").exists() for p in paths] == [True, True]
+
+
+def test_a_folder_that_cannot_be_written_is_told(
+    model: DatasetModel, qtbot: QtBot, monkeypatch
+) -> None:
+    monkeypatch.setattr(
+        "app.models.dataset.shutil.copyfile",
+        lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")),
+    )
+    other = draw_picture(model.pictures[0].path.parents[2] / "other.png", 1)
+    with qtbot.waitSignal(model.failed) as said:
+        model.import_paths([other])
+    assert "Permission denied" in said.args[0]
+    assert "images" in said.args[0]
+
+
+def test_thumbnails_arrive(model: DatasetModel, qtbot: QtBot) -> None:
+    path = model.pictures[0].path
+    with qtbot.waitSignal(model.thumbnails.ready):
+        assert model.thumbnails.get(path) is None
+    image = model.thumbnails.get(path)
+    assert image is not None
+    assert (image.width(), image.height()) == (64, 64)
+
+
+def test_free_names_respect_captions_of_others(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a caption without its picture")
+    assert free_name(tmp_path, "a.png").name == "a-2.png"
+    source = draw_picture(tmp_path / "b.png", 1)
+    assert copy_beside(source, tmp_path) == source
+
+
+def test_a_record_is_read_from_a_log_with_odd_lines(opened: Project) -> None:
+    run = opened.new_run(opened.config())
+    steps = [step_done(1, 0.5), step_done(2, 0.25)]
+    content = b"".join(wire.to_line(e) for e in steps)
+    run.log_file.write_bytes(b'{"type":"from the future"}\n' + content + b'{"type":"ste')
+    record = read(run)
+    assert record.losses == [0.5, 0.25]
+    record.take(step_done(2, 0.3))
+    assert record.losses == [0.5, 0.3]  # a resumed run does a step again
+
+
+def step_done(step: int, loss: float) -> StepDone:
+    return StepDone(step=step, loss=loss, lr=0.1, grad_norm=1, seconds=1, seconds_left=1)
+
+
+def test_previews_fill_a_table_while_they_come(opened: Project, qtbot: QtBot) -> None:
+    runs = Runs()
+    runs.open(opened)
+    table = PreviewTable(runs)
+    checked(table)
+    run = opened.new_run(opened.config())
+    for step in (0, 100):
+        for index in range(2):
+            path = run.preview_file(step, index)
+            path.parent.mkdir(exist_ok=True)
+            draw_picture(path, index)
+            event = PreviewReady(step=step, index=index, prompt=f"p{index}", seed=1, path=str(path))
+            runs.take(event, run.root.name)
+    assert (table.rowCount(), table.columnCount()) == (2, 2)
+    preview = table.preview(1, 1)
+    assert preview is not None
+    assert (preview.prompt, preview.step) == ("p1", 100)
+    table.thumbnails.finish()

@@ -1,0 +1,277 @@
+"""The whole window with the real worker behind it, offscreen."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QAbstractButton, QApplication, QPlainTextEdit, QWidget
+from pytestqt.qtbot import QtBot
+
+from app import settings, theme
+from app.process.session import State, duration
+from app.views.main_window import PAGES, MainWindow
+from core.config import files
+from core.project.layout import Project
+from tests.conftest import fill, small_config
+
+LONG_MS = 120_000  # importing torch beside another test may take a while
+
+
+@pytest.fixture
+def window(qtbot: QtBot) -> Iterator[MainWindow]:
+    made = MainWindow()
+    qtbot.addWidget(made)
+    made.show()
+    yield made
+    made.ask_to_close = lambda: True
+    made.close()
+
+
+def drop(page: QWidget, paths: list[Path]) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(p)) for p in paths])
+    event = QDropEvent(
+        QPointF(100, 100),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    page.dropEvent(event)
+
+
+def button(window: QWidget, text: str) -> QAbstractButton:
+    return next(
+        b
+        for b in window.findChildren(QAbstractButton)
+        if b.text() == text and b.isVisibleTo(window)
+    )
+
+
+def long_run(project: Project) -> None:
+    changes = ["training.steps=100000", "training.checkpoint_every=3"]
+    project.save(files.with_changes(project.config(), changes))
+
+
+def test_the_first_start_offers_the_demo_ready_to_train(window: MainWindow, qtbot: QtBot) -> None:
+    button(window, "Try it with the demo style").click()
+    qtbot.waitUntil(lambda: window.dataset.rowCount() == 40)
+    root = settings.projects_folder() / "Demo style"
+    assert (root / "project.toml").exists()
+    window.show_page(1)
+    assert button(window, "Train").isEnabled()
+
+
+def test_dropping_makes_a_project(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    fill(tmp_path / "my birds", 3)
+    drop(window.dataset_page, [tmp_path / "my birds"])
+    qtbot.waitUntil(lambda: window.dataset.rowCount() == 3)
+    assert (settings.projects_folder() / "my birds" / "images" / "p00.png").exists()
+
+
+def test_a_caption_is_saved_while_writing(
+    window: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    window.open(project.root)
+    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6)
+    editor = window.dataset_page.findChild(QPlainTextEdit)
+    assert editor is not None
+    editor.setFocus()
+    editor.selectAll()
+    qtbot.keyClicks(editor, "a green parrot")
+    sidecar = project.images / "p00.txt"
+    qtbot.waitUntil(lambda: sidecar.read_text() == "a green parrot")
+
+
+def test_train_in_the_window_to_the_adapter(
+    window: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    window.open(project.root)
+    window.show_page(1)
+    button(window, "Train").click()
+    assert window.session.state is State.STARTING
+    with qtbot.waitSignal(window.session.changed, timeout=LONG_MS):
+        pass
+    qtbot.waitUntil(lambda: not window.session.busy, timeout=LONG_MS)
+    assert not window.banner.isVisible()
+    record = window.runs.shown
+    assert record is not None
+    assert record.steps == [1, 2, 3, 4]
+    assert window.preview_page.table.columnCount() == 2
+    window.show_page(3)
+    assert window.adapters_page._model.rowCount() == 1
+    assert window.runs.resumable() == ""
+
+
+def test_a_killed_worker_leaves_the_window_and_a_resume_that_works(
+    window: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    long_run(project)
+    window.open(project.root)
+    window.train()
+    qtbot.waitUntil(lambda: window.session.step >= 4, timeout=LONG_MS)
+    os.kill(window.session.worker_pid, signal.SIGKILL)
+    qtbot.waitUntil(lambda: window.banner.isVisible(), timeout=LONG_MS)
+    assert "ended from outside" in window.banner.text
+    assert window.session.state is State.IDLE
+    button(window.banner, "Resume").click()
+    qtbot.waitUntil(lambda: window.session.state is State.RUNNING, timeout=LONG_MS)
+    assert window.session.step >= 3
+    window.session.stop()
+    qtbot.waitUntil(lambda: not window.session.busy, timeout=LONG_MS)
+    assert len(window.runs.adapters()) == 1
+
+
+def test_closing_during_a_run_asks_and_saves(
+    window: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    long_run(project)
+    window.open(project.root)
+    window.train()
+    qtbot.waitUntil(lambda: window.session.step >= 1, timeout=LONG_MS)
+    asked = []
+    window.ask_to_close = lambda: asked.append(1) is not None
+    window.close()
+    assert window.isVisible()
+    assert window.session.busy
+    window.ask_to_close = lambda: True
+    pid = window.session.worker_pid
+    window.close()
+    assert asked == [1]
+    assert not window.isVisible()
+    assert not Path(f"/proc/{pid}").exists()
+    assert project.run("").newest_checkpoint() is not None
+
+
+def test_what_cannot_be_trained_is_told_in_the_banner(
+    window: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    project.save(files.with_changes(project.config(), ["base=/nowhere/model"]))
+    window.open(project.root)
+    window.train()
+    qtbot.waitUntil(lambda: window.banner.isVisible(), timeout=LONG_MS)
+    assert "/nowhere/model" in window.banner.text
+
+
+def test_a_newer_project_is_refused_and_unchanged(window: MainWindow, tmp_path: Path) -> None:
+    file = tmp_path / "project.toml"
+    file.write_text('schema = 99\nname = "x"\nbase = "demo"\n')
+    window.open(tmp_path)
+    assert window.banner.isVisible()
+    assert "newer version" in window.banner.text
+    assert file.read_text() == 'schema = 99\nname = "x"\nbase = "demo"\n'
+
+
+def test_the_last_project_and_page_come_back(
+    window: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    window.open(project.root)
+    window.show_page(2)
+    window.close()
+    again = MainWindow()
+    qtbot.addWidget(again)
+    again.open_last()
+    assert again._project == project
+    assert again._pages.currentIndex() == 2
+    again.close()
+
+
+def test_a_setting_is_saved_and_a_preset_changes_several(
+    window: MainWindow, project: Project
+) -> None:
+    window.open(project.root)
+    page = window.train_page
+    page._steps.setValue(6)
+    assert project.config().training.steps == 1000
+    page._presets.button(3).click()
+    saved = project.config()
+    assert (saved.training.steps, saved.adapter.rank, saved.adapter.alpha) == (200, 8, 8.0)
+    assert saved.base == small_config(saved.base).base
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_pages_paint_in_both_themes(
+    window: MainWindow, qtbot: QtBot, project: Project, dark: bool
+) -> None:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    theme.apply(app, dark=dark)
+    window.open(project.root)
+    colours = theme.DARK if dark else theme.LIGHT
+    for number in range(len(PAGES)):
+        window.show_page(number)
+        picture = window.grab().toImage()
+        assert picture.pixelColor(picture.width() - 3, 3).name() == colours.window
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2's relative luminance."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("colours", [theme.DARK, theme.LIGHT])
+def test_text_has_enough_contrast(colours: theme.Theme) -> None:
+    pairs = [
+        (ink, ground)
+        for ink in (colours.text, colours.secondary, colours.good, colours.warn, colours.bad)
+        for ground in (colours.window, colours.panel, colours.raised)
+    ]
+    for ink, ground in [*pairs, (colours.on_accent, colours.accent)]:
+        light, dark = sorted((luminance(ink), luminance(ground)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
+def test_every_control_has_an_accessible_name(window: MainWindow, project: Project) -> None:
+    window.open(project.root)
+    for number in range(len(PAGES)):
+        window.show_page(number)
+        for widget in window.findChildren(QWidget):
+            takes_focus = widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+            inner = widget.objectName().startswith("qt_") or type(widget).__name__ in (
+                "QScrollArea",
+                "TrainPage",
+                "QListView",
+                "QComboBoxPrivateContainer",
+            )
+            if takes_focus and widget.isVisible() and not inner:
+                text = widget.text() if isinstance(widget, QAbstractButton) else ""
+                assert text or widget.accessibleName(), widget
+
+
+def test_the_app_process_never_imports_torch(tmp_path: Path) -> None:
+    """Asked of a running window with a project open, after its timers and threads have worked."""
+    code = """
+import sys
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from app.views.main_window import MainWindow, PAGES
+app = QApplication([])
+window = MainWindow()
+window.show()
+window.open_demo()
+for number in range(len(PAGES)):
+    window.show_page(number)
+QTimer.singleShot(1500, app.quit)
+app.exec()
+heavy = {"torch", "diffusers", "transformers", "peft", "safetensors", "accelerate"}
+found = sorted(heavy & set(sys.modules))
+window.close()
+assert not found, found
+"""
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "1 s"), (40, "40 s"), (660, "11 min"), (7500, "2 h 5 min")]
+)
+def test_times_are_said_as_a_person_does(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

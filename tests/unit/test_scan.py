@@ -1,0 +1,94 @@
+"""Whatever lies in a folder, a scan names each file that cannot be used and goes on."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from core.data import scan
+from core.data.scan import Finding
+from tests.conftest import draw_picture, fill
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    fill(tmp_path, 2)
+    return tmp_path
+
+
+def spoil_truncated(folder: Path) -> Path:
+    path = draw_picture(folder / "cut.png", 1, (200, 200))
+    path.write_bytes(path.read_bytes()[:300])
+    return path
+
+
+def spoil_tiny(folder: Path) -> Path:
+    path = folder / "tiny.png"
+    Image.new("RGB", (1, 1)).save(path)
+    return path
+
+
+def spoil_huge(folder: Path) -> Path:
+    """30,000 x 30,000 px in a few hundred kilobytes."""
+    path = folder / "huge.png"
+    Image.new("1", (30_000, 30_000)).save(path)
+    return path
+
+
+def spoil_text(folder: Path) -> Path:
+    path = folder / "words.jpg"
+    path.write_text("not a picture")
+    return path
+
+
+def spoil_narrow(folder: Path) -> Path:
+    path = folder / "long.png"
+    Image.new("RGB", (30_000, 40)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [
+        (spoil_truncated, "damaged"),
+        (spoil_tiny, "too small (1 x 1 px)"),
+        (spoil_huge, "million pixels"),
+        (spoil_text, "not a picture"),
+        (spoil_narrow, "too long and narrow"),
+    ],
+)
+def test_a_bad_file_is_named_and_the_rest_goes_on(folder: Path, spoil, word: str) -> None:
+    bad = spoil(folder)
+    content = bad.read_bytes()
+    found = scan.scan([folder])
+    assert len(found.pictures) == 2
+    (finding,) = found.findings
+    assert (finding.path, finding.usable) == (bad, False)
+    assert word in finding.message
+    assert finding.hint
+    assert bad.name in str(finding)
+    assert bad.read_bytes() == content
+
+
+def test_an_empty_caption_is_a_finding_but_the_picture_is_used(folder: Path) -> None:
+    (folder / "p00.txt").write_text("  \n")
+    found = scan.scan([folder])
+    assert len(found.pictures) == 2
+    assert [f.usable for f in found.findings] == [True]
+
+
+def test_size_is_as_seen_after_rotation(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.jpg"
+    Image.new("RGB", (80, 60)).save(path, exif=exif)
+    found = scan.examine(path)
+    assert not isinstance(found, Finding)
+    assert (found.width_px, found.height_px) == (60, 80)
+
+
+def test_folders_are_read_in_order_without_hidden_ones(tmp_path: Path) -> None:
+    for name in ("b", "a", ".hidden"):
+        fill(tmp_path / name, 1)
+    names = [p.parent.name for p in scan.picture_files([tmp_path])]
+    assert names == ["a", "b"]

@@ -1,0 +1,86 @@
+"""start.py: which torch a machine gets, and what it says when it cannot go on."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import start
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("gpu", "flavour"),
+    [
+        ("nvidia 13.0 8.6", "cu130"),
+        ("nvidia 13.0 12.0", "cu130"),
+        ("nvidia 13.0 6.1", "cu126"),
+        ("nvidia 12.8 8.9", "cu126"),
+        ("amd", "rocm7.2"),
+        ("apple", "mps"),
+        ("none", "cpu"),
+    ],
+)
+def test_the_build_of_torch_fits_the_card(monkeypatch, gpu: str, flavour: str) -> None:
+    monkeypatch.setenv("STYLEWRIGHT_FAKE_GPU", gpu)
+    assert start.torch_flavour(start.find_gpu()) == flavour
+
+
+@pytest.mark.parametrize("gpu", ["nvidia 12.8 12.0", "nvidia 11.8 8.6"])
+def test_an_old_driver_is_told_before_anything_is_installed(monkeypatch, gpu: str) -> None:
+    monkeypatch.setenv("STYLEWRIGHT_FAKE_GPU", gpu)
+    with pytest.raises(start.SetupError, match="driver"):
+        start.torch_flavour(start.find_gpu())
+
+
+@pytest.mark.parametrize(
+    ("output", "word"),
+    [
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
+        ("Temporary failure in name resolution", "no connection"),
+        ("[Errno 13] Permission denied: '/x'", "may not be written"),
+        ("some other thing", "did not work"),
+    ],
+)
+def test_what_an_installer_says_is_put_in_words(output: str, word: str) -> None:
+    said = start.explain("Installing requirements", output)
+    assert word in said
+    assert "\n" in said
+
+
+def test_a_wrong_python_is_told(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 1, "final", 0))
+    assert start.main([]) == 2
+    said = capsys.readouterr().out
+    assert "needs Python 3.10 to 3.13" in said
+    assert len(said.strip().splitlines()) == 2
+
+
+def test_a_full_disk_is_told_with_its_figure(monkeypatch) -> None:
+    monkeypatch.setattr(start.shutil, "disk_usage", lambda _: (10, 10, 5 * 2**20))
+    with pytest.raises(start.SetupError, match="5 MB free"):
+        start.check_room("cpu")
+
+
+def test_a_python_without_venv_is_told(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(start, "VENV", tmp_path / "venv")
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\necho 'No module named venv' >&2; exit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(fake))
+    with pytest.raises(start.SetupError, match="apt install python3"):
+        start.make_venv()
+
+
+def test_missing_libraries_are_named_for_whoever_is_not_root(monkeypatch) -> None:
+    monkeypatch.setattr(start.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(start.shutil, "which", lambda _: "/usr/bin/apt-get")
+    with pytest.raises(start.SetupError, match="sudo apt-get install .*libxcb-cursor0"):
+        start.ensure_packages(["libxcb-cursor0"])
+
+
+def test_it_needs_the_standard_library_alone() -> None:
+    code = "import sys; sys.path.insert(0, '.'); import start; print(start.PYTHONS)"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=ROOT, check=True)
