@@ -55,6 +55,20 @@ DISPLAY_TOOLS = {
 }
 
 
+OFFLINE_SIGNS = (
+    "Temporary failure in name resolution",
+    "getaddrinfo failed",
+    "NewConnectionError",
+    "Network is unreachable",
+    "Connection refused",
+    "nodename nor servname",
+    "Could not connect",
+    "dns error",
+    "ConnectTimeout",
+    "Max retries exceeded",
+)
+
+
 class SetupError(Exception):
     """One clear sentence, and the line that mends it."""
 
@@ -231,10 +245,7 @@ def explain(words: str, output: str) -> str:
     """What an installer's last words mean."""
     if "No space left" in output or "Errno 28" in output:
         return "The disk is full.\nFree some space and run start.py again: it goes on from here."
-    signs = ("Temporary failure in name resolution", "getaddrinfo failed", "NewConnectionError",
-             "Network is unreachable", "Connection refused", "nodename nor servname",
-             "Could not connect", "dns error", "ConnectTimeout", "Max retries exceeded")  # fmt: skip
-    if any(sign in output for sign in signs):
+    if any(sign in output for sign in OFFLINE_SIGNS):
         return (
             "There is no connection to the package index.\n"
             "Connect to the internet and run start.py again: it goes on from here."

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,7 +60,7 @@ def test_a_wrong_python_is_told(monkeypatch, capsys) -> None:
 
 
 def test_a_full_disk_is_told_with_its_figure(monkeypatch) -> None:
-    monkeypatch.setattr(start.shutil, "disk_usage", lambda _: (10, 10, 5 * 2**20))
+    monkeypatch.setattr(start.shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 2**20))
     with pytest.raises(start.SetupError, match="5 MB free"):
         start.check_room("cpu")
 
