@@ -21,7 +21,9 @@ DONE, BUG, USER_ERROR = 0, 1, 2
 
 def main() -> int:
     """Run the one job of this process; returns its exit code."""
-    pipe = Pipe(sys.stdin.buffer, claim_stdout())
+    # Unbuffered: a thread that waits in a buffered reader aborts the interpreter at its end.
+    commands = os.fdopen(os.dup(0), "rb", buffering=0)
+    pipe = Pipe(commands, claim_stdout())
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     pipe.send(Hello(pid=os.getpid()))
     try:

@@ -51,7 +51,7 @@ def picture(pipe: StableDiffusionPipeline, project: Project) -> np.ndarray:
 
 
 def plain_pipeline(base: Path) -> StableDiffusionPipeline:
-    pipe = StableDiffusionPipeline.from_pretrained(base, torch_dtype=torch.float32)
+    pipe = StableDiffusionPipeline.from_pretrained(base, dtype=torch.float32)
     assert isinstance(pipe.scheduler, DDIMScheduler)
     return pipe
 

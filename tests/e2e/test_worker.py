@@ -36,7 +36,7 @@ class Pipe:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
 
     def send(self, command: Command) -> None:
@@ -54,15 +54,18 @@ class Pipe:
         self.process.stdin.close()
         return self.process.wait(60)
 
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            stream.close()
+
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
     made = Pipe()
     yield made
-    made.process.kill()
-    for stream in (made.process.stdin, made.process.stdout, made.process.stderr):
-        stream.close()
-    made.process.wait()
+    made.close()
 
 
 def endless(project: Project) -> TrainJob:
@@ -115,8 +118,7 @@ def test_sigkill_leaves_a_run_that_goes_on(project: Project, pipe: Pipe) -> None
     again.send(Stop())
     assert list(again.events())[-1] == Finished(stopped=True)
     assert again.finish() == 0
-    again.process.stdout.close()
-    again.process.stderr.close()
+    again.close()
 
 
 def test_a_user_error_is_told_with_exit_code_2(pipe: Pipe, tmp_path: Path) -> None:
