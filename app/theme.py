@@ -38,7 +38,7 @@ DARK = Theme(
     on_accent="#0e1222",
     good="#4cc38a",
     warn="#f0b429",
-    bad="#f2555a",
+    bad="#f4676b",
 )
 LIGHT = Theme(
     window="#f6f7f9",

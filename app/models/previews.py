@@ -96,9 +96,7 @@ class PreviewTable(QAbstractTableModel):
         steps = record.preview_steps() if record else []
         indices = sorted(record.previews) if record else []
         if (steps, indices) == (self._steps, self._indices):
-            self.dataChanged.emit(
-                self.index(0, 0), self.index(max(0, len(indices) - 1), max(0, len(steps) - 1))
-            )
+            self._tell_all()
             return
         self.beginResetModel()
         self._steps, self._indices = steps, indices
@@ -106,6 +104,10 @@ class PreviewTable(QAbstractTableModel):
 
     @Slot(str)
     def _on_ready(self, _name: str) -> None:
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        """Every picture may be another one."""
         if self._steps and self._indices:
             last = self.index(len(self._indices) - 1, len(self._steps) - 1)
-            self.dataChanged.emit(self.index(0, 0), last, [Qt.ItemDataRole.DecorationRole])
+            self.dataChanged.emit(self.index(0, 0), last)

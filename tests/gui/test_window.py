@@ -65,7 +65,7 @@ def test_the_first_start_offers_the_demo_ready_to_train(window: MainWindow, qtbo
     root = settings.projects_folder() / "Demo style"
     assert (root / "project.toml").exists()
     window.show_page(1)
-    assert button(window, "Train").isEnabled()
+    assert button(window.train_page, "Train").isEnabled()
 
 
 def test_dropping_makes_a_project(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_train_in_the_window_to_the_adapter(
 ) -> None:
     window.open(project.root)
     window.show_page(1)
-    button(window, "Train").click()
+    button(window.train_page, "Train").click()
     assert window.session.state is State.STARTING
     with qtbot.waitSignal(window.session.changed, timeout=LONG_MS):
         pass
@@ -187,7 +187,7 @@ def test_a_setting_is_saved_and_a_preset_changes_several(
 ) -> None:
     window.open(project.root)
     page = window.train_page
-    page._steps.setValue(6)
+    page._steps.setValue(5)
     assert project.config().training.steps == 1000
     page._presets.button(3).click()
     saved = project.config()
