@@ -198,6 +198,10 @@ def train(rank: int, args: argparse.Namespace) -> None:
     data = lessons(args.icons, vae)
     tokenizer, scheduler = new_tokenizer(args.icons), new_scheduler()
     net = Net(len(tokenizer))
+    if args.start:
+        for part, kind in (("unet", UNet2DConditionModel), ("text_encoder", CLIPTextModel)):
+            weights = kind.from_pretrained(args.start / part, dtype=torch.float32).state_dict()
+            getattr(net, part).load_state_dict(weights)
     params = list(net.parameters())
     optimizer = torch.optim.AdamW(
         params, lr=args.rate, betas=(0.9, 0.99), weight_decay=0.01, foreach=True
@@ -209,7 +213,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
         state = torch.load(state_file, weights_only=True)
         net.load_state_dict(state["net"])
         optimizer.load_state_dict(state["optimizer"])
-        average = state["average"]
+        average = [a.detach() for a in state["average"]]
         begin = state["step"]
     torch.manual_seed(SEED + 1000 * begin + rank)
     rng = random.Random(SEED + 1000 * begin + rank)
@@ -236,8 +240,8 @@ def train(rank: int, args: argparse.Namespace) -> None:
         optimizer.step()
         optimizer.zero_grad()
         if step % AVERAGE_EVERY == 0:
-            keep = min(0.9995, (step + 1) / (step + 20)) ** AVERAGE_EVERY
-            torch._foreach_lerp_(average, params, 1 - keep)
+            keep = min(args.average, (step + 1) / (step + 20)) ** AVERAGE_EVERY
+            torch._foreach_lerp_(average, [p.detach() for p in params], 1 - keep)
         losses.append(loss.item())
         if rank == 0 and (step + 1) % 100 == 0:
             seconds = time.monotonic() - began
@@ -263,6 +267,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--average", type=float, default=0.9995, help="0.998 for short runs")
+    parser.add_argument("--start", type=Path, help="begin with the weights of this base")
     parser.add_argument("--processes", type=int, default=1)
     args = parser.parse_args()
     mp.spawn(train, (args,), nprocs=args.processes)

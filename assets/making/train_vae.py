@@ -127,7 +127,7 @@ def main() -> None:
         optimizer.step()
         optimizer.zero_grad()
         keep = min(0.998, (step + 1) / (step + 10))
-        torch._foreach_lerp_(average, params, 1 - keep)
+        torch._foreach_lerp_(average, [p.detach() for p in params], 1 - keep)
         losses.append(loss.item())
         if (step + 1) % 100 == 0:
             print(
