@@ -98,11 +98,10 @@ def main(arguments: list[str]) -> int:
 
 def run(command: list[str]) -> int:
     """Replace this process where the system can, so that signals reach the program."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     if os.name == "posix":
         sys.stdout.flush()
-        os.execve(command[0], command, environment)
-    return subprocess.run(command, env=environment, check=False).returncode
+        os.execv(command[0], command)
+    return subprocess.run(command, check=False).returncode
 
 
 def python() -> Path:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -196,6 +196,8 @@ def main(arguments: list[str]) -> int:
             f"[bold]{error.message}[/]\n{error.hint}".strip(), highlight=False
         )
         return 2
+    except CycloptsError:
+        return 2  # it has said what is wrong
     except KeyboardInterrupt:
         return 130
     return 0

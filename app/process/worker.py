@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal, Slot
@@ -114,9 +113,7 @@ def worker_command() -> list[str]:
 
 
 def _environment() -> QProcessEnvironment:
-    """The app's own, and nothing that could send the engine to the network."""
+    """The app's own, with the worker's last words unbuffered."""
     environment = QProcessEnvironment.systemEnvironment()
-    extra: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
-    for name, value in extra.items():
-        environment.insert(name, value)
+    environment.insert("PYTHONUNBUFFERED", "1")
     return environment

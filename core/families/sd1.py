@@ -120,7 +120,7 @@ def draw(
         generators = [
             torch.Generator().manual_seed(seed) for seed in seeds[start : start + DRAW_TOGETHER]
         ]
-        made = pipe(
+        latents = pipe(
             prompt=list(prompts[start : start + DRAW_TOGETHER]),
             width=options.width_px,
             height=options.height_px,
@@ -128,9 +128,11 @@ def draw(
             guidance_scale=options.guidance,
             guidance_rescale=options.guidance_rescale,
             generator=generators,
-            output_type="pt",
+            output_type="latent",  # the pipeline would hand half-precision latents to a whole VAE
         ).images
-        pictures += list(made.float().cpu() * 2 - 1)
+        scale = components.vae.config.scaling_factor
+        made = components.vae.decode(latents.float() / scale).sample
+        pictures += list(made.cpu())
     return pictures
 
 

@@ -178,3 +178,15 @@ def test_strength_zero_is_the_base_and_more_is_further(trained: Project, tiny_ba
         distances.append((drawn() - base).abs().mean().item())
     assert distances[0] < 1e-6
     assert distances[0] < distances[1] < distances[2]
+
+
+def test_half_precision_nets_draw_with_the_whole_vae(tiny_base: Path) -> None:
+    """What a GPU does, on the CPU: bfloat16 nets, float32 VAE and adapter."""
+    from core.families.family import DrawOptions
+
+    family = family_of(tiny_base)
+    parts = family.load(tiny_base, torch.device("cpu"), torch.bfloat16)
+    drawn = family.draw(parts, ["a red ball"], [1], DrawOptions(64, 64, 2, 3.0, 0.0))[0]
+    whole = family.load(tiny_base, torch.device("cpu"), torch.float32)
+    expected = family.draw(whole, ["a red ball"], [1], DrawOptions(64, 64, 2, 3.0, 0.0))[0]
+    assert (drawn - expected).abs().mean() < 0.05

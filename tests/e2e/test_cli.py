@@ -1,0 +1,71 @@
+"""The command line: what it prints, what it leaves, and its exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from core import cli
+from core.project.layout import Project
+from core.protocol import wire
+from core.protocol.events import Finished
+from tests.conftest import fill
+
+
+def test_train_prints_what_a_person_needs(project: Project, capsys) -> None:
+    assert cli.main(["train", str(project.root), "--set", "training.steps=2"]) == 0
+    said = capsys.readouterr().out
+    assert "2 steps on 6 pictures" in said
+    assert ".safetensors" in said
+    assert "Check:" in said
+    assert project.config().training.steps == 2
+
+
+def test_json_is_one_event_a_line(project: Project, capfdbinary) -> None:
+    assert cli.main(["train", str(project.root), "--json"]) == 0
+    lines = capfdbinary.readouterr().out.splitlines(keepends=True)
+    assert wire.event_from(lines[-1]) == Finished()
+    assert json.loads(lines[0])["type"] == "progress"
+
+
+def test_a_finished_run_is_resumed_with_a_clear_word(project: Project, capsys) -> None:
+    assert cli.main(["train", str(project.root)]) == 0
+    assert cli.main(["train", str(project.root), "--resume", "newest"]) == 2
+    assert "complete" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "/nowhere"], ["train"], ["sing"], ["export", "/nowhere", "--out", "x"]]
+)
+def test_what_cannot_be_done_ends_with_2_and_no_traceback(words: list[str], capsys) -> None:
+    assert cli.main(words) == 2
+    said = capsys.readouterr()
+    assert said.err + said.out
+    assert "Traceback" not in said.err + said.out
+
+
+def test_new_uses_pictures_where_they_are_and_check_names_what_is_wrong(
+    tmp_path: Path, tiny_base: Path, capsys
+) -> None:
+    fill(tmp_path / "pictures", 2)
+    (tmp_path / "pictures" / "words.png").write_text("no picture")
+    words = ["new", str(tmp_path / "p"), "--base", str(tiny_base)]
+    assert cli.main([*words, "--images", str(tmp_path / "pictures"), "--trigger", "ink"]) == 0
+    assert cli.main(["check", str(tmp_path / "p")]) == 0
+    said = capsys.readouterr().out
+    assert "words.png: It is not a picture." in said
+    assert "2 pictures can be used" in said
+
+
+def test_export_and_sample(project: Project, tmp_path: Path) -> None:
+    assert cli.main(["train", str(project.root)]) == 0
+    out = tmp_path / "lora.safetensors"
+    run = str(project.run("").root)
+    assert cli.main(["export", run, "--format", "kohya", "--out", str(out)]) == 0
+    picture = tmp_path / "ball.png"
+    words = ["sample", project.config().base, "--adapter", str(out), "--prompt", "a ball"]
+    assert cli.main([*words, "--inference-steps", "2", "--out", str(picture)]) == 0
+    with Image.open(picture) as image:
+        assert image.size == (64, 64)
+        assert image.info["prompt"] == "a ball"
