@@ -50,7 +50,7 @@ class Thumbnails(QObject):
     """Asks for a picture return at once; `ready` tells when it is there."""
 
     ready = Signal(str)  # a path
-    loaded = Signal(str, "qint64", QImage)  # from a thread
+    loaded = Signal(str, object, QImage)  # from a thread
 
     def __init__(self, parent: QObject | None = None, edge_px: int = 320) -> None:
         super().__init__(parent)
@@ -81,7 +81,7 @@ class Thumbnails(QObject):
         self._pool.clear()
         self._pool.waitForDone()
 
-    @Slot(str, "qint64", QImage)
+    @Slot(str, object, QImage)
     def _on_loaded(self, name: str, stamp: int, image: QImage) -> None:
         self._asked.discard((name, stamp))
         self._images[name] = (stamp, image)

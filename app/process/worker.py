@@ -67,9 +67,9 @@ class Worker(QObject):
 
     @Slot()
     def _on_output(self) -> None:
-        *lines, self._rest = (self._rest + self._process.readAllStandardOutput().data()).split(
-            b"\n"
-        )
+        *lines, self._rest = (
+            self._rest + bytes(self._process.readAllStandardOutput().data())
+        ).split(b"\n")
         for line in lines:
             try:
                 event: Event = wire.event_from(line)
@@ -82,7 +82,7 @@ class Worker(QObject):
 
     @Slot()
     def _on_stderr(self) -> None:
-        text = self._process.readAllStandardError().data().decode(errors="replace")
+        text = bytes(self._process.readAllStandardError().data()).decode(errors="replace")
         self._last_words = (self._last_words + text)[-KEPT_STDERR:]
 
     @Slot(QProcess.ProcessError)
