@@ -187,7 +187,7 @@ def save(out: Path, net: Net, average: list[Tensor], parts: tuple) -> None:
 def train(rank: int, args: argparse.Namespace) -> None:
     """One of `args.processes` equal processes, each with one thread's share of every batch."""
     torch.set_flush_denormal(True)
-    torch.set_num_threads(max(1, 2 // args.processes))
+    torch.set_num_threads(args.threads)
     if args.processes > 1:
         init = f"file://{args.out.absolute()}.meeting-{os.getppid()}"
         distributed.init_process_group(
@@ -246,7 +246,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
         if rank == 0 and (step + 1) % 100 == 0:
             seconds = time.monotonic() - began
             print(f"{step + 1} loss {np.mean(losses[-100:]):.4f} {seconds:.0f} s", flush=True)
-        if rank == 0 and ((step + 1) % 1000 == 0 or step + 1 == args.steps):
+        if rank == 0 and ((step + 1) % 500 == 0 or step + 1 == args.steps):
             save(args.out, net, average, (vae, tokenizer, scheduler))
             state = {
                 "net": net.state_dict(),
@@ -267,6 +267,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--average", type=float, default=0.9995, help="0.998 for short runs")
     parser.add_argument("--start", type=Path, help="begin with the weights of this base")
     parser.add_argument("--processes", type=int, default=1)

@@ -8,6 +8,7 @@ from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
 from app.models.dataset import DatasetModel, Role, copy_beside, free_name
+from app.models.pictures import Thumbnails
 from app.models.previews import PreviewTable
 from app.models.runs import Runs, read
 from core.config.options import RunConfig
@@ -104,13 +105,17 @@ def test_a_folder_that_cannot_be_written_is_told(
     assert "images" in said.args[0]
 
 
-def test_thumbnails_arrive(model: DatasetModel, qtbot: QtBot) -> None:
-    path = model.pictures[0].path
-    with qtbot.waitSignal(model.thumbnails.ready):
-        assert model.thumbnails.get(path) is None
-    image = model.thumbnails.get(path)
-    assert image is not None
-    assert (image.width(), image.height()) == (64, 64)
+def test_thumbnails_arrive_and_follow_the_file(qtbot: QtBot, tmp_path: Path) -> None:
+    path = draw_picture(tmp_path / "a.png", 1)
+    thumbnails = Thumbnails()
+    for edge in (64, 96):
+        draw_picture(path, 1, (edge, edge))
+        with qtbot.waitSignal(thumbnails.ready):
+            thumbnails.get(path)
+        image = thumbnails.get(path)
+        assert image is not None
+        assert image.width() == edge
+    thumbnails.finish()
 
 
 def test_free_names_respect_captions_of_others(tmp_path: Path) -> None:
