@@ -9,6 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QIcon, QPalette
 from PySide6.QtWidgets import QApplication
 
+from core.project.layout import ASSETS
+
 
 @dataclass(frozen=True, slots=True)
 class Theme:
@@ -94,7 +96,12 @@ QPlainTextEdit:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QCo
     border: 2px solid {accent}; padding: 4px 7px; }}
 QListView, QTableView, QScrollArea {{ background: transparent; border: none; outline: none; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}
-QTableView::item:selected {{ background: transparent; }}
+QTableView {{ selection-background-color: transparent; }}
+QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button,
+QDoubleSpinBox::down-button {{ width: 0; height: 0; border: none; }}
+QComboBox {{ combobox-popup: 0; padding-right: 20px; }}
+QComboBox::drop-down {{ border: none; width: 20px; }}
+QComboBox::down-arrow {{ image: url("{icons}/chevron-down.svg"); width: 12px; height: 12px; }}
 QHeaderView, QHeaderView::section {{ background: transparent; color: {secondary}; border: none;
     font-size: 11px; font-weight: 400; padding: 4px; }}
 QScrollBar:vertical {{ background: transparent; width: 12px; margin: 0; }}
@@ -127,7 +134,7 @@ def apply(app: QApplication, *, dark: bool) -> None:
     app.setStyle("Fusion")
     app.setPalette(_palette(_current))
     colours = {name: getattr(_current, name) for name in Theme.__slots__}
-    app.setStyleSheet(_SHEET.format(**colours))
+    app.setStyleSheet(_SHEET.format(**colours, icons=(ASSETS / "icons").as_posix()))
     qtawesome.set_defaults(
         color=_current.secondary, color_on=_current.accent, color_disabled=_current.line
     )

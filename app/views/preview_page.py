@@ -148,7 +148,6 @@ class PreviewPage(QWidget):
         self._prompt.returnPressed.connect(self._on_draw)
         self._seed = QSpinBox(maximum=2**31 - 1, value=1)
         self._seed.setAccessibleName("Seed")
-        self._seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self._seed.setFixedWidth(96)
         self._make = QPushButton(self.tr("Make a picture"))
         self._make.setObjectName("primary")

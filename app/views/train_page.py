@@ -117,7 +117,6 @@ class TrainPage(QScrollArea):
         self._text_encoder = QCheckBox(self.tr("Train the text encoder, too"))
         for spin in (self._rate, self._batch, self._edge):
             spin.setKeyboardTracking(False)
-            spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
             spin.setFixedWidth(96)
             spin.valueChanged.connect(self._on_edited)
         self._text_encoder.toggled.connect(self._on_edited)
