@@ -195,6 +195,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
         )
     torch.manual_seed(SEED)
     vae = AutoencoderKL.from_pretrained(args.vae, torch_dtype=torch.float32)
+    vae.register_to_config(_name_or_path="")  # no path of this machine in what is shipped
     data = lessons(args.icons, vae)
     tokenizer, scheduler = new_tokenizer(args.icons), new_scheduler()
     net = Net(len(tokenizer))
