@@ -96,9 +96,8 @@ class CaptionEditor(QFrame):
 
     def _show_count(self) -> None:
         words = len(self._text.toPlainText().split())
-        self._count.setText(self.tr("%n words", "", words) if words else "")
-        if words:
-            self._count.setText(f"{words} word{'s' if words != 1 else ''}, saved as you write")
+        plural = "s" if words != 1 else ""
+        self._count.setText(f"{words} word{plural}, saved as you write" if words else "")
 
     @Slot()
     def _on_text_changed(self) -> None:

@@ -71,7 +71,6 @@ class PreviewPage(QWidget):
         self._runs, self._sampler = runs, sampler
         self._config: RunConfig | None = None
         self._base_folder = Path()
-        self._drawn: dict[float, QImage] = {}
         self._out = Path(tempfile.gettempdir()) / "stylewright-sample.png"
         self.table = PreviewTable(runs, self)
         self._view = QTableView()
@@ -134,7 +133,6 @@ class PreviewPage(QWidget):
         self._weight_words.setFixedWidth(40)
         self._adapter = QComboBox()
         self._adapter.setAccessibleName("Adapter")
-        self._adapter.currentIndexChanged.connect(self._on_adapter_changed)
         first = QHBoxLayout()
         first.setSpacing(8)
         first.addWidget(QLabel(self.tr("Adapter")))
@@ -209,7 +207,6 @@ class PreviewPage(QWidget):
         if chosen is None:
             self._wipe.show_pair(QImage(), "", QImage(), "")
             return
-        self._drawn.clear()
         self._prompt.setText(chosen.prompt)
         self._seed.setValue(chosen.seed)
         before = self.table.preview(current.row(), 0)
@@ -223,12 +220,8 @@ class PreviewPage(QWidget):
         self._timer.start()
 
     @Slot()
-    def _on_adapter_changed(self) -> None:
-        self._drawn.clear()
-
-    @Slot()
     def _on_draw(self) -> None:
-        """Draw at the slider's strength, and once without the adapter to compare with."""
+        """Draw the prompt at the slider's strength."""
         self._timer.stop()
         config, adapter = self._config, self._adapter.currentData()
         prompt = self._prompt.text().strip()

@@ -25,7 +25,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 VOCABULARY = 2000
 WIDTH = 256
-TOKENS = 32  # 77 as in CLIP would cost 40 % of the speed, and the captions are short
+TOKENS = 32  # CLIP's 77 cost far more time, and the captions are short
 SEED = 1
 AVERAGE_EVERY = 4  # steps: the average costs as much as the optimizer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,6 +69,3 @@ class ModelFamily:
     predict: Callable[[Components, Tensor, Tensor, Tensor], Tensor]
     draw: Callable[[Components, Sequence[str], Sequence[int], DrawOptions], list[Tensor]]
     style_features: Callable[[Components, Tensor], list[Tensor]]
-
-
-TargetSet = Literal["attention"]
