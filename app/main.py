@@ -34,8 +34,8 @@ def main(arguments: list[str]) -> int:
 
     sys.excepthook = on_bug
     if arguments:
-        window.open(Path(arguments[0]).absolute())
+        window.workspace.open(Path(arguments[0]).absolute())
     else:
-        window.open_last()
+        window.workspace.open_last()
     window.show()
     return app.exec()

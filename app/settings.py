@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import QSettings, QStandardPaths
 
 RECENT = 8
 
 
 def store() -> QSettings:
     """Window places and recent projects, in the platform's folder for settings."""
-    folder = platformdirs.user_config_path("stylewright", appauthor=False)
+    folder = _place(QStandardPaths.StandardLocation.GenericConfigLocation) / "stylewright"
     return QSettings(str(folder / "window.ini"), QSettings.Format.IniFormat)
 
 
 def projects_folder() -> Path:
     """Where new projects go unless the person says otherwise."""
     chosen = os.environ.get("STYLEWRIGHT_HOME")
-    return Path(chosen) if chosen else platformdirs.user_documents_path() / "Stylewright"
+    documents = QStandardPaths.StandardLocation.DocumentsLocation
+    return Path(chosen) if chosen else _place(documents) / "Stylewright"
+
+
+def _place(kind: QStandardPaths.StandardLocation) -> Path:
+    return Path(QStandardPaths.writableLocation(kind))
 
 
 def recent(settings: QSettings) -> list[Path]:

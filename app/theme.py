@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import qtawesome
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QIcon, QPalette
+from PySide6.QtCore import QBuffer, QByteArray, QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QImageReader, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication
 
 from core.project.layout import ASSETS
@@ -119,6 +118,9 @@ QMenu::item {{ padding: 6px 24px 6px 12px; border-radius: 4px; }}
 QMenu::item:selected {{ background: {accent}; color: {on_accent}; }}
 """
 
+_ICONS = ASSETS / "icons"
+_ICON_SIDES_PX = (24, 48, 72, 128, 192)  # the rail's and the drop page's, at up to three times
+
 _current = DARK
 
 
@@ -134,10 +136,7 @@ def apply(app: QApplication, *, dark: bool) -> None:
     app.setStyle("Fusion")
     app.setPalette(_palette(_current))
     colours = {name: getattr(_current, name) for name in Theme.__slots__}
-    app.setStyleSheet(_SHEET.format(**colours, icons=(ASSETS / "icons").as_posix()))
-    qtawesome.set_defaults(
-        color=_current.secondary, color_on=_current.accent, color_disabled=_current.line
-    )
+    app.setStyleSheet(_SHEET.format(**colours, icons=_ICONS.as_posix()))
 
 
 def system_is_dark(app: QApplication) -> bool:
@@ -145,11 +144,27 @@ def system_is_dark(app: QApplication) -> bool:
     return app.styleHints().colorScheme() != Qt.ColorScheme.Light
 
 
-def icon(name: str, colour: str | None = None) -> QIcon:
-    """An icon of Material Design Icons in the theme's colours."""
-    if colour:
-        return qtawesome.icon(f"mdi6.{name}", color=colour, color_on=colour)
-    return qtawesome.icon(f"mdi6.{name}")
+def icon(name: str) -> QIcon:
+    """A drawing of `assets/icons` in the theme's colours, sharp at 100 to 300 % scaling."""
+    drawing = (_ICONS / f"{name}.svg").read_bytes()
+    drawn = QIcon()
+    for colour, mode, state in (
+        (_current.secondary, QIcon.Mode.Normal, QIcon.State.Off),
+        (_current.accent, QIcon.Mode.Normal, QIcon.State.On),
+        (_current.line, QIcon.Mode.Disabled, QIcon.State.Off),
+    ):
+        coloured = drawing.replace(b"<path ", f'<path fill="{colour}" '.encode())
+        for side_px in _ICON_SIDES_PX:
+            drawn.addPixmap(_drawn(coloured, side_px), mode, state)
+    return drawn
+
+
+def _drawn(svg: bytes, side_px: int) -> QPixmap:
+    buffer = QBuffer()
+    buffer.setData(QByteArray(svg))
+    reader = QImageReader(buffer, QByteArray(b"svg"))
+    reader.setScaledSize(QSize(side_px, side_px))
+    return QPixmap.fromImageReader(reader)
 
 
 def _palette(theme: Theme) -> QPalette:

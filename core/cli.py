@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core import version
 from core.config import files
-from core.config.options import DatasetConfig, PreviewConfig, RunConfig
+from core.config.options import DEMO_BASE, RunConfig
 from core.errors import UserError
 from core.project import demo as demo_project
 from core.project.layout import Project, base_path, create
@@ -80,16 +81,11 @@ def new(project: Path, *, base: str, images: list[Path], name: str = "", trigger
         name: Of the adapter; the folder's name by default.
         trigger: A word put in front of every caption.
     """
-    where = base if base == "demo" else str(Path(base).expanduser().absolute())
-    config = RunConfig(
-        name=name or project.absolute().name,
-        base=where,
-        dataset=DatasetConfig(
-            folders=tuple(str(folder.absolute()) for folder in images), trigger=trigger
-        ),
-        preview=PreviewConfig(prompts=(trigger,) if trigger else ()),
-    )
-    create(project, config)
+    where = base if base == DEMO_BASE else str(Path(base).expanduser().absolute())
+    folders = tuple(str(folder.absolute()) for folder in images)
+    config = demo_project.on_base(RunConfig(name=name or project.absolute().name, base=""), where)
+    dataset = replace(config.dataset, folders=folders, trigger=trigger)
+    create(project, replace(config, dataset=dataset))
     _console().print(f"Made {Project(project).config_file}. Next: stylewright train {project}")
 
 
@@ -241,7 +237,7 @@ def _show(events: Iterable[Event], *, as_json: bool) -> None:
                 case AdapterSaved(path=path):
                     _line(console, f"Adapter: {path}")
                 case StyleMeasured():
-                    _line(console, in_words(event))
+                    _line(console, _measured(event))
                 case _:
                     pass
 
@@ -258,13 +254,9 @@ def _started(event: RunStarted) -> str:
     )
 
 
-def in_words(style: StyleMeasured) -> str:
-    """The change of style as a sentence, with its own check."""
-    nearer = 1 - style.after / style.before
-    change = f"{nearer:.0%} nearer to" if nearer >= 0 else f"{-nearer:.0%} further from"
+def _measured(style: StyleMeasured) -> str:
     return (
-        f"Style: the previews are {change} your pictures "
-        f"(distance {style.before:.2f} before, {style.after:.2f} after; your pictures are 1.00 "
-        f"apart). Check: this measure tells your pictures from untrained ones in "
-        f"{style.check:.0%} of pairs."
+        f"Style: the previews are {style.change} (distance {style.before:.2f} before, "
+        f"{style.after:.2f} after; your pictures are 1.00 apart). Check: this measure tells your "
+        f"pictures from untrained ones in {style.check:.0%} of pairs."
     )

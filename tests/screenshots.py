@@ -34,7 +34,7 @@ def main(out: Path, project: Path | None) -> None:
         theme.apply(app, dark=dark)
         window = MainWindow()
         if project:
-            window.open(project)
+            window.workspace.open(project)
         for width, height in SIZES:
             window.resize(width, height)
             window.show()

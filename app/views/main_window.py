@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, Qt, QUrl, Slot
-from PySide6.QtGui import QCloseEvent, QDesktopServices, QKeySequence, QShortcut
+from PySide6.QtCore import QEvent, QSize, Qt, Slot
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QApplication,
     QButtonGroup,
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QMenu,
     QMessageBox,
     QProgressBar,
     QPushButton,
@@ -27,21 +26,18 @@ from typing_extensions import override
 from app import settings, theme
 from app.models.dataset import DatasetModel
 from app.models.runs import Runs
+from app.models.workspace import NEW_NAME, Workspace
+from app.process.exporter import Exporter
 from app.process.sampler import Sampler
 from app.process.session import Session, State
-from app.process.worker import Worker
 from app.views.adapters_page import AdaptersPage
 from app.views.dataset_page import DatasetPage
 from app.views.preview_page import PreviewPage
+from app.views.project_menu import ProjectMenu
 from app.views.train_page import TrainPage, status_line
 from app.widgets import labels
 from app.widgets.banner import Banner
-from core.config.options import PreviewConfig, RunConfig
-from core.errors import UserError
-from core.project import demo, layout
-from core.project.layout import Project
-from core.protocol.commands import ExportJob
-from core.protocol.events import AdapterSaved, Event, Failed, Warned
+from core.protocol.events import Event, Failed, Warned
 
 PAGES = (
     ("Dataset", "image-multiple-outline"),
@@ -60,14 +56,13 @@ class MainWindow(QWidget):
         self.setWindowTitle("Stylewright")
         self.setMinimumSize(960, 600)
         self._settings = settings.store()
-        self._project: Project | None = None
-        self._config: RunConfig | None = None
         self._notes: list[str] = []
+        self.workspace = Workspace(self._settings, self)
         self.session = Session(self)
         self.sampler = Sampler(self)
         self.dataset = DatasetModel(self)
         self.runs = Runs(self)
-        self._exporters: set[Worker] = set()
+        self.exporter = Exporter(self)
         self._make_pages()
         self._make_layout()
         self._connect()
@@ -123,30 +118,19 @@ class MainWindow(QWidget):
             button.setToolTip(f"{name} ({number + 1})")
             self._rail.addButton(button, number)
             column.addWidget(button)
-            QShortcut(QKeySequence(f"Ctrl+{number + 1}"), self, lambda n=number: self.show_page(n))
+            for keys in (f"{number + 1}", f"Ctrl+{number + 1}"):  # the latter while writing, too
+                QShortcut(QKeySequence(keys), self, lambda n=number: self.show_page(n))
         column.addStretch()
         self._rail.idClicked.connect(self.show_page)
         self._paint_icons()
         return rail
 
     def _make_header(self) -> QHBoxLayout:
-        self._name = QToolButton()
-        self._name.setObjectName("project")
-        self._name.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self._name.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._name.setAccessibleName("Project")
-        self._menu = QMenu(self)
-        self._menu.aboutToShow.connect(self._fill_menu)
-        self._name.setMenu(self._menu)
-        self._show_name(self.tr("No project"))
         row = QHBoxLayout()
         row.setContentsMargins(16, 8, 24, 0)
-        row.addWidget(self._name)
+        row.addWidget(ProjectMenu(self.workspace, self.session))
         row.addStretch()
         return row
-
-    def _show_name(self, name: str) -> None:
-        self._name.setText(f"{name}  \u25be")  # the menu's mark, where Qt's own sits too low
 
     def _make_strip(self) -> QFrame:
         strip = QFrame()
@@ -172,98 +156,45 @@ class MainWindow(QWidget):
     def _connect(self) -> None:
         self.dataset_page.dropped.connect(self._on_dropped)
         self.dataset_page.folder_wished.connect(self._on_folder_wished)
-        self.dataset_page.demo_wished.connect(self.open_demo)
+        self.dataset_page.demo_wished.connect(self.workspace.open_demo)
         self.dataset.failed.connect(self.banner.show_failure)
-        self.train_page.settings_changed.connect(self._on_settings_changed)
+        self.workspace.opened.connect(self._on_opened)
+        self.workspace.changed.connect(self._on_config_changed)
+        self.workspace.failed.connect(self.banner.show_failure)
+        self.train_page.settings_changed.connect(self.workspace.save)
         self.train_page.train_wished.connect(self.train)
         self.train_page.stop_wished.connect(self.session.stop)
         self.train_page.resume_wished.connect(self.resume)
         self.train_page.preview_wished.connect(self.session.preview_now)
         self.preview_page.failed.connect(self._show_failure)
-        self.adapters_page.export_wished.connect(self._on_export_wished)
+        self.adapters_page.export_wished.connect(self.exporter.export)
+        self.exporter.saved.connect(self._on_exported)
+        self.exporter.failed.connect(self._show_failure)
         self.adapters_page.preview_wished.connect(self._on_preview_wished)
         self.session.changed.connect(self._on_session_changed)
         self.session.said.connect(self._on_said)
         self.session.failed.connect(self._on_run_failed)
-
         QShortcut(QKeySequence("Ctrl+Return"), self, self.train_page.click_train)
+        QShortcut(QKeySequence("F11"), self, self._on_full_screen)
 
-    # projects
+    # the project
 
-    def open(self, root: Path) -> None:
-        """Open a project."""
-        project = Project(root)
-        try:
-            config = project.config()
-        except UserError as error:
-            self.banner.show_failure(str(error))
+    @Slot()
+    def _on_opened(self) -> None:
+        project, config = self.workspace.project, self.workspace.config
+        if project is None or config is None:
             return
-        self._project, self._config = project, config
-        self._show_name(config.name)
         self.setWindowTitle(f"{config.name} - Stylewright")
-        settings.remember(self._settings, root)
         self.banner.hide()
         self.dataset.open(project)
         self.runs.open(project)
         self.train_page.show_config(config)
-        self.preview_page.show_config(config, root)
-
-    def open_last(self) -> None:
-        """Open the newest project that still exists, if any."""
-        if recent := settings.recent(self._settings):
-            self.open(recent[0])
+        self.preview_page.show_config(config, project.root)
 
     @Slot()
-    def open_demo(self) -> None:
-        """Make the sample project and open it, ready to train."""
-        root = settings.unused_folder("Demo style")
-        self._make(root, lambda: demo.create_demo(root))
-
-    def _make(self, root: Path, make: Callable[[], Project]) -> None:
-        try:
-            make()
-        except UserError as error:
-            self.banner.show_failure(str(error))
-            return
-        self.open(root)
-
-    def _new_project(self, name: str) -> None:
-        root = settings.unused_folder(name)
-        config = RunConfig(
-            name=root.name,
-            base=layout.DEMO_BASE,
-            preview=PreviewConfig(guidance=3.0, guidance_rescale=0.7),
-        )
-        from msgspec.structs import replace
-
-        config = replace(config, dataset=replace(config.dataset, resolution_px=128))
-        self._make(root, lambda: layout.create(root, config))
-
-    @Slot()
-    def _fill_menu(self) -> None:
-        self._menu.clear()
-        self._menu.addAction(self.tr("New project"), lambda: self._new_project("My style"))
-        self._menu.addAction(self.tr("Open a project folder..."), self._on_open_wished)
-        self._menu.addAction(self.tr("Try the demo style"), self.open_demo)
-        if self._project:
-            root = self._project.root
-            self._menu.addAction(
-                self.tr("Show the project's folder"),
-                lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(root))),
-            )
-        recent = settings.recent(self._settings)
-        if recent:
-            self._menu.addSection(self.tr("Recent"))
-            for path in recent:
-                self._menu.addAction(path.name, lambda path=path: self.open(path))
-        self._menu.setEnabled(not self.session.busy)
-
-    @Slot()
-    def _on_open_wished(self) -> None:
-        words = self.tr("Choose a project's folder")
-        folder = QFileDialog.getExistingDirectory(self, words, str(settings.projects_folder()))
-        if folder:
-            self.open(Path(folder))
+    def _on_config_changed(self) -> None:
+        project = self.workspace.project
+        self.preview_page.show_config(self.workspace.config, project.root if project else Path())
 
     # pictures
 
@@ -271,11 +202,15 @@ class MainWindow(QWidget):
     def _on_dropped(self, paths: list[Path]) -> None:
         first = paths[0]
         if len(paths) == 1 and (first / "project.toml").exists():
-            self.open(first)
+            if self.session.busy:
+                words = self.tr("Another project can be opened once the run has ended.")
+                self.banner.show_note(words)
+            else:
+                self.workspace.open(first)
             return
-        if self._project is None:
-            self._new_project(first.name if first.is_dir() else "My style")
-        if self._project is None:
+        if self.workspace.project is None:
+            self.workspace.open_new(first.name if first.is_dir() else NEW_NAME)
+        if self.workspace.project is None:
             return
         count = self.dataset.import_paths(paths)
         if count == 0:
@@ -289,16 +224,6 @@ class MainWindow(QWidget):
 
     # training
 
-    @Slot(object)
-    def _on_settings_changed(self, config: RunConfig) -> None:
-        self._config = config
-        if self._project:
-            try:
-                self._project.save(config)
-            except UserError as error:
-                self.banner.show_failure(str(error))
-        self.preview_page.show_config(config, self._project.root if self._project else Path())
-
     @Slot()
     def train(self) -> None:
         """Start the project's next run."""
@@ -311,13 +236,13 @@ class MainWindow(QWidget):
             self._start(name)
 
     def _start(self, resume: str) -> None:
-        if self._project is None:
+        if self.workspace.project is None:
             return
         self.dataset_page.save()
         self.sampler.close()
         self.banner.hide()
         self._notes.clear()
-        self.session.train(self._project.root, resume)
+        self.session.train(self.workspace.project.root, resume)
 
     @Slot(object)
     def _on_said(self, event: Event) -> None:
@@ -360,25 +285,9 @@ class MainWindow(QWidget):
 
     # adapters
 
-    @Slot(object, str, object)
-    def _on_export_wished(self, source: Path, wish: str, target: Path) -> None:
-        worker = Worker(self)
-        self._exporters.add(worker)
-
-        def on_said(event: Event) -> None:
-            if isinstance(event, AdapterSaved):
-                self.banner.show_note(f"Saved {event.path}")
-
-        def on_ended(failure: Failed | None) -> None:
-            self._exporters.discard(worker)
-            worker.deleteLater()
-            if failure:
-                self._show_failure(failure)
-
-        worker.said.connect(on_said)
-        worker.ended.connect(on_ended)
-        formats = {"kohya": "kohya", "diffusers": "diffusers"}
-        worker.start(ExportJob(source=str(source), format=formats[wish], out=str(target)))  # pyright: ignore[reportArgumentType]
+    @Slot(str)
+    def _on_exported(self, path: str) -> None:
+        self.banner.show_note(f"Saved {path}")
 
     @Slot(object)
     def _on_preview_wished(self, path: Path) -> None:
@@ -394,6 +303,10 @@ class MainWindow(QWidget):
         self._pages.setCurrentIndex(number)
         self._rail.button(number).setChecked(True)
         self._on_session_changed()
+
+    @Slot()
+    def _on_full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def _paint_icons(self) -> None:
         for button in self._rail.buttons():

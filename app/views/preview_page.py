@@ -36,7 +36,7 @@ from app.process.sampler import Sampler
 from app.widgets import labels
 from app.widgets.grid import GAP_PX, Index, paint_picture
 from app.widgets.picture import WipeView
-from core.config.options import RunConfig
+from core.config.options import DEMO_BASE, RunConfig
 from core.protocol.commands import Draw, SampleJob
 from core.protocol.events import PictureDrawn, StyleMeasured
 
@@ -228,7 +228,7 @@ class PreviewPage(QWidget):
         if config is None or not adapter or not prompt:
             return
         preview = config.preview
-        base = config.base if config.base == "demo" else str(self._base_folder / config.base)
+        base = config.base if config.base == DEMO_BASE else str(self._base_folder / config.base)
         job = SampleJob(
             base=base,
             adapter=adapter,
@@ -266,12 +266,7 @@ class PreviewPage(QWidget):
 
 def style_words(style: StyleMeasured) -> str:
     """The change of style in words, beside its own check."""
-    nearer = 1 - style.after / style.before
-    direction = "nearer to" if nearer >= 0 else "further from"
-    return (
-        f"{abs(nearer):.0%} {direction} your pictures' style "
-        f"(check: tells them from untrained ones in {style.check:.0%} of pairs)"
-    )
+    return f"{style.change} (check: tells them from untrained ones in {style.check:.0%} of pairs)"
 
 
 def adapter_words(card: AdapterCard) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
+from PySide6.QtCore import Qt, QTimer, Slot
+from PySide6.QtGui import QColor, QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from typing_extensions import override
 
 from app import theme
 from app.widgets import labels
 
 
 class LossChart(QWidget):
-    """Imports the chart library only when there is something to draw: it costs half a start."""
+    """Imports the chart library, which costs half a start, only to draw what can be seen."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,9 +33,19 @@ class LossChart(QWidget):
     ) -> None:
         """Draw the whole line anew."""
         self._data = (steps, losses, smoothed)
-        if not steps and self._plot is None:
-            return
+        if self._plot is not None or self.isVisible():
+            self._draw()
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
         if self._plot is None:
+            QTimer.singleShot(0, self, self._draw)
+
+    @Slot()
+    def _draw(self) -> None:
+        steps, losses, smoothed = self._data
+        if steps and self._plot is None:
             self._make_plot()
         if self._raw is not None and self._smooth is not None:
             self._raw.setData(list(steps), list(losses))
@@ -45,7 +56,7 @@ class LossChart(QWidget):
         if self._plot is not None:
             self._layout.removeWidget(self._plot)
             self._plot.deleteLater()
-            self._plot = None
+            self._plot = self._raw = self._smooth = None
             self.show_losses(*self._data)
 
     def _make_plot(self) -> None:

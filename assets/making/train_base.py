@@ -205,7 +205,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
             getattr(net, part).load_state_dict(weights)
     params = list(net.parameters())
     optimizer = torch.optim.AdamW(
-        params, lr=args.rate, betas=(0.9, 0.99), weight_decay=0.01, foreach=True
+        params, lr=args.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
     )
     average = [p.detach().clone() for p in params]
     state_file = args.out.with_suffix(".state")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+DEMO_BASE = "demo"  # the value of RunConfig.base that stands for the shipped model
 SCHEMA = 1  # raise on a rename or removal; a new field with a default is compatible
 
 Edge = Annotated[int, Meta(ge=64, le=4096, description="Edge of a square of the same area, px.")]
@@ -78,7 +79,7 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     schema: int = SCHEMA
     name: str
-    base: str  # a diffusers folder: absolute, or relative to the project; or "demo"
+    base: str  # a diffusers folder: absolute, or relative to the project; or DEMO_BASE
     dataset: DatasetConfig = DatasetConfig()
     adapter: AdapterConfig = AdapterConfig()
     training: TrainingConfig = TrainingConfig()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from core.config.options import RunConfig
+from core.config.options import DEMO_BASE, RunConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,12 @@ PRESETS = (
     ),
 )
 
+DEMO_RATE_FACTOR = 10  # 18 million numbers bear, and need, a higher rate than 860 million
+
 
 def apply(preset: Preset, config: RunConfig) -> RunConfig:
     """`config` with the preset's settings; everything else stays."""
+    factor = DEMO_RATE_FACTOR if config.base == DEMO_BASE else 1
     return replace(
         config,
         dataset=replace(config.dataset, caption_dropout=preset.caption_dropout),
@@ -77,7 +80,12 @@ def apply(preset: Preset, config: RunConfig) -> RunConfig:
             config.training,
             steps=preset.steps,
             warmup_steps=0,
-            learning_rate=preset.learning_rate,
-            text_encoder_learning_rate=preset.text_encoder_learning_rate,
+            learning_rate=factor * preset.learning_rate,
+            text_encoder_learning_rate=factor * preset.text_encoder_learning_rate,
         ),
     )
+
+
+def matching(config: RunConfig) -> Preset | None:
+    """The preset that `config` follows, if it follows one."""
+    return next((preset for preset in PRESETS if apply(preset, config) == config), None)

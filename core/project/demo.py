@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
 from core.config.options import (
+    DEMO_BASE,
     AdapterConfig,
     DatasetConfig,
     PreviewConfig,
@@ -15,7 +16,7 @@ from core.config.options import (
     TrainingConfig,
 )
 from core.errors import StorageError
-from core.project.layout import ASSETS, DEMO_BASE, Project, create
+from core.project.layout import ASSETS, Project, create
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,8 +70,35 @@ def create_demo(root: Path, config: RunConfig | None = None) -> Project:
     return project
 
 
+def on_base(config: RunConfig, base: str) -> RunConfig:
+    """`config` on another base.
+
+    Between the demo base and one of full size, what fits only one of them follows: resolution,
+    batch size, learning rates and the way previews are drawn.
+    """
+    if (config.base == DEMO_BASE) == (base == DEMO_BASE):
+        return replace(config, base=base)
+    fitting = demo_config() if base == DEMO_BASE else RunConfig(name=config.name, base=base)
+    return replace(
+        config,
+        base=base,
+        dataset=replace(config.dataset, resolution_px=fitting.dataset.resolution_px),
+        training=replace(
+            config.training,
+            batch_size=fitting.training.batch_size,
+            learning_rate=fitting.training.learning_rate,
+            text_encoder_learning_rate=fitting.training.text_encoder_learning_rate,
+        ),
+        preview=replace(
+            config.preview,
+            guidance=fitting.preview.guidance,
+            guidance_rescale=fitting.preview.guidance_rescale,
+        ),
+    )
+
+
 def shortened(config: RunConfig, steps: int) -> RunConfig:
     """`config` for a run of `steps`, saving and drawing only at its end."""
-    training = msgspec.structs.replace(config.training, steps=steps, checkpoint_every=0)
-    preview = msgspec.structs.replace(config.preview, every=0)
-    return msgspec.structs.replace(config, training=training, preview=preview)
+    training = replace(config.training, steps=steps, checkpoint_every=0)
+    preview = replace(config.preview, every=0)
+    return replace(config, training=training, preview=preview)

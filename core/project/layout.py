@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.config import files
-from core.config.options import RunConfig
+from core.config.options import DEMO_BASE, RunConfig
 from core.errors import ConfigError, RunError, StorageError
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-DEMO_BASE = "demo"  # the value of RunConfig.base that stands for the shipped model
 _RUN_NAME = re.compile(r"^(\d{3,})-")
 
 

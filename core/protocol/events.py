@@ -85,6 +85,13 @@ class StyleMeasured(Struct, frozen=True, kw_only=True, tag="style_measured"):
     after: float
     check: float  # how often the measure ranks a dataset picture closer than an untrained preview
 
+    @property
+    def change(self) -> str:
+        """In words, to follow "the previews are"."""
+        nearer = 1 - self.after / self.before
+        direction = "nearer to" if nearer >= 0 else "further from"
+        return f"{abs(nearer):.0%} {direction} your pictures' style"
+
 
 class PictureDrawn(Struct, frozen=True, kw_only=True, tag="picture_drawn"):
     """The answer to one Draw command."""

@@ -78,7 +78,7 @@ def test_dropping_makes_a_project(window: MainWindow, qtbot: QtBot, tmp_path: Pa
 def test_a_caption_is_saved_while_writing(
     window: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
-    window.open(project.root)
+    window.workspace.open(project.root)
     qtbot.waitUntil(lambda: window.dataset.rowCount() == 6)
     editor = window.dataset_page.findChild(QPlainTextEdit)
     assert editor is not None
@@ -92,7 +92,7 @@ def test_a_caption_is_saved_while_writing(
 def test_train_in_the_window_to_the_adapter(
     window: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
-    window.open(project.root)
+    window.workspace.open(project.root)
     window.show_page(1)
     button(window.train_page, "Train").click()
     assert window.session.state is State.STARTING
@@ -113,7 +113,7 @@ def test_a_killed_worker_leaves_the_window_and_a_resume_that_works(
     window: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
     long_run(project)
-    window.open(project.root)
+    window.workspace.open(project.root)
     window.train()
     qtbot.waitUntil(lambda: window.session.step >= 4, timeout=LONG_MS)
     os.kill(window.session.worker_pid, signal.SIGKILL)
@@ -132,7 +132,7 @@ def test_closing_during_a_run_asks_and_saves(
     window: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
     long_run(project)
-    window.open(project.root)
+    window.workspace.open(project.root)
     window.train()
     qtbot.waitUntil(lambda: window.session.step >= 1, timeout=LONG_MS)
     asked = []
@@ -153,7 +153,7 @@ def test_what_cannot_be_trained_is_told_in_the_banner(
     window: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
     project.save(files.with_changes(project.config(), ["base=/nowhere/model"]))
-    window.open(project.root)
+    window.workspace.open(project.root)
     window.train()
     qtbot.waitUntil(lambda: window.banner.isVisible(), timeout=LONG_MS)
     assert "/nowhere/model" in window.banner.text
@@ -162,7 +162,7 @@ def test_what_cannot_be_trained_is_told_in_the_banner(
 def test_a_newer_project_is_refused_and_unchanged(window: MainWindow, tmp_path: Path) -> None:
     file = tmp_path / "project.toml"
     file.write_text('schema = 99\nname = "x"\nbase = "demo"\n')
-    window.open(tmp_path)
+    window.workspace.open(tmp_path)
     assert window.banner.isVisible()
     assert "newer version" in window.banner.text
     assert file.read_text() == 'schema = 99\nname = "x"\nbase = "demo"\n'
@@ -171,13 +171,13 @@ def test_a_newer_project_is_refused_and_unchanged(window: MainWindow, tmp_path: 
 def test_the_last_project_and_page_come_back(
     window: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
-    window.open(project.root)
+    window.workspace.open(project.root)
     window.show_page(2)
     window.close()
     again = MainWindow()
     qtbot.addWidget(again)
-    again.open_last()
-    assert again._project == project
+    again.workspace.open_last()
+    assert again.workspace.project == project
     assert again._pages.currentIndex() == 2
     again.close()
 
@@ -185,7 +185,7 @@ def test_the_last_project_and_page_come_back(
 def test_a_setting_is_saved_and_a_preset_changes_several(
     window: MainWindow, project: Project
 ) -> None:
-    window.open(project.root)
+    window.workspace.open(project.root)
     page = window.train_page
     page._steps.setValue(5)
     assert project.config().training.steps == 1000
@@ -202,7 +202,7 @@ def test_pages_paint_in_both_themes(
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     theme.apply(app, dark=dark)
-    window.open(project.root)
+    window.workspace.open(project.root)
     colours = theme.DARK if dark else theme.LIGHT
     for number in range(len(PAGES)):
         window.show_page(number)
@@ -230,7 +230,7 @@ def test_text_has_enough_contrast(colours: theme.Theme) -> None:
 
 
 def test_every_control_has_an_accessible_name(window: MainWindow, project: Project) -> None:
-    window.open(project.root)
+    window.workspace.open(project.root)
     for number in range(len(PAGES)):
         window.show_page(number)
         for widget in window.findChildren(QWidget):
@@ -256,7 +256,7 @@ from app.views.main_window import MainWindow, PAGES
 app = QApplication([])
 window = MainWindow()
 window.show()
-window.open_demo()
+window.workspace.open_demo()
 for number in range(len(PAGES)):
     window.show_page(number)
 QTimer.singleShot(1500, app.quit)

@@ -1,0 +1,82 @@
+"""The open project and its settings, and how another one is opened or made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QSettings, Signal, Slot
+
+from app import settings
+from core.config.options import DEMO_BASE, RunConfig
+from core.errors import UserError
+from core.project import demo, layout
+from core.project.layout import Project
+
+NEW_NAME = "My style"
+
+
+class Workspace(QObject):
+    """At most one project is open; it is remembered for the next start."""
+
+    opened = Signal()  # another project
+    changed = Signal()  # the project's settings
+    failed = Signal(str)  # in words
+
+    def __init__(self, store: QSettings, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
+        self.project: Project | None = None
+        self.config: RunConfig | None = None
+
+    def recent(self) -> list[Path]:
+        """Projects opened lately that still exist, newest first."""
+        return settings.recent(self._store)
+
+    def open(self, root: Path) -> None:
+        """Open a project; the one before stays open where this one cannot be read."""
+        project = Project(root)
+        try:
+            config = project.config()
+        except UserError as error:
+            self.failed.emit(str(error))
+            return
+        self.project, self.config = project, config
+        settings.remember(self._store, root)
+        self.opened.emit()
+
+    def open_last(self) -> None:
+        """Open the newest project that still exists, if any."""
+        if recent := self.recent():
+            self.open(recent[0])
+
+    @Slot()
+    def open_demo(self) -> None:
+        """Make the sample project and open it, ready to train."""
+        root = settings.unused_folder("Demo style")
+        self._make(root, lambda: demo.create_demo(root))
+
+    def open_new(self, name: str = NEW_NAME) -> None:
+        """Make a project without pictures, on the demo base, and open it."""
+        root = settings.unused_folder(name)
+        config = demo.on_base(RunConfig(name=root.name, base=""), DEMO_BASE)
+        self._make(root, lambda: layout.create(root, config))
+
+    @Slot(object)
+    def save(self, config: RunConfig) -> None:
+        """Take over and write the project's settings."""
+        self.config = config
+        if self.project:
+            try:
+                self.project.save(config)
+            except UserError as error:
+                self.failed.emit(str(error))
+        self.changed.emit()
+
+    def _make(self, root: Path, make: Callable[[], Project]) -> None:
+        try:
+            make()
+        except UserError as error:
+            self.failed.emit(str(error))
+            return
+        self.open(root)
