@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -23,6 +24,8 @@ STAMP = VENV / "stylewright-stamp"  # written last: without it the set-up is not
 TORCH = "torch==2.13.0"
 UV = "uv==0.13.9"
 PYTHONS = ((3, 10), (3, 13))
+COMMANDS = ("demo", "new", "train", "sample", "export", "check")  # they need no display
+STILL_SECONDS = 20  # between two signs of life where there is no terminal to draw a line on
 NEEDED_MB = {"cpu": 3_000, "gpu": 9_000}
 
 # Which build of torch a machine gets. NVIDIA: the driver's CUDA version and the card's compute
@@ -69,6 +72,10 @@ OFFLINE_SIGNS = (
 )
 
 
+READ_ONLY_SIGNS = ("Permission denied", "Errno 13", "Errno 30", "WinError 5]")
+FULL_SIGNS = ("No space left", "Errno 28", "WinError 112]")
+
+
 class SetupError(Exception):
     """One clear sentence, and the line that mends it."""
 
@@ -82,9 +89,10 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     testing = arguments[:1] == ["test"]
+    needs_window = not arguments or arguments[0] not in COMMANDS
     try:
         ensure_environment(with_tests=testing)
-        if testing or arguments[:1] != ["demo"]:
+        if needs_window:
             ensure_packages(missing_packages(with_display_tools=testing))
     except SetupError as error:
         print(error)
@@ -134,7 +142,8 @@ def ensure_environment(*, with_tests: bool) -> None:
     flavour = torch_flavour(find_gpu())
     check_room("cpu" if flavour == "cpu" else "gpu")
     print("Setting up Stylewright. This is done once and takes a few minutes.", flush=True)
-    if not python().exists():
+    if not venv_works():
+        shutil.rmtree(VENV, ignore_errors=True)
         make_venv()
     STAMP.unlink(missing_ok=True)
     install_torch(flavour)
@@ -166,11 +175,20 @@ def check_room(kind: str) -> None:
         )
 
 
+def venv_works() -> bool:
+    """Whether there is a whole environment of this very Python: one can be left half made."""
+    if not python().exists():
+        return False
+    code = "import pip, sys; print(sys.version)"
+    step = subprocess.run([str(python()), "-c", code], capture_output=True, text=True, check=False)
+    return step.returncode == 0 and step.stdout.strip() == sys.version.strip()
+
+
 def make_venv() -> None:
     """A new environment.
 
     Raises:
-        SetupError: This Python lacks venv or pip.
+        SetupError: The folder cannot be written, or this Python lacks venv or pip.
     """
     step = subprocess.run(
         [sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False
@@ -180,8 +198,10 @@ def make_venv() -> None:
     shutil.rmtree(VENV, ignore_errors=True)
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     said = (step.stdout + step.stderr).strip()
-    if "Permission denied" in said:
+    if any(sign in said for sign in READ_ONLY_SIGNS):
         raise SetupError(f"{ROOT} may not be written to.\nMove this folder into your home folder.")
+    if any(sign in said for sign in FULL_SIGNS):
+        raise SetupError("The disk is full.\nFree some space and run start.py again.")
     raise SetupError(
         f"This Python ({sys.executable}) cannot make an environment: it lacks venv or pip.\n"
         f"On Debian and Ubuntu run: sudo apt install python{version}-venv\n"
@@ -217,13 +237,21 @@ def follow(words: str, command: list[str]) -> None:
     )
     lines: list[str] = []
     tty = sys.stdout.isatty()
+    ended = threading.Event()
+
+    def still_at_it() -> None:
+        while not ended.wait(STILL_SECONDS):
+            print(f"  {words}: {time.monotonic() - began:.0f} s so far", flush=True)
+
     if not tty:
         print(f"  {words} ...", flush=True)
+        threading.Thread(target=still_at_it, daemon=True).start()
     for line in process.stdout or ():
         lines.append(line)
         if tty:
             said = f"  {words}: {line.strip()}"[: shutil.get_terminal_size().columns - 1]
             print(f"\r\033[K{said}", end="", flush=True)
+    ended.set()
     seconds = time.monotonic() - began
     if process.wait() != 0:
         if tty:
@@ -242,14 +270,14 @@ def clean_environment() -> dict[str, str]:
 
 def explain(words: str, output: str) -> str:
     """What an installer's last words mean."""
-    if "No space left" in output or "Errno 28" in output:
+    if any(sign in output for sign in FULL_SIGNS):
         return "The disk is full.\nFree some space and run start.py again: it goes on from here."
     if any(sign in output for sign in OFFLINE_SIGNS):
         return (
             "There is no connection to the package index.\n"
             "Connect to the internet and run start.py again: it goes on from here."
         )
-    if "Permission denied" in output or "Errno 13" in output:
+    if any(sign in output for sign in READ_ONLY_SIGNS):
         return f"{VENV} may not be written to.\nMove this folder into your home folder."
     tail = "\n".join(output.strip().splitlines()[-8:])
     return f"{words} did not work:\n{tail}\nDelete {VENV} and run start.py again."
@@ -297,12 +325,21 @@ def find_gpu() -> tuple[str, float, float]:
         query = [tool, "--query-gpu=compute_cap", "--format=csv,noheader"]
         said = subprocess.run([tool], capture_output=True, text=True, check=False).stdout
         caps = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
-        if "CUDA Version:" in said and caps:
-            cuda = said.split("CUDA Version:")[1].split()[0]
-            return "nvidia", float(cuda), float(caps[0])
+        if "CUDA Version:" in said:
+            # Drivers of 2021 and before know no such query, and answer it with a sentence.
+            capability = number_in(caps[0]) if caps else 0.0
+            return "nvidia", number_in(said.split("CUDA Version:")[1].split()[0]), capability
     if sys.platform == "linux" and Path("/opt/rocm").exists():
         return "amd", 0, 0
     return "", 0, 0
+
+
+def number_in(word: str) -> float:
+    """A version such as "12.6", or 0 for what is none."""
+    try:
+        return float(word)
+    except ValueError:
+        return 0.0
 
 
 def torch_flavour(gpu: tuple[str, float, float]) -> str:

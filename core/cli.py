@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from core import version
 from core.config import files
 from core.config.options import DEMO_BASE, RunConfig
-from core.errors import UserError
+from core.errors import ConfigError, UserError
 from core.project import demo as demo_project
 from core.project.layout import Project, base_path, create
 from core.protocol import wire
@@ -30,7 +32,9 @@ from core.protocol.events import (
 from core.protocol.events import Progress as Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from core.training.control import Control
 
 app = App(name="stylewright", version=version.VERSION, help="Teach an image model an art style.")
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print events as JSON lines.")]
@@ -50,13 +54,15 @@ def demo(out: Path | None = None, *, steps: int = 300, json: Json = False) -> No
         json: Print events as JSON lines.
     """
     from core.training import sheet
-    from core.training.control import Control
     from core.training.train import train as train_events
 
     root = out or Path(tempfile.mkdtemp(prefix="stylewright-demo-"))
     config = demo_project.shortened(demo_project.demo_config(), steps)
     project = demo_project.create_demo(root, config)
-    _show(train_events(project, Control()), as_json=json)
+    with _stopping() as control:
+        _show(train_events(project, control), as_json=json)
+    if control.stop.is_set():
+        return
     run = project.run("")
     prompts = config.preview.prompts
     rows = [
@@ -67,7 +73,7 @@ def demo(out: Path | None = None, *, steps: int = 300, json: Json = False) -> No
     subjects = [prompt.partition(",")[0] for prompt in prompts]
     sheet.write(picture, rows, subjects)
     if not json:
-        _console().print(f"Before and after: {picture}", soft_wrap=True, highlight=False)
+        _line(_console(), f"Before and after: {picture}")
 
 
 @app.command
@@ -86,7 +92,7 @@ def new(project: Path, *, base: str, images: list[Path], name: str = "", trigger
     config = demo_project.on_base(RunConfig(name=name or project.absolute().name, base=""), where)
     dataset = replace(config.dataset, folders=folders, trigger=trigger)
     create(project, replace(config, dataset=dataset))
-    _console().print(f"Made {Project(project).config_file}. Next: stylewright train {project}")
+    _line(_console(), f"Made {Project(project).config_file}. Next: stylewright train {project}")
 
 
 @app.command
@@ -98,17 +104,21 @@ def train(
     Args:
         project: The project's folder.
         resume: A run's folder name, or "newest".
-        changes: Options for this run and the next ones.
+        changes: Options for this run and the next ones; not with --resume.
         json: Print events as JSON lines.
     """
-    from core.training.control import Control
     from core.training.train import train as train_events
 
     opened = Project(project)
+    if changes and resume is not None:
+        raise ConfigError(
+            "A run that is resumed keeps its settings.", hint="Start a new run with --set."
+        )
     if changes:
         opened.save(files.with_changes(opened.config(), changes))
     name = None if resume is None else resume.removeprefix("newest")
-    _show(train_events(opened, Control(), name), as_json=json)
+    with _stopping() as control:
+        _show(train_events(opened, control, name), as_json=json)
 
 
 @app.command
@@ -160,7 +170,7 @@ def export(
     """
     from core.worker.jobs import export_to
 
-    _console().print(f"Wrote {export_to(source, layout, out)}", soft_wrap=True, highlight=False)
+    _line(_console(), f"Wrote {export_to(source, layout, out)}")
 
 
 @app.command
@@ -177,7 +187,7 @@ def check(project: Path) -> None:
     dataset = scan(opened.folders(config))
     console = _console()
     for finding in dataset.findings:
-        console.print(str(finding), soft_wrap=True, highlight=False)
+        _line(console, str(finding))
     console.print(f"{len(dataset.pictures)} pictures can be used.")
     if not dataset.pictures:
         raise UserError("There is nothing to train on.", hint="Add pictures to the project.")
@@ -188,15 +198,32 @@ def main(arguments: list[str]) -> int:
     try:
         app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
     except UserError as error:
-        Console(stderr=True).print(
-            f"[bold]{error.message}[/]\n{error.hint}".strip(), highlight=False
-        )
+        _line(Console(stderr=True), f"{error.message}\n{error.hint}".strip())
         return 2
     except CycloptsError:
         return 2  # it has said what is wrong
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+@contextlib.contextmanager
+def _stopping() -> Iterator[Control]:
+    """The first Ctrl+C saves and ends the run, the second ends it at once."""
+    from core.training.control import Control
+
+    control = Control()
+
+    def on_interrupt(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        sys.stderr.write("\nSaving. Press Ctrl+C again to end at once.\n")
+        control.stop.set()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield control
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _console() -> Console:

@@ -71,6 +71,12 @@ class DivergedError(UserError):
     code = "diverged"
 
 
+class MemoryFullError(UserError):
+    """The device has no room for what was asked."""
+
+    code = "memory"
+
+
 class StorageError(UserError):
     """A folder or file that cannot be written."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import (
@@ -12,16 +11,18 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QPersistentModelIndex,
-    QRunnable,
     Qt,
-    QThreadPool,
     Signal,
     Slot,
 )
-from PySide6.QtGui import QImage, QUndoCommand, QUndoStack
+from PySide6.QtGui import QImage, QUndoStack
 from typing_extensions import override
 
+from app.models.edits import Remove, SetCaption
+from app.models.importer import Imported, Importer, free_name
 from app.models.pictures import Thumbnails
+from app.models.scanner import Scanner
+from core.config.files import write_beside
 from core.data import captions, scan
 from core.data.scan import Dataset, Finding, Picture
 from core.errors import StorageError
@@ -39,22 +40,13 @@ class Role:
     FINDING = Qt.ItemDataRole.UserRole + 3
 
 
-class _Scan(QRunnable):
-    def __init__(self, model: DatasetModel, number: int, folders: Sequence[Path]) -> None:
-        super().__init__()
-        self._model, self._number, self._folders = model, number, folders
-
-    def run(self) -> None:
-        dataset = scan.scan(self._folders)
-        with contextlib.suppress(RuntimeError):  # the window was closed meanwhile
-            self._model.scanned.emit(self._number, dataset)
-
-
 class DatasetModel(QAbstractListModel):
-    """Usable pictures in the order of their names. Decoding and scanning happen in threads."""
+    """Usable pictures in the order of their names. Copying, scanning and decoding are threads'."""
 
-    scanned = Signal(int, object)  # from a thread
     refreshed = Signal()  # pictures or findings are new
+    busy_changed = Signal()  # see `busy`
+    imported = Signal(object)  # an Imported
+    noted = Signal(str)  # something worth knowing, in words
     failed = Signal(str)  # something could not be written; in words
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -62,14 +54,21 @@ class DatasetModel(QAbstractListModel):
         self.project: Project | None = None
         self.undo_stack = QUndoStack(self)
         self.thumbnails = Thumbnails(self)
+        self.large = Thumbnails(self, edge_px=1024, kept_bytes=64 * 2**20)
+        self.busy = ""  # what goes on in the background, in words
         self._pictures: list[Picture] = []
         self._rows: dict[str, int] = {}
         self._findings: tuple[Finding, ...] = ()
-        self._number = 0
-        self.scanning = False
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
-        self.scanned.connect(self._on_scanned)
+        self._written: dict[Path, str] = {}  # captions since the scan began, which it may not know
+        self._removed: set[Path] = set()  # pictures, likewise
+        self._scanner = Scanner(self)
+        self._importer = Importer(self)
+        self._scanner.started.connect(self._on_scan_started)
+        self._scanner.progressed.connect(self._on_scan_progressed)
+        self._scanner.found.connect(self._on_found)
+        self._scanner.scanned.connect(self._on_scanned)
+        self._importer.progressed.connect(self._on_import_progressed)
+        self._importer.imported.connect(self._on_imported)
         self.thumbnails.ready.connect(self._on_thumbnail_ready)
 
     @property
@@ -82,6 +81,7 @@ class DatasetModel(QAbstractListModel):
 
     def open(self, project: Project | None) -> None:
         """Show another project."""
+        self._scanner.stop()
         self.project = project
         self.undo_stack.clear()
         self._show(Dataset((), ()))
@@ -89,63 +89,56 @@ class DatasetModel(QAbstractListModel):
 
     def rescan(self) -> None:
         """Look at the folders again, in the background."""
-        if self.project is None:
-            return
-        self._number += 1
-        self.scanning = True
-        self._pool.start(_Scan(self, self._number, self.project.folders(self.project.config())))
+        if self.project is not None:
+            self._scanner.start(self.project.folders(self.project.config()))
 
     def finish(self) -> None:
         """Wait for the threads; before the program ends."""
-        self._pool.waitForDone()
+        self._importer.finish()
+        self._scanner.finish()
         self.thumbnails.finish()
+        self.large.finish()
 
-    def import_paths(self, paths: Iterable[Path]) -> int:
+    def import_paths(self, paths: Sequence[Path]) -> None:
         """Copy dropped pictures, and folders of them, with their captions into the project.
 
-        Nothing is overwritten: a taken name gets a number. Returns how many were copied.
+        Nothing is overwritten: a taken name gets a number. `imported` tells how it went.
         """
-        if self.project is None:
-            return 0
-        sources: list[Path] = []
-        for path in paths:
-            inside = scan.picture_files([path]) if path.is_dir() else [path]
-            sources += [p for p in inside if p.suffix.lower() in scan.SUFFIXES]
-        try:
-            copied = [copy_beside(p, self.project.images) for p in sources]
-        except OSError as error:
-            self.failed.emit(str(StorageError.writing(self.project.images, error)))
-            copied = []
-        self.rescan()
-        return len(copied)
+        if self.project is not None:
+            self._importer.start(paths, self.project.images)
 
-    def set_caption(self, path: Path, text: str) -> None:
-        """Write a caption; can be undone."""
-        old = captions.read(path).text
-        if old != text:
-            self.undo_stack.push(_SetCaption(self, path, old, text))
+    def set_caption(self, path: Path, text: str, based_on: str) -> bool:
+        """Write a caption; can be undone. False if it could not be written.
+
+        Where another program has changed it from `based_on` meanwhile, a copy of that goes to the
+        project's bin.
+        """
+        try:
+            there = captions.read(path).text
+        except OSError as error:
+            self.failed.emit(str(StorageError.writing(captions.caption_file(path), error)))
+            return False
+        if there == text:
+            return True
+        if there != based_on and self.project is not None:
+            kept = captions.caption_file(free_name(self.project.bin, path.name))
+            try:
+                write_beside(kept, captions.caption_file(path).read_bytes())
+            except (StorageError, OSError) as error:
+                self.failed.emit(str(error))
+                return False
+            self.noted.emit(
+                f"Another program changed the caption of {path.name} while you wrote. Yours is "
+                f"saved; the other is in {kept}."
+            )
+        command = SetCaption(self._write_caption, path, there, text)
+        self.undo_stack.push(command)
+        return self._written.get(path) == text
 
     def remove(self, paths: Sequence[Path]) -> None:
         """Move pictures and their captions to the project's bin; can be undone."""
         if self.project is not None and paths:
-            self.undo_stack.push(_Remove(self, self.project.bin, paths))
-
-    def write_caption(self, path: Path, text: str) -> None:
-        """What set_caption and its undo do."""
-        try:
-            captions.write(path, text)
-        except StorageError as error:
-            self.failed.emit(str(error))
-            return
-        row = self._rows.get(str(path))
-        if row is not None:
-            old = self._pictures[row]
-            self._pictures[row] = Picture(path, old.width_px, old.height_px, text)
-            kept = [f for f in self._findings if f.path != path or not f.usable]
-            self._findings = tuple(kept) if text.strip() else (*kept, no_caption(path))
-            index = self.index(row)
-            self.dataChanged.emit(index, index)
-            self.refreshed.emit()
+            self.undo_stack.push(Remove(paths, self.project.bin, self._on_moved))
 
     def row_of(self, path: Path) -> int:
         """-1 where it is not shown."""
@@ -177,23 +170,127 @@ class DatasetModel(QAbstractListModel):
             case _:
                 return None
 
+    def _write_caption(self, path: Path, text: str) -> bool:
+        """What set_caption and its undo do."""
+        if not path.exists():
+            return False  # removed: its caption lies in the bin
+        try:
+            captions.write(path, text)
+        except StorageError as error:
+            self.failed.emit(str(error))
+            return False
+        self._written[path] = text
+        row = self._rows.get(str(path))
+        if row is not None:
+            self._pictures[row] = replace(self._pictures[row], caption=text, guessed=False)
+            others = [f for f in self._findings if f.path != path or not f.usable]
+            own = scan.caption_findings(self._pictures[row])
+            self._findings = tuple(sorted([*others, *own], key=lambda finding: finding.path))
+            self.dataChanged.emit(self.index(row), self.index(row))
+            self.refreshed.emit()
+        return True
+
+    def _on_moved(self, gone: Sequence[Path], problem: str) -> None:
+        """Pictures went to the bin, or (with none gone) came back from it."""
+        if problem:
+            self.failed.emit(problem)
+        self._removed = self._removed | set(gone) if gone else set()
+        pictures = [p for p in self._pictures if p.path not in self._removed]
+        findings = [f for f in self._findings if f.path not in self._removed]
+        self._show(Dataset(tuple(pictures), tuple(findings)))
+        self.rescan()
+
     def _show(self, dataset: Dataset) -> None:
-        self.beginResetModel()
-        self._pictures = list(dataset.pictures)
-        self._rows = {str(p.path): row for row, p in enumerate(self._pictures)}
+        """Take over what is there now, so that selection and scrolling stay where they can."""
+        old, new = [p.path for p in self._pictures], [p.path for p in dataset.pictures]
+        staying = set(new)
         self._findings = dataset.findings
-        self.endResetModel()
+        if [p for p in old if p in staying] == [p for p in new if p in set(old)] and old:
+            self._drop_rows(staying)
+            self._add_rows(dataset.pictures)
+        else:
+            self.beginResetModel()
+            self._pictures = list(dataset.pictures)
+            self._index_rows()
+            self.endResetModel()
         self.refreshed.emit()
 
-    @Slot(int, object)
-    def _on_scanned(self, number: int, dataset: Dataset) -> None:
-        if number != self._number:
-            return  # a newer scan is on its way
-        self.scanning = False
-        if (dataset.pictures, dataset.findings) != (tuple(self._pictures), self._findings):
-            self._show(dataset)
-        else:
-            self.refreshed.emit()
+    def _drop_rows(self, staying: set[Path]) -> None:
+        for row in reversed(range(len(self._pictures))):
+            if self._pictures[row].path not in staying:
+                self.beginRemoveRows(QModelIndex(), row, row)
+                del self._pictures[row]
+                self._index_rows()
+                self.endRemoveRows()
+
+    def _add_rows(self, pictures: Sequence[Picture]) -> None:
+        """Insert what is new, in runs, and update the rest."""
+        row = 0
+        while row < len(pictures):
+            here = self._pictures[row].path if row < len(self._pictures) else None
+            last = row
+            while last < len(pictures) and pictures[last].path != here:
+                last += 1
+            if last > row:
+                self.beginInsertRows(QModelIndex(), row, last - 1)
+                self._pictures[row:row] = pictures[row:last]
+                self._index_rows()
+                self.endInsertRows()
+            elif self._pictures[row] != pictures[row]:
+                self._pictures[row] = pictures[row]
+                self.dataChanged.emit(self.index(row), self.index(row))
+            row = max(last, row + 1)
+
+    def _index_rows(self) -> None:
+        self._rows = {str(p.path): row for row, p in enumerate(self._pictures)}
+
+    def _become(self, busy: str) -> None:
+        self.busy = busy
+        self.busy_changed.emit()
+
+    @Slot()
+    def _on_scan_started(self) -> None:
+        self._written.clear()
+        self._removed.clear()
+        self._become(self.tr("Looking at your pictures"))
+
+    @Slot(int, int)
+    def _on_scan_progressed(self, done: int, total: int) -> None:
+        self._become(f"Looking at your pictures, {done:,} of {total:,}")
+
+    @Slot(object)
+    def _on_found(self, dataset: Dataset) -> None:
+        """A first look. What it finds amiss is told once it is sure."""
+        self._show(self._with_edits(replace(dataset, findings=self._findings)))
+
+    @Slot(object)
+    def _on_scanned(self, dataset: Dataset) -> None:
+        self._show(self._with_edits(dataset))
+        self._become("")
+
+    def _with_edits(self, dataset: Dataset) -> Dataset:
+        """A scan's result, with what the person has done since it began."""
+        if not self._written and not self._removed:
+            return dataset
+        found = [
+            replace(p, caption=self._written[p.path], guessed=False)
+            if p.path in self._written
+            else p
+            for p in dataset.pictures
+            if p.path not in self._removed
+        ]
+        unusable = [f for f in dataset.findings if not f.usable and f.path not in self._removed]
+        return scan.dataset_of([*found, *unusable])
+
+    @Slot(int, int)
+    def _on_import_progressed(self, done: int, total: int) -> None:
+        self._become(f"Copying your pictures, {done:,} of {total:,}")
+
+    @Slot(object)
+    def _on_imported(self, imported: Imported) -> None:
+        self._become("")
+        self.imported.emit(imported)
+        self.rescan()
 
     @Slot(str)
     def _on_thumbnail_ready(self, name: str) -> None:
@@ -201,98 +298,3 @@ class DatasetModel(QAbstractListModel):
         if row is not None:
             index = self.index(row)
             self.dataChanged.emit(index, index, [Qt.ItemDataRole.DecorationRole])
-
-
-def no_caption(path: Path) -> Finding:
-    """The finding that a scan would make."""
-    hint = "Write down what it shows, so that the style is learnt apart from it."
-    return Finding(path, "It has no caption.", hint, usable=True)
-
-
-def free_name(folder: Path, name: str) -> Path:
-    """`name` in `folder`, numbered if it or its caption's name is taken."""
-    target, number = folder / name, 1
-    while target.exists() or captions.caption_file(target).exists():
-        number += 1
-        target = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
-    return target
-
-
-def copy_beside(source: Path, folder: Path) -> Path:
-    """Copy a picture and its caption into `folder` under a free name.
-
-    Raises:
-        OSError: It cannot be read or written.
-    """
-    if source.parent == folder:
-        return source
-    folder.mkdir(parents=True, exist_ok=True)
-    target = free_name(folder, source.name)
-    shutil.copyfile(source, target)
-    if captions.caption_file(source).exists():
-        shutil.copyfile(captions.caption_file(source), captions.caption_file(target))
-    return target
-
-
-class _SetCaption(QUndoCommand):
-    ID = 1
-
-    def __init__(self, model: DatasetModel, path: Path, old: str, new: str) -> None:
-        super().__init__(f"Caption of {path.name}")
-        self._model, self._path, self._old, self._new = model, path, old, new
-
-    @override
-    def id(self) -> int:
-        return self.ID
-
-    @override
-    def mergeWith(self, other: QUndoCommand) -> bool:
-        """Writing on in the same caption is one step back."""
-        if not isinstance(other, _SetCaption) or other._path != self._path:
-            return False
-        self._new = other._new
-        return True
-
-    @override
-    def redo(self) -> None:
-        self._model.write_caption(self._path, self._new)
-
-    @override
-    def undo(self) -> None:
-        self._model.write_caption(self._path, self._old)
-
-
-class _Remove(QUndoCommand):
-    def __init__(self, model: DatasetModel, bin_folder: Path, paths: Sequence[Path]) -> None:
-        super().__init__(f"Remove {len(paths)} pictures")
-        self._model, self._bin, self._paths = model, bin_folder, list(paths)
-        self._moves: list[tuple[Path, Path]] = []
-
-    @override
-    def redo(self) -> None:
-        self._moves = []
-        try:
-            self._bin.mkdir(parents=True, exist_ok=True)
-            for path in self._paths:
-                target = free_name(self._bin, path.name)
-                sidecar = captions.caption_file(path)
-                self._move(path, target)
-                if sidecar.exists():
-                    self._move(sidecar, captions.caption_file(target))
-        except OSError as error:
-            self._model.failed.emit(str(StorageError.writing(self._bin, error)))
-        self._model.rescan()
-
-    def _move(self, source: Path, target: Path) -> None:
-        shutil.move(source, target)
-        self._moves.append((source, target))
-
-    @override
-    def undo(self) -> None:
-        try:
-            for source, target in reversed(self._moves):
-                if not source.exists():
-                    shutil.move(target, source)
-        except OSError as error:
-            self._model.failed.emit(str(StorageError.writing(self._bin, error)))
-        self._model.rescan()

@@ -10,21 +10,37 @@ from PIL import Image, ImageOps
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
 from PySide6.QtGui import QImage
 
-KEPT = 2000  # thumbnails of 320 px are 0.4 MB each
+from core.data import depth
+
+KEPT_BYTES = 200 * 2**20
+TILE_PX = 320  # of the shorter side: tiles crop to fill
 
 
-def load(path: Path, edge_px: int = 0) -> QImage:
-    """A picture, at most `edge_px` wide and high; a null image if it cannot be read."""
+def load(path: Path, edge_px: int = 0, *, filling: bool = False) -> QImage:
+    """A picture; a null image if it cannot be read.
+
+    With `edge_px` it is made to fit a square of that edge, or with `filling` to cover it; a
+    smaller one stays as it is.
+    """
     try:
         with Image.open(path) as image:
-            if edge_px:
-                image.draft("RGB", (edge_px, edge_px))  # JPEG decodes a smaller picture at once
-            turned = ImageOps.exif_transpose(image)
-            if edge_px:
-                turned.thumbnail((edge_px, edge_px), Image.Resampling.BICUBIC)
+            whole = image.size
+            size = _wanted_size(whole, edge_px, filling=filling)
+            if size != whole:
+                image.draft("RGB", size)  # JPEG decodes a smaller picture at once
+            turned = depth.eight_bit(ImageOps.exif_transpose(image))
+            if turned.mode in ("P", "PA", "1"):
+                turned = turned.convert("RGBA")  # a palette cannot be resized smoothly
+            if size != whole:
+                turned.thumbnail((max(size), max(size)), Image.Resampling.BICUBIC)
             return to_qimage(turned)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
         return QImage()
+
+
+def _wanted_size(size: tuple[int, int], edge_px: int, *, filling: bool) -> tuple[int, int]:
+    shrink = edge_px / (min(size) if filling else max(size)) if edge_px else 1
+    return (round(size[0] * shrink), round(size[1] * shrink)) if shrink < 1 else size
 
 
 def to_qimage(image: Image.Image) -> QImage:
@@ -36,12 +52,12 @@ def to_qimage(image: Image.Image) -> QImage:
 
 
 class _Load(QRunnable):
-    def __init__(self, store: Thumbnails, path: Path, stamp: int, edge_px: int) -> None:
+    def __init__(self, store: Thumbnails, path: Path, stamp: int) -> None:
         super().__init__()
-        self._store, self._path, self._stamp, self._edge_px = store, path, stamp, edge_px
+        self._store, self._path, self._stamp = store, path, stamp
 
     def run(self) -> None:
-        image = load(self._path, self._edge_px)
+        image = load(self._path, self._store.edge_px, filling=self._store.filling)
         with contextlib.suppress(RuntimeError):  # the window was closed meanwhile
             self._store.loaded.emit(str(self._path), self._stamp, image)
 
@@ -52,10 +68,20 @@ class Thumbnails(QObject):
     ready = Signal(str)  # a path
     loaded = Signal(str, object, QImage)  # from a thread
 
-    def __init__(self, parent: QObject | None = None, edge_px: int = 320) -> None:
+    def __init__(
+        self,
+        parent: QObject | None = None,
+        *,
+        edge_px: int = 0,
+        kept_bytes: int = KEPT_BYTES,
+    ) -> None:
+        """Pictures that fit a square of `edge_px`, or, without it, that fill a tile."""
         super().__init__(parent)
-        self._edge_px = edge_px
+        self.filling = edge_px == 0
+        self.edge_px = edge_px or TILE_PX
+        self._kept_bytes = kept_bytes
         self._images: OrderedDict[str, tuple[int, QImage]] = OrderedDict()
+        self._bytes = 0
         self._asked: set[tuple[str, int]] = set()
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(2)
@@ -69,11 +95,13 @@ class Thumbnails(QObject):
             return None
         name = str(path)
         kept = self._images.get(name)
-        if kept and kept[0] == stamp:
-            return kept[1]
+        if kept:
+            self._images.move_to_end(name)
+            if kept[0] == stamp:
+                return kept[1]
         if (name, stamp) not in self._asked:
             self._asked.add((name, stamp))
-            self._pool.start(_Load(self, path, stamp, self._edge_px))
+            self._pool.start(_Load(self, path, stamp))
         return kept[1] if kept else None
 
     def finish(self) -> None:
@@ -84,7 +112,10 @@ class Thumbnails(QObject):
     @Slot(str, object, QImage)
     def _on_loaded(self, name: str, stamp: int, image: QImage) -> None:
         self._asked.discard((name, stamp))
+        if name in self._images:
+            self._bytes -= self._images.pop(name)[1].sizeInBytes()
         self._images[name] = (stamp, image)
-        while len(self._images) > KEPT:
-            self._images.popitem(last=False)
+        self._bytes += image.sizeInBytes()
+        while self._bytes > self._kept_bytes and len(self._images) > 1:
+            self._bytes -= self._images.popitem(last=False)[1][1].sizeInBytes()
         self.ready.emit(name)

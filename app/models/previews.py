@@ -32,8 +32,8 @@ class PreviewTable(QAbstractTableModel):
         self.thumbnails = Thumbnails(self)
         self._steps: list[int] = []
         self._indices: list[int] = []
-        runs.reset.connect(self._on_changed)
-        runs.previewed.connect(self._on_changed)
+        runs.reset.connect(self._on_reset)
+        runs.previewed.connect(self._on_previewed)
         self.thumbnails.ready.connect(self._on_ready)
 
     @property
@@ -91,16 +91,32 @@ class PreviewTable(QAbstractTableModel):
         return None
 
     @Slot()
-    def _on_changed(self) -> None:
-        record = self._runs.shown
-        steps = record.preview_steps() if record else []
-        indices = sorted(record.previews) if record else []
-        if (steps, indices) == (self._steps, self._indices):
-            self._tell_all()
-            return
+    def _on_reset(self) -> None:
         self.beginResetModel()
-        self._steps, self._indices = steps, indices
+        self._steps, self._indices = self._there()
         self.endResetModel()
+
+    @Slot()
+    def _on_previewed(self) -> None:
+        """One more picture: at the end of a row or a column, or in the place of an older one."""
+        steps, indices = self._there()
+        rows, columns = len(self._indices), len(self._steps)
+        if steps[:columns] != self._steps or indices[:rows] != self._indices:
+            self._on_reset()
+            return
+        if len(steps) > columns:
+            self.beginInsertColumns(QModelIndex(), columns, len(steps) - 1)
+            self._steps = steps
+            self.endInsertColumns()
+        if len(indices) > rows:
+            self.beginInsertRows(QModelIndex(), rows, len(indices) - 1)
+            self._indices = indices
+            self.endInsertRows()
+        self._tell_all()
+
+    def _there(self) -> tuple[list[int], list[int]]:
+        record = self._runs.shown
+        return (record.preview_steps(), sorted(record.previews)) if record else ([], [])
 
     @Slot(str)
     def _on_ready(self, _name: str) -> None:
@@ -110,4 +126,4 @@ class PreviewTable(QAbstractTableModel):
         """Every picture may be another one."""
         if self._steps and self._indices:
             last = self.index(len(self._indices) - 1, len(self._steps) - 1)
-            self.dataChanged.emit(self.index(0, 0), last)
+            self.dataChanged.emit(self.index(0, 0), last, [Qt.ItemDataRole.DecorationRole])

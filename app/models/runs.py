@@ -8,9 +8,17 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from core.errors import UserError
 from core.project.layout import Project, Run
 from core.protocol import wire
-from core.protocol.events import AdapterSaved, Event, PreviewReady, StepDone, StyleMeasured
+from core.protocol.events import (
+    AdapterSaved,
+    Event,
+    PreviewReady,
+    RunStarted,
+    StepDone,
+    StyleMeasured,
+)
 
 SMOOTHING = 0.9  # of the loss: a mean over about ten steps
 
@@ -25,11 +33,16 @@ class RunRecord:
     smoothed: list[float] = field(default_factory=list)
     previews: dict[int, dict[int, PreviewReady]] = field(default_factory=dict)  # index, step
     adapters: list[AdapterSaved] = field(default_factory=list)
-    style: StyleMeasured | None = None
+    styles: dict[str, StyleMeasured] = field(default_factory=dict)  # by adapter path
 
     @property
     def name(self) -> str:
         return self.run.root.name
+
+    @property
+    def style(self) -> StyleMeasured | None:
+        """The newest adapter's."""
+        return self.styles.get(self.adapters[-1].path) if self.adapters else None
 
     def take(self, event: Event) -> bool:
         """Add what an event tells; False if it tells nothing that lasts."""
@@ -45,7 +58,8 @@ class RunRecord:
             case AdapterSaved():
                 self.adapters = [a for a in self.adapters if a.path != event.path] + [event]
             case StyleMeasured():
-                self.style = event
+                if self.adapters:
+                    self.styles[self.adapters[-1].path] = event
             case _:
                 return False
         return True
@@ -98,13 +112,17 @@ class Runs(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._project: Project | None = None
+        self._records: dict[str, tuple[tuple[int, int], RunRecord]] = {}
+        self._live: RunRecord | None = None
         self.shown: RunRecord | None = None
 
     def open(self, project: Project | None) -> None:
-        """Show a project's newest run."""
-        self._project = project
-        runs = project.runs() if project else []
-        self.shown = read(runs[-1]) if runs else None
+        """Show a project's newest run that has got anywhere."""
+        self._project, self._live = project, None
+        self._records.clear()
+        records = [self._record(run) for run in project.runs()] if project else []
+        told = [record for record in records if record.steps or record.previews]
+        self.shown = (told or records or [None])[-1]
         self.reset.emit()
         self.adapters_changed.emit()
 
@@ -113,27 +131,45 @@ class Runs(QObject):
         return [run.root.name for run in self._project.runs()] if self._project else []
 
     def show(self, name: str) -> None:
-        """Show one run."""
+        """Show one run, also while another goes on."""
         if self._project and (self.shown is None or self.shown.name != name):
-            self.shown = read(self._project.run(name))
+            live = self._live
+            self.shown = live if live and live.name == name else self._record_of(name)
             self.reset.emit()
 
     def take(self, event: Event, run: str) -> None:
         """What a live run tells."""
         if self._project is None or not run:
             return
-        if self.shown is None or self.shown.name != run:
-            self.shown = read(self._project.run(run))
+        if self._live is None or isinstance(event, RunStarted):
+            self._live = self.shown = read(self._project.run(run))
             self.reset.emit()
-        if not self.shown.take(event):
+        if not self._live.take(event):
             return
         match event:
             case StepDone():
-                self.stepped.emit()
+                if self.shown is self._live:
+                    self.stepped.emit()
             case PreviewReady():
-                self.previewed.emit()
+                if self.shown is self._live:
+                    self.previewed.emit()
             case _:
                 self.adapters_changed.emit()
+
+    def _record_of(self, name: str) -> RunRecord | None:
+        return self._record(self._project.run(name)) if self._project else None
+
+    def _record(self, run: Run) -> RunRecord:
+        """Read once, as long as its log does not change."""
+        try:
+            status = run.log_file.stat()
+            stamp = (status.st_mtime_ns, status.st_size)
+        except OSError:
+            stamp = (0, 0)
+        name = run.root.name
+        if name not in self._records or self._records[name][0] != stamp:
+            self._records[name] = (stamp, read(run))
+        return self._records[name][1]
 
     def resumable(self) -> str:
         """The newest run's name if it is unfinished, else ""."""
@@ -146,7 +182,7 @@ class Runs(QObject):
         """All adapter files of the project, newest first."""
         cards: list[AdapterCard] = []
         for run in reversed(self._project.runs() if self._project else []):
-            record = read(run)
+            record = self._record(run)
             for saved in reversed(record.adapters):
                 path = Path(saved.path)
                 if not path.exists():
@@ -161,7 +197,7 @@ class Runs(QObject):
                         step=saved.step,
                         size_bytes=path.stat().st_size,
                         picture=picture if picture.exists() else None,
-                        style=record.style,
+                        style=record.styles.get(saved.path),
                     )
                 )
         return cards
@@ -170,5 +206,8 @@ class Runs(QObject):
 def _complete(run: Run) -> bool:
     from core.config import files
 
-    newest = run.newest_checkpoint()
-    return newest == run.checkpoint(files.load(run.config_file).training.steps)
+    try:
+        config = files.load(run.config_file)
+    except UserError:
+        return True  # there is nothing to go on with
+    return run.newest_checkpoint() == run.checkpoint(config.training.steps)

@@ -25,21 +25,23 @@ class Sampler(QObject):
         """Draw with `job`'s models; starts another worker if they are not those loaded."""
         if self._worker is None or job != self._job:
             self.close()
-            self._worker = Worker(self)
-            self._worker.said.connect(self._on_said)
-            self._worker.ended.connect(self._on_ended)
+            worker = self._worker = Worker(self)
+            worker.said.connect(self._on_said)
+            worker.ended.connect(self._on_ended)
+            worker.ended.connect(worker.deleteLater)
             self._job = job
-            self._worker.start(job)
-        self._worker.send(wish)
+            worker.start(job)
+        if self._worker is not None:  # it may have failed to start
+            self._worker.send(wish)
 
     def close(self) -> None:
         """Let the worker end after the picture in hand."""
         if self._worker is not None:
             self._worker.said.disconnect(self._on_said)
             self._worker.ended.disconnect(self._on_ended)
-            self._worker.ended.connect(self._worker.deleteLater)
             self._worker.close()
             self._worker = None
+            self.phase.emit("")
 
     def end(self) -> None:
         """The program closes: nothing is lost by ending at once."""

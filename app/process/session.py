@@ -5,13 +5,14 @@ from __future__ import annotations
 from enum import Enum
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from app.process.worker import Worker
 from core.protocol.commands import PreviewNow, Stop, TrainJob
 from core.protocol.events import Event, Failed, Progress, RunStarted, StepDone
 
 MINUTE_SECONDS = 60
+PATIENCE_MS = 10_000  # for a run to save and end
 
 
 class State(Enum):
@@ -41,10 +42,18 @@ class Session(QObject):
         self.loss = 0.0
         self.seconds_left = 0.0
         self.share: float | None = None  # of the phase, where it is known
+        self._given_up = False
+        self._patience = QTimer(self, interval=PATIENCE_MS, singleShot=True)
+        self._patience.timeout.connect(self.changed)
 
     @property
     def busy(self) -> bool:
         return self.state is not State.IDLE
+
+    @property
+    def slow_to_stop(self) -> bool:
+        """Whether saving takes so long that `end_now` should be offered."""
+        return self.state is State.STOPPING and not self._patience.isActive()
 
     @property
     def worker_pid(self) -> int:
@@ -54,6 +63,7 @@ class Session(QObject):
         """Start a run, or go on with one."""
         if self.busy:
             return
+        self._given_up = False
         self._worker = Worker(self)
         self._worker.said.connect(self._on_said)
         self._worker.ended.connect(self._on_ended)
@@ -66,26 +76,32 @@ class Session(QObject):
         """Save after the step in hand and end."""
         if self._worker and self.state in (State.STARTING, State.RUNNING):
             self._worker.send(Stop())
-            self.phase = "Saving"
+            self.phase, self.share = "Saving", None
+            self._patience.start()
             self._become(State.STOPPING)
+
+    def stop_or_end_now(self) -> None:
+        """What the Stop button means: the second time, after long waiting, it means it."""
+        if self.slow_to_stop:
+            self.end_now()
+        else:
+            self.stop()
+
+    def end_now(self) -> None:
+        """Give up waiting: what came after the last saved step is lost."""
+        if self._worker:
+            self._given_up = True
+            self._worker.kill()
 
     def preview_now(self) -> None:
         """Draw the previews after the step in hand."""
         if self._worker and self.state is State.RUNNING:
             self._worker.send(PreviewNow())
 
-    def end(self, milliseconds: int) -> None:
-        """The program closes: let the worker save, and kill it only if it never comes back."""
-        if self._worker:
-            self._worker.send(Stop())
-            self._worker.close()
-            if not self._worker.wait(milliseconds):
-                self._worker.kill()
-
     @Slot(object)
     def _on_said(self, event: Event) -> None:
         match event:
-            case Progress(phase=phase, done=done, total=total):
+            case Progress(phase=phase, done=done, total=total) if self.state is not State.STOPPING:
                 self.phase = phase
                 self.share = done / total if total else None
             case RunStarted(run=run, steps=steps, first_step=first):
@@ -94,9 +110,9 @@ class Session(QObject):
                     self.state = State.RUNNING
             case StepDone(step=step, loss=loss, seconds_left=left):
                 self.step, self.loss, self.seconds_left = step, loss, left
-                self.share = step / self.steps if self.steps else None
                 if self.state is State.RUNNING:
                     self.phase = "Training"
+                    self.share = step / self.steps if self.steps else None
             case _:
                 pass
         self.said.emit(event)
@@ -107,8 +123,9 @@ class Session(QObject):
         if self._worker:
             self._worker.deleteLater()
         self._worker = None
+        self._patience.stop()
         self._become(State.IDLE)
-        if failure:
+        if failure and not self._given_up:
             self.failed.emit(failure, bool(self.run))
 
     def _become(self, state: State) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal, Slot
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QScrollArea,
     QSlider,
     QSplitter,
     QStackedWidget,
@@ -19,25 +21,32 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.models import pictures
 from app.models.dataset import DatasetModel, Role
 from app.widgets import labels
 from app.widgets.drop import DropFrame, DropPage
 from app.widgets.grid import Grid
 from app.widgets.picture import PictureView
+from core.data.scan import Finding
 
 SAVE_AFTER_MS = 400  # of no typing
-LARGE_PX = 1024
+LARGE_AFTER_MS = 80  # of no further choice
+FINDINGS_HEIGHT_PX = 140
+NAMED = 4  # files in one line of findings
 
 
 class CaptionEditor(QFrame):
-    """A large picture and its caption, saved shortly after the last key."""
+    """A large picture and its caption, saved shortly after the last key.
+
+    Only what was typed here is ever written.
+    """
 
     def __init__(self, model: DatasetModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
         self._model = model
         self._path: Path | None = None
+        self._based_on = ""  # the caption that the person began to change
+        self._unsaved: dict[Path, tuple[str, str]] = {}  # what could not be written, its base
         self._picture = PictureView(self.tr("Choose a picture to see and caption it."))
         self._name = labels.small()
         heading = QLabel(self.tr("Caption"))
@@ -45,6 +54,7 @@ class CaptionEditor(QFrame):
         self._text.setAccessibleName("Caption")
         self._text.setPlaceholderText(self.tr("What the picture shows, without its style"))
         self._text.setTabChangesFocus(True)
+        self._text.setAcceptDrops(False)  # a dropped file would become its address
         self._text.setFixedHeight(112)
         heading.setBuddy(self._text)
         self._count = labels.small()
@@ -56,15 +66,31 @@ class CaptionEditor(QFrame):
             layout.addWidget(widget)
         self._timer = QTimer(self, interval=SAVE_AFTER_MS, singleShot=True)
         self._timer.timeout.connect(self.save)
+        self._settled = QTimer(self, interval=LARGE_AFTER_MS, singleShot=True)
+        self._settled.timeout.connect(self._show_large)
         self._text.textChanged.connect(self._on_text_changed)
+        model.large.ready.connect(self._on_large_ready)
         self.show_picture(None)
+
+    @property
+    def path(self) -> Path | None:
+        """The picture that is shown."""
+        return self._path
 
     def show_picture(self, path: Path | None) -> None:
         """Save what was written, then show another picture."""
         self.save()
         self._path = path
         self._text.setEnabled(path is not None)
-        self._picture.show_image(pictures.load(path, LARGE_PX) if path else QImage())
+        small = self._model.thumbnails.get(path) if path else None
+        self._picture.show_image(small or QImage())
+        self._settled.start()
+        self._based_on = ""
+        self._set_text("")
+        if path in self._unsaved:
+            text, self._based_on = self._unsaved[path]
+            self._set_text(text)
+            self._modified = True
         self.refresh()
 
     def refresh(self) -> None:
@@ -77,16 +103,33 @@ class CaptionEditor(QFrame):
         picture = self._model.pictures[row]
         size = f"{picture.width_px} x {picture.height_px} px"
         self._name.setText(f"{picture.path.name}   {size}")
-        if not self._timer.isActive() and self._text.toPlainText() != picture.caption:
+        if not self._modified and self._based_on != picture.caption:
+            self._based_on = picture.caption
             self._set_text(picture.caption)
         self._show_count()
 
     @Slot()
     def save(self) -> None:
-        """Write the caption now."""
+        """Write the caption now, if it was changed here."""
         self._timer.stop()
-        if self._path is not None and self._model.row_of(self._path) >= 0:
-            self._model.set_caption(self._path, self._text.toPlainText())
+        if self._path is None or not self._modified or self._model.row_of(self._path) < 0:
+            return
+        text, path = self._text.toPlainText(), self._path
+        if self._model.set_caption(path, text, self._based_on):
+            self._based_on = text
+            self._modified = False
+            self._unsaved.pop(path, None)
+        else:
+            self._unsaved[path] = (text, self._based_on)
+        self._show_count()
+
+    @property
+    def _modified(self) -> bool:
+        return self._text.document().isModified()
+
+    @_modified.setter
+    def _modified(self, modified: bool) -> None:
+        self._text.document().setModified(modified)
 
     def _set_text(self, text: str) -> None:
         self._text.blockSignals(True)
@@ -96,8 +139,20 @@ class CaptionEditor(QFrame):
 
     def _show_count(self) -> None:
         words = len(self._text.toPlainText().split())
-        plural = "s" if words != 1 else ""
-        self._count.setText(f"{words} word{plural}, saved as you write" if words else "")
+        state = "not saved" if self._path in self._unsaved else "saved as you write"
+        self._count.setText(f"{words} word{'s' if words != 1 else ''}, {state}" if words else "")
+
+    @Slot()
+    def _show_large(self) -> None:
+        """Once the selection rests: decoding takes a while."""
+        image = self._model.large.get(self._path) if self._path else None
+        if image is not None:
+            self._picture.show_image(image)
+
+    @Slot(str)
+    def _on_large_ready(self, name: str) -> None:
+        if self._path is not None and name == str(self._path):
+            self._show_large()
 
     @Slot()
     def _on_text_changed(self) -> None:
@@ -115,34 +170,10 @@ class DatasetPage(DropPage):
     def __init__(self, model: DatasetModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = model
-        self._count = labels.title("")
-        self._findings = QPushButton()
-        self._findings.setCheckable(True)
-        self._findings.setAccessibleName("Show findings")
-        self._findings.toggled.connect(self._on_findings_toggled)
-        zoom = QSlider(Qt.Orientation.Horizontal)
-        zoom.setRange(96, 288)
-        zoom.setValue(144)
-        zoom.setFixedWidth(144)
-        zoom.setAccessibleName("Zoom")
-        self._add = QPushButton(self.tr("Add pictures"))
-        self._add.clicked.connect(self.folder_wished)
         self._grid = Grid(Role.CAPTION, Role.FINDING)
         self._grid.setModel(model)
         self._grid.setAccessibleName("Pictures")
-        zoom.valueChanged.connect(self._grid.set_edge)
         self._editor = CaptionEditor(model)
-        self._list = labels.secondary()
-        self._list.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._list.hide()
-        bar = QHBoxLayout()
-        bar.setSpacing(16)
-        bar.addWidget(self._count)
-        bar.addWidget(self._findings)
-        bar.addStretch()
-        bar.addWidget(labels.small(self.tr("Zoom")))
-        bar.addWidget(zoom)
-        bar.addWidget(self._add)
         self.splitter = QSplitter()
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(self._grid)
@@ -153,8 +184,8 @@ class DatasetPage(DropPage):
         inside = QVBoxLayout(full)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(8)
-        inside.addLayout(bar)
-        inside.addWidget(self._list)
+        inside.addLayout(self._make_bar())
+        inside.addWidget(self._make_findings())
         inside.addWidget(self.splitter, stretch=1)
         self._drop = DropFrame()
         self._drop.folder_wished.connect(self.folder_wished)
@@ -168,15 +199,58 @@ class DatasetPage(DropPage):
         layout.addWidget(self._stack)
         model.refreshed.connect(self._on_refreshed)
         model.modelReset.connect(self._on_refreshed)
+        model.busy_changed.connect(self._on_busy_changed)
         self._grid.selectionModel().currentChanged.connect(self._on_current_changed)
         self._grid.removal_wished.connect(self._on_removal_wished)
-        QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self, model.undo_stack.undo)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self, self._on_undo)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Redo), self, model.undo_stack.redo)
         self._on_refreshed()
+
+    def _make_bar(self) -> QHBoxLayout:
+        self._count = labels.title("")
+        self._findings = QPushButton()
+        self._findings.setCheckable(True)
+        self._findings.setAccessibleName("Show findings")
+        self._findings.toggled.connect(self._on_findings_toggled)
+        zoom = QSlider(Qt.Orientation.Horizontal)
+        zoom.setRange(96, 288)
+        zoom.setValue(144)
+        zoom.setFixedWidth(144)
+        zoom.setAccessibleName("Zoom")
+        self._add = QPushButton(self.tr("Add pictures"))
+        self._add.clicked.connect(self.folder_wished)
+        zoom.valueChanged.connect(self._grid.set_edge)
+        self._busy = labels.secondary()
+        self._busy.setWordWrap(False)
+        bar = QHBoxLayout()
+        bar.setSpacing(16)
+        bar.addWidget(self._count)
+        bar.addWidget(self._findings)
+        bar.addWidget(self._busy)
+        bar.addStretch()
+        bar.addWidget(labels.small(self.tr("Zoom")))
+        bar.addWidget(zoom)
+        bar.addWidget(self._add)
+        return bar
+
+    def _make_findings(self) -> QScrollArea:
+        self._findings_text = labels.secondary()
+        self._findings_text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._findings_text.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._list = QScrollArea()
+        self._list.setWidgetResizable(True)
+        self._list.setWidget(self._findings_text)
+        self._list.setMaximumHeight(FINDINGS_HEIGHT_PX)
+        self._list.hide()
+        return self._list
 
     def save(self) -> None:
         """Write the caption that is being typed."""
         self._editor.save()
+
+    def show_findings(self) -> None:
+        """Open the list of findings."""
+        self._findings.setChecked(True)
 
     @Slot()
     def _on_refreshed(self) -> None:
@@ -185,16 +259,21 @@ class DatasetPage(DropPage):
         self._drop.offer_demo(offered=not opened)
         nothing = count == 0 and not self._model.findings
         self._stack.setCurrentIndex(0 if nothing else 1)
-        self._count.setText(f"{count} picture{'s' if count != 1 else ''}")
+        self._count.setText(f"{count:,} picture{'s' if count != 1 else ''}")
         found = self._model.findings
         self._findings.setVisible(bool(found))
-        self._findings.setText(f"{len(found)} finding{'s' if len(found) != 1 else ''}")
-        self._list.setText("\n".join(str(f) for f in found[:12]))
+        self._findings.setText(f"{len(found):,} finding{'s' if len(found) != 1 else ''}")
+        self._findings_text.setText(findings_words(found))
         if not found:
             self._findings.setChecked(False)
         if count and not self._grid.currentIndex().isValid():
             self._grid.setCurrentIndex(self._model.index(0))
         self._editor.refresh()
+
+    @Slot()
+    def _on_busy_changed(self) -> None:
+        self._busy.setText(self._model.busy)
+        self._drop.show_busy(self._model.busy)
 
     @Slot(bool)
     def _on_findings_toggled(self, shown: bool) -> None:  # noqa: FBT001 - Qt's signature
@@ -205,6 +284,25 @@ class DatasetPage(DropPage):
         self._editor.show_picture(current.data(Role.PATH) if current.isValid() else None)
 
     @Slot()
+    def _on_undo(self) -> None:
+        self.save()
+        self._model.undo_stack.undo()
+
+    @Slot()
     def _on_removal_wished(self) -> None:
+        self.save()
         paths = [index.data(Role.PATH) for index in self._grid.selectedIndexes()]
         self._model.remove(paths)
+
+
+def findings_words(findings: Sequence[Finding]) -> str:
+    """What cannot be used first, then what is the same for many in one line."""
+    lines = [str(f) for f in findings if not f.usable]
+    same: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        if finding.usable:
+            same.setdefault((finding.message, finding.hint), []).append(finding.path.name)
+    for (message, hint), names in same.items():
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        lines.append(f"{', '.join(names[:NAMED])}{more}: {message} {hint}")
+    return "\n".join(lines)

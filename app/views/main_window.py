@@ -8,7 +8,6 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, QSize, Qt, Slot
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
-    QApplication,
     QButtonGroup,
     QFileDialog,
     QFrame,
@@ -25,6 +24,7 @@ from typing_extensions import override
 
 from app import settings, theme
 from app.models.dataset import DatasetModel
+from app.models.importer import Imported
 from app.models.runs import Runs
 from app.models.workspace import NEW_NAME, Workspace
 from app.process.exporter import Exporter
@@ -34,10 +34,10 @@ from app.views.adapters_page import AdaptersPage
 from app.views.dataset_page import DatasetPage
 from app.views.preview_page import PreviewPage
 from app.views.project_menu import ProjectMenu
-from app.views.train_page import TrainPage, status_line
+from app.views.train_page import TrainPage, status_line, stop_words
 from app.widgets import labels
 from app.widgets.banner import Banner
-from core.protocol.events import Event, Failed, Warned
+from core.protocol.events import Event, Failed, Finished, Warned
 
 PAGES = (
     ("Dataset", "image-multiple-outline"),
@@ -45,7 +45,7 @@ PAGES = (
     ("Preview", "compare"),
     ("Adapters", "puzzle-outline"),
 )
-SAVE_AND_END_MS = 60_000  # a step and a checkpoint take less
+DATASET, PREVIEW = 0, 2  # of them
 
 
 class MainWindow(QWidget):
@@ -57,6 +57,7 @@ class MainWindow(QWidget):
         self.setMinimumSize(960, 600)
         self._settings = settings.store()
         self._notes: list[str] = []
+        self._closing = False  # as soon as the run is saved
         self.workspace = Workspace(self._settings, self)
         self.session = Session(self)
         self.sampler = Sampler(self)
@@ -142,7 +143,7 @@ class MainWindow(QWidget):
         self._strip_words.setWordWrap(False)
         stop = QPushButton(self.tr("Stop"))
         stop.setAccessibleName("Stop the run")
-        stop.clicked.connect(self.session.stop)
+        stop.clicked.connect(self.session.stop_or_end_now)
         self._strip_stop = stop
         row = QHBoxLayout(strip)
         row.setContentsMargins(24, 8, 24, 8)
@@ -158,12 +159,13 @@ class MainWindow(QWidget):
         self.dataset_page.folder_wished.connect(self._on_folder_wished)
         self.dataset_page.demo_wished.connect(self.workspace.open_demo)
         self.dataset.failed.connect(self.banner.show_failure)
+        self.dataset.noted.connect(self.banner.show_note)
+        self.dataset.imported.connect(self._on_imported)
         self.workspace.opened.connect(self._on_opened)
-        self.workspace.changed.connect(self._on_config_changed)
         self.workspace.failed.connect(self.banner.show_failure)
         self.train_page.settings_changed.connect(self.workspace.save)
         self.train_page.train_wished.connect(self.train)
-        self.train_page.stop_wished.connect(self.session.stop)
+        self.train_page.stop_wished.connect(self.session.stop_or_end_now)
         self.train_page.resume_wished.connect(self.resume)
         self.train_page.preview_wished.connect(self.session.preview_now)
         self.preview_page.failed.connect(self._show_failure)
@@ -189,12 +191,6 @@ class MainWindow(QWidget):
         self.dataset.open(project)
         self.runs.open(project)
         self.train_page.show_config(config)
-        self.preview_page.show_config(config, project.root)
-
-    @Slot()
-    def _on_config_changed(self) -> None:
-        project = self.workspace.project
-        self.preview_page.show_config(self.workspace.config, project.root if project else Path())
 
     # pictures
 
@@ -212,8 +208,13 @@ class MainWindow(QWidget):
             self.workspace.open_new(first.name if first.is_dir() else NEW_NAME)
         if self.workspace.project is None:
             return
-        count = self.dataset.import_paths(paths)
-        if count == 0:
+        self.dataset.import_paths(paths)
+
+    @Slot(object)
+    def _on_imported(self, imported: Imported) -> None:
+        if imported.problem:
+            self.banner.show_failure(imported.problem)
+        elif not imported.found:
             self.banner.show_note(self.tr("There was no picture among what you dropped."))
 
     @Slot()
@@ -247,11 +248,30 @@ class MainWindow(QWidget):
     @Slot(object)
     def _on_said(self, event: Event) -> None:
         self.runs.take(event, self.session.run)
-        if isinstance(event, Warned):
-            self._notes.append(event.message)
-            count = len(self._notes)
-            more = f" And {count - 1} more." if count > 1 else ""
-            self.banner.show_note(self._notes[0] + more)
+        match event:
+            case Warned():
+                self._notes.append(event.message)
+                count = len(self._notes)
+                more = f" And {count - 1} more." if count > 1 else ""
+                self.banner.show_note(
+                    self._notes[0] + more,
+                    action=self.tr("Show findings"),
+                    on_action=self._show_findings,
+                )
+            case Finished(stopped=False):
+                self.banner.show_note(
+                    self.tr("Done. The adapter is ready."),
+                    action=self.tr("Compare before and after"),
+                    on_action=lambda: self.show_page(PREVIEW),
+                )
+            case Finished(stopped=True) if self.session.step:
+                self.banner.show_note(f"Stopped and saved at step {self.session.step:,}.")
+            case _:
+                pass
+
+    def _show_findings(self) -> None:
+        self.show_page(DATASET)
+        self.dataset_page.show_findings()
 
     @Slot(object, bool)
     def _on_run_failed(self, failure: Failed, resumable: bool) -> None:  # noqa: FBT001 - a signal's
@@ -281,7 +301,16 @@ class MainWindow(QWidget):
         share = session.share
         self._strip_bar.setRange(0, 0 if share is None else 1000)
         self._strip_bar.setValue(round((share or 0) * 1000))
-        self._strip_stop.setEnabled(session.state is not State.STOPPING)
+        self._strip_stop.setText(stop_words(session))
+        self._strip_stop.setEnabled(session.state is not State.STOPPING or session.slow_to_stop)
+        self.preview_page.allow_drawing(allowed=not session.busy)
+        if self._closing and not session.busy:
+            self.close()
+
+    @Slot(str, str)
+    def show_bug(self, words: str, details: str) -> None:
+        """Say that the window itself has failed."""
+        self.banner.show_failure(words, details=details)
 
     # adapters
 
@@ -292,7 +321,7 @@ class MainWindow(QWidget):
     @Slot(object)
     def _on_preview_wished(self, path: Path) -> None:
         self.preview_page.use_adapter(path)
-        self.show_page(2)
+        self.show_page(PREVIEW)
 
     # the window
 
@@ -334,17 +363,17 @@ class MainWindow(QWidget):
 
     @override
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self.session.busy and not self.ask_to_close():
+        if self.session.busy:
             event.ignore()
+            if not self._closing and self.ask_to_close():
+                self._closing = True
+                self.session.stop()
+                self.banner.show_note(self.tr("The run is being saved. The window closes then."))
             return
         self.dataset_page.save()
         self._settings.setValue("geometry", self.saveGeometry())
         self._settings.setValue("page", self._pages.currentIndex())
         self._settings.sync()
-        if self.session.busy:
-            self.setEnabled(False)
-            QApplication.processEvents()
-        self.session.end(SAVE_AND_END_MS)
         self.sampler.end()
         self.dataset.finish()
         self.preview_page.table.thumbnails.finish()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, QRect, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QModelIndex, QRect, Qt, QTemporaryDir, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -36,9 +35,11 @@ from app.process.sampler import Sampler
 from app.widgets import labels
 from app.widgets.grid import GAP_PX, Index, paint_picture
 from app.widgets.picture import WipeView
-from core.config.options import DEMO_BASE, RunConfig
+from core.config import files
+from core.errors import UserError
+from core.project.layout import Run, base_path
 from core.protocol.commands import Draw, SampleJob
-from core.protocol.events import PictureDrawn, StyleMeasured
+from core.protocol.events import Failed, PictureDrawn, StyleMeasured
 
 TILE_PX = 104
 DRAW_AFTER_MS = 250  # of no change to the slider
@@ -69,14 +70,16 @@ class PreviewPage(QWidget):
     def __init__(self, runs: Runs, sampler: Sampler, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._runs, self._sampler = runs, sampler
-        self._config: RunConfig | None = None
-        self._base_folder = Path()
-        self._out = Path(tempfile.gettempdir()) / "stylewright-sample.png"
+        self._folder = QTemporaryDir()  # for pictures made by hand
+        self._picked = ""  # the adapter that the person chose, if one
+        self._allowed = True  # to draw
+        self._following = True  # the newest step is shown as soon as it is there
         self.table = PreviewTable(runs, self)
         self._view = QTableView()
         self._view.setModel(self.table)
         self._view.setItemDelegate(_TileDelegate(self._view))
         self._view.setShowGrid(False)
+        self._view.setTabKeyNavigation(False)  # Tab leaves the table; arrows move in it
         self._view.setAccessibleName("Previews, a row for each prompt, a column for each step")
         self._view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self._view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -110,7 +113,9 @@ class PreviewPage(QWidget):
         self._timer.timeout.connect(self._on_draw)
         self.table.modelReset.connect(self._on_table_reset)
         self._view.selectionModel().currentChanged.connect(self._on_current_changed)
-        runs.reset.connect(self._on_run_changed)
+        self._view.clicked.connect(self._on_clicked)
+        runs.reset.connect(self._on_reset)
+        runs.previewed.connect(self._on_previewed)
         runs.adapters_changed.connect(self._on_run_changed)
         sampler.drawn.connect(self._on_drawn)
         sampler.phase.connect(self._on_phase)
@@ -133,6 +138,7 @@ class PreviewPage(QWidget):
         self._weight_words.setFixedWidth(40)
         self._adapter = QComboBox()
         self._adapter.setAccessibleName("Adapter")
+        self._adapter.activated.connect(self._on_adapter_picked)
         first = QHBoxLayout()
         first.setSpacing(8)
         first.addWidget(QLabel(self.tr("Adapter")))
@@ -165,15 +171,27 @@ class PreviewPage(QWidget):
             layout.addLayout(row)
         return panel
 
-    def show_config(self, config: RunConfig | None, folder: Path) -> None:
-        """The base and the way to draw come from the project."""
-        self._config, self._base_folder = config, folder
-        if config and config.preview.prompts and not self._prompt.text():
-            self._prompt.setText(config.preview.prompts[0])
-
     def use_adapter(self, path: Path) -> None:
         """Choose an adapter to draw with."""
-        self._adapter.setCurrentIndex(self._adapter.findData(str(path)))
+        self._picked = str(path)
+        self._adapter.setCurrentIndex(self._adapter.findData(self._picked))
+
+    def allow_drawing(self, *, allowed: bool) -> None:
+        """Not beside a run: two engines on one device may end both."""
+        self._allowed = allowed
+        self._phase.setText("" if allowed else self.tr("Drawing waits until the run has ended."))
+        self._enable_drawing()
+
+    def _enable_drawing(self) -> None:
+        possible = self._allowed and self._adapter.count() > 0
+        self._make.setEnabled(possible)
+        self._weight.setEnabled(possible)
+
+    @Slot()
+    def _on_reset(self) -> None:
+        self._picked = ""
+        self._prompt.setModified(False)
+        self._on_run_changed()
 
     @Slot()
     def _on_run_changed(self) -> None:
@@ -183,32 +201,61 @@ class PreviewPage(QWidget):
         self._run.setVisible(self._run.count() > 0)
         self._run.setCurrentText(record.name if record else "")
         self._style.setText(style_words(record.style) if record and record.style else "")
-        chosen = self._adapter.currentData()
-        self._adapter.blockSignals(True)
+        self._fill_adapters(record.name if record else "")
+        self._enable_drawing()
+
+    def _fill_adapters(self, run: str) -> None:
+        """The one that was chosen stays; else it is the newest of the run that is shown."""
+        cards = self._runs.adapters()
         self._adapter.clear()
-        for card in self._runs.adapters():
+        for card in cards:
             self._adapter.addItem(adapter_words(card), str(card.path))
-        place = self._adapter.findData(chosen)
-        self._adapter.setCurrentIndex(max(0, place) if self._adapter.count() else -1)
-        self._adapter.blockSignals(False)
-        self._make.setEnabled(self._adapter.count() > 0)
-        self._weight.setEnabled(self._adapter.count() > 0)
+        newest = next((place for place, card in enumerate(cards) if card.run == run), 0)
+        picked = self._adapter.findData(self._picked) if self._picked else -1
+        self._adapter.setCurrentIndex(picked if picked >= 0 else newest if cards else -1)
+
+    @Slot(int)
+    def _on_adapter_picked(self, place: int) -> None:
+        self._picked = str(self._adapter.itemData(place))
 
     @Slot()
     def _on_table_reset(self) -> None:
         columns = self.table.columnCount()
+        self._following = True
         if columns:
-            row = max(0, self._view.currentIndex().row())
-            self._view.setCurrentIndex(self.table.index(row, columns - 1))
+            self._view.setCurrentIndex(self.table.index(0, columns - 1))
+        else:
+            self._prompt.clear()
+        self._show_current()
+
+    @Slot()
+    def _on_previewed(self) -> None:
+        current, last = self._view.currentIndex(), self.table.columnCount() - 1
+        if not current.isValid():
+            self._view.setCurrentIndex(self.table.index(0, last))
+        elif self._following and self.table.preview(current.row(), last):
+            self._view.setCurrentIndex(self.table.index(current.row(), last))
 
     @Slot(QModelIndex, QModelIndex)
     def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        self._following = current.column() == self.table.columnCount() - 1
+        self._show_current()
+
+    @Slot(QModelIndex)
+    def _on_clicked(self, _index: QModelIndex) -> None:
+        self._prompt.setModified(False)
+        self._show_current()
+
+    def _show_current(self) -> None:
+        """The chosen picture beside the untrained one; what was typed as a prompt stays."""
+        current = self._view.currentIndex()
         chosen = self.table.preview(current.row(), current.column()) if current.isValid() else None
         if chosen is None:
             self._wipe.show_pair(QImage(), "", QImage(), "")
             return
-        self._prompt.setText(chosen.prompt)
-        self._seed.setValue(chosen.seed)
+        if not self._prompt.isModified():
+            self._prompt.setText(chosen.prompt)
+            self._seed.setValue(chosen.seed)
         before = self.table.preview(current.row(), 0)
         left = pictures.load(self.table.file(before)) if before else QImage()
         right = pictures.load(self.table.file(chosen))
@@ -221,20 +268,23 @@ class PreviewPage(QWidget):
 
     @Slot()
     def _on_draw(self) -> None:
-        """Draw the prompt at the slider's strength."""
+        """Draw the prompt at the slider's strength, as the adapter's own run drew its previews."""
         self._timer.stop()
-        config, adapter = self._config, self._adapter.currentData()
-        prompt = self._prompt.text().strip()
-        if config is None or not adapter or not prompt:
+        adapter, prompt = self._adapter.currentData(), self._prompt.text().strip()
+        if not self._allowed or not adapter or not prompt:
             return
-        preview = config.preview
-        base = config.base if config.base == DEMO_BASE else str(self._base_folder / config.base)
+        run = Run(Path(adapter).parent.parent)
+        try:
+            config = files.load(run.config_file)
+        except UserError as error:
+            self.failed.emit(Failed(code=error.code, message=error.message, hint=error.hint))
+            return
         job = SampleJob(
-            base=base,
+            base=str(base_path(config.base, run.root.parent.parent)),
             adapter=adapter,
-            inference_steps=preview.inference_steps,
-            guidance=preview.guidance,
-            guidance_rescale=preview.guidance_rescale,
+            inference_steps=config.preview.inference_steps,
+            guidance=config.preview.guidance,
+            guidance_rescale=config.preview.guidance_rescale,
         )
         edge = config.dataset.resolution_px
         self._sampler.draw(
@@ -243,7 +293,7 @@ class PreviewPage(QWidget):
                 prompt=prompt,
                 seed=self._seed.value(),
                 weight=self._weight.value() / WEIGHT_STEPS,
-                out=str(self._out),
+                out=self._folder.filePath("drawn.png"),
                 width_px=edge,
                 height_px=edge,
             ),
@@ -261,7 +311,8 @@ class PreviewPage(QWidget):
 
     @Slot(str)
     def _on_phase(self, phase: str) -> None:
-        self._phase.setText(phase)
+        if self._allowed:
+            self._phase.setText(phase)
 
 
 def style_words(style: StyleMeasured) -> str:

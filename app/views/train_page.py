@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -17,6 +17,8 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMenu,
+    QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -25,14 +27,18 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from typing_extensions import override
 
 from app.models.runs import Runs
 from app.process.session import Session, State, duration
 from app.widgets import labels
 from app.widgets.chart import LossChart
 from core.config import presets
-from core.config.options import RunConfig
+from core.config.options import DEMO_BASE, RunConfig
+from core.project import demo
 
+SAVE_AFTER_MS = 400  # of no typing
+DEMO_WORDS = "Stylewright demo base, Stable Diffusion 1 shape"
 STEPS = (100, 200, 300, 500, 800, 1000, 1500, 2000, 3000, 5000)
 RANKS = (4, 8, 16, 32, 64, 128)
 
@@ -97,13 +103,19 @@ class TrainPage(QScrollArea):
         self._form.setColumnStretch(1, 1)
         self._form.setColumnMinimumWidth(2, 280)
         self._base = QLineEdit(readOnly=True)
-        change = QPushButton(self.tr("Change"))
-        change.clicked.connect(self._on_base_clicked)
-        self._row(self.tr("Base model"), self._base, change)
+        self._change_base = QPushButton(self.tr("Change"))
+        bases = QMenu(self._change_base)
+        bases.addAction(self.tr("Choose a model folder..."), self._on_folder_wished)
+        bases.addAction(DEMO_WORDS, lambda: self._use_base(DEMO_BASE))
+        self._change_base.setMenu(bases)
+        self._row(self.tr("Base model"), self._base, self._change_base)
         self._steps = _choice_slider(STEPS, self._on_steps_moved)
         self._steps_words = labels.secondary()
         self._row(self.tr("How long"), self._steps, self._steps_words)
         self._rank = _choice_slider(RANKS, self._on_rank_moved)
+        for slider in (self._steps, self._rank):
+            slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            slider.installEventFilter(self)
         self._rank_words = labels.secondary()
         self._row(self.tr("How strongly it may change"), self._rank, self._rank_words)
         self._trigger = QLineEdit()
@@ -111,6 +123,16 @@ class TrainPage(QScrollArea):
         self._trigger.editingFinished.connect(self._on_edited)
         hint = self.tr("Put before every caption; write it in a prompt to call the style.")
         self._row(self.tr("Trigger word"), self._trigger, labels.secondary(hint))
+        self._prompts = QPlainTextEdit()
+        self._prompts.setTabChangesFocus(True)
+        self._prompts.setAcceptDrops(False)
+        self._prompts.setFixedHeight(64)
+        self._prompts.setPlaceholderText(self.tr("One a line: a fox in the snow, inkstyle"))
+        self._prompts_timer = QTimer(self, interval=SAVE_AFTER_MS, singleShot=True)
+        self._prompts_timer.timeout.connect(self._on_edited)
+        self._prompts.textChanged.connect(self._prompts_timer.start)
+        hint = self.tr("Drawn before, during and after training. None: some of your captions.")
+        self._row(self.tr("Preview prompts"), self._prompts, labels.secondary(hint))
         self._rate = QDoubleSpinBox(decimals=6, minimum=0.0, maximum=1.0, singleStep=1e-5)
         self._batch = QSpinBox(minimum=1, maximum=256)
         self._edge = QSpinBox(minimum=64, maximum=4096, singleStep=64, suffix=" px")
@@ -118,6 +140,8 @@ class TrainPage(QScrollArea):
         for spin in (self._rate, self._batch, self._edge):
             spin.setKeyboardTracking(False)
             spin.setFixedWidth(96)
+            spin.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            spin.installEventFilter(self)
             spin.valueChanged.connect(self._on_edited)
         self._text_encoder.toggled.connect(self._on_edited)
         more = QHBoxLayout()
@@ -129,10 +153,19 @@ class TrainPage(QScrollArea):
         ):
             more.addWidget(_named(words, widget))
             more.addWidget(widget)
-        more.addWidget(self._text_encoder)
         more.addStretch()
-        self._form.addLayout(more, self._form.rowCount(), 0, 1, 3)
+        self._form.addLayout(more, self._form.rowCount(), 0, 1, 2)
+        self._form.addWidget(self._text_encoder, self._form.rowCount() - 1, 2)
         return panel
+
+    @override
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The wheel scrolls the page; it changes only what was clicked before."""
+        wheel = event.type() == QEvent.Type.Wheel
+        if wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return super().eventFilter(watched, event)
 
     def _row(self, words: str, widget: QWidget, beside: QWidget) -> None:
         row = self._form.rowCount()
@@ -182,10 +215,11 @@ class TrainPage(QScrollArea):
         if config is None:
             return
         self._filling = True
-        demo = config.base == "demo"
-        self._base.setText(
-            self.tr("Stylewright demo base, Stable Diffusion 1 shape") if demo else config.base
-        )
+        self._base.setText(DEMO_WORDS if config.base == DEMO_BASE else config.base)
+        self._check_preset(presets.matching(config))
+        if prompts_of(self._prompts) != config.preview.prompts:
+            self._prompts.setPlainText("\n".join(config.preview.prompts))
+            self._prompts_timer.stop()
         self._steps.setValue(_nearest(STEPS, config.training.steps))
         self._rank.setValue(_nearest(RANKS, config.adapter.rank))
         self._trigger.setText(config.dataset.trigger)
@@ -198,6 +232,12 @@ class TrainPage(QScrollArea):
         self._rank_words.setText(f"rank {config.adapter.rank}, scale {scale:g}")
         self._filling = False
         self._on_session_changed()
+
+    def _check_preset(self, preset: presets.Preset | None) -> None:
+        self._presets.setExclusive(False)  # no preset at all is a choice, too
+        for number, button in enumerate(self._presets.buttons()):
+            button.setChecked(presets.PRESETS[number] is preset)
+        self._presets.setExclusive(True)
 
     def click_train(self) -> None:
         """Train, or Stop, if that is what the button offers."""
@@ -244,18 +284,23 @@ class TrainPage(QScrollArea):
                     learning_rate=self._rate.value(),
                     batch_size=self._batch.value(),
                 ),
+                preview=replace(config.preview, prompts=prompts_of(self._prompts)),
             )
         )
 
     @Slot()
-    def _on_base_clicked(self) -> None:
+    def _on_folder_wished(self) -> None:
         words = self.tr("Choose a Stable Diffusion 1 model folder")
-        folder = QFileDialog.getExistingDirectory(self, words)
-        if folder and self._config:
-            self._change(replace(self._config, base=str(Path(folder))))
+        if folder := QFileDialog.getExistingDirectory(self, words):
+            self._use_base(str(Path(folder)))
+
+    def _use_base(self, base: str) -> None:
+        if self._config:
+            self._change(demo.on_base(self._config, base))
 
     @Slot()
     def _on_train_clicked(self) -> None:
+        self._on_edited()  # a prompt may just have been written
         if self._session.busy:
             self.stop_wished.emit()
         else:
@@ -265,8 +310,8 @@ class TrainPage(QScrollArea):
     def _on_session_changed(self) -> None:
         session = self._session
         busy = session.busy
-        self._train.setText(self.tr("Stop") if busy else self.tr("Train"))
-        self._train.setEnabled(session.state is not State.STOPPING)
+        self._train.setText(stop_words(session) if busy else self.tr("Train"))
+        self._train.setEnabled(session.state is not State.STOPPING or session.slow_to_stop)
         self._resume.setVisible(not busy and bool(self._runs.resumable()))
         self._preview.setVisible(session.state is State.RUNNING)
         self._bar.setVisible(busy)
@@ -276,7 +321,8 @@ class TrainPage(QScrollArea):
         self._status.setText(status_line(session) if busy else "")
         for widget in (self._steps, self._rank, self._trigger, self._rate, self._batch, self._edge):
             widget.setEnabled(not busy)
-        self._text_encoder.setEnabled(not busy)
+        for widget in (self._text_encoder, self._change_base, self._prompts):
+            widget.setEnabled(not busy)
         for button in self._presets.buttons():
             button.setEnabled(not busy)
 
@@ -295,6 +341,16 @@ def status_line(session: Session) -> str:
         return session.phase
     left = duration(session.seconds_left)
     return f"step {session.step:,} of {session.steps:,}, {left} left, loss {session.loss:.3f}"
+
+
+def stop_words(session: Session) -> str:
+    """What the button that stops a run says."""
+    return "End now" if session.slow_to_stop else "Stop"
+
+
+def prompts_of(text: QPlainTextEdit) -> tuple[str, ...]:
+    """One prompt a line."""
+    return tuple(line.strip() for line in text.toPlainText().splitlines() if line.strip())
 
 
 def _named(words: str, widget: QWidget) -> QLabel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from typing_extensions import override
@@ -27,11 +27,12 @@ class DropFrame(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("drop")
-        symbol = labels.secondary()
-        symbol.setPixmap(theme.icon("image-plus-outline").pixmap(64, 64))
-        symbol.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        heading = labels.title(self.tr("Drop 15 to 100 pictures of one style here"))
-        heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._symbol = labels.secondary()
+        self._symbol.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._draw_symbol()
+        self._heading = labels.title("")
+        self._heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.show_busy("")
         hint = labels.secondary(
             self.tr("Pictures or whole folders. They are copied; yours stay as they are.")
         )
@@ -52,7 +53,7 @@ class DropFrame(QFrame):
         layout = QVBoxLayout(self)
         layout.setSpacing(16)
         layout.addStretch()
-        for widget in (symbol, heading, hint):
+        for widget in (self._symbol, self._heading, hint):
             layout.addWidget(widget)
         layout.addSpacing(8)
         layout.addLayout(buttons)
@@ -61,6 +62,21 @@ class DropFrame(QFrame):
     def offer_demo(self, *, offered: bool) -> None:
         """Only where no project is open."""
         self._demo.setVisible(offered)
+
+    def show_busy(self, words: str) -> None:
+        """What goes on before there is a picture to show; "" is nothing."""
+        invitation = self.tr("Drop 15 to 100 pictures of one style here")
+        self._heading.setText(words or invitation)
+
+    @override
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.PaletteChange:
+            self._draw_symbol()
+        super().changeEvent(event)
+
+    def _draw_symbol(self) -> None:
+        icon = theme.icon("image-plus-outline")
+        self._symbol.setPixmap(icon.pixmap(QSize(64, 64), self.devicePixelRatio()))
 
     def set_over(self, *, over: bool) -> None:
         """Show that a drag would be taken."""

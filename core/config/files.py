@@ -27,8 +27,9 @@ def write_beside(path: Path, content: bytes) -> None:
     """
     beside: Path | None = None
     try:
+        path = path.resolve() if path.is_symlink() else path  # the link stays a link
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=".part")
         beside = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -10,6 +10,7 @@ import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -25,6 +26,7 @@ class Item:
     caption: str
     mean: Tensor
     std: Tensor
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.config.files import write_beside
+from core.errors import StorageError
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -24,6 +26,11 @@ class Caption:
     mark: bytes = b""  # the byte order mark
     newline: str = "\n"
     ending: str = ""  # the line ends after the text
+
+    @property
+    def guessed(self) -> bool:
+        """Whether the bytes say nothing of their encoding, so that the text may be wrong."""
+        return self.encoding in ("cp1252", "latin-1") or "\0" in self.text
 
 
 def caption_file(picture: Path) -> Path:
@@ -66,7 +73,11 @@ def encode(caption: Caption) -> bytes:
 
 
 def read(picture: Path) -> Caption:
-    """The caption of a picture; empty where there is no file."""
+    """The caption of a picture; empty where there is no file.
+
+    Raises:
+        OSError: There is one, and it cannot be read.
+    """
     try:
         return decode(caption_file(picture).read_bytes())
     except FileNotFoundError:
@@ -79,7 +90,10 @@ def write(picture: Path, text: str) -> None:
     Raises:
         StorageError: The folder is not writable; the old file is unchanged.
     """
-    old = read(picture)
+    try:
+        old = read(picture)
+    except OSError as error:
+        raise StorageError.writing(caption_file(picture), error) from error
     if text == old.text:
         return
     new = Caption(text, old.encoding, old.mark, old.newline, old.ending)
@@ -89,6 +103,7 @@ def write(picture: Path, text: str) -> None:
 def for_training(text: str, trigger: str) -> str:
     """One line, with the trigger in front unless it is already there."""
     line = " ".join(text.split())
-    if not trigger or trigger.casefold() in line.casefold():
+    whole_words = rf"(?<!\w){re.escape(trigger)}(?!\w)"  # "ink" is not in "pink"
+    if not trigger or re.search(whole_words, line, re.IGNORECASE):
         return line
     return f"{trigger}, {line}" if line else trigger

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from core.data import depth
 from core.data.buckets import Crop, Size, crop
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def open_rgb(path: Path) -> Image.Image:
         OSError: The file is gone or damaged.
     """
     with Image.open(path) as image:
-        turned = ImageOps.exif_transpose(image)
+        turned = depth.eight_bit(ImageOps.exif_transpose(image))
         if not turned.has_transparency_data:
             return turned.convert("RGB")
         clear = turned.convert("RGBA")

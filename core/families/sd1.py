@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
+from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from core.adapters.formats import KeyNames
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 PARTS = ("model_index.json", "tokenizer", "text_encoder", "unet", "vae", "scheduler")
 FEW_PLACES = 256  # up to here plain products beat the fused kernel, whose backward is slow on a CPU
+SD2_WIDTH = 1024  # of the text encoder: it has the same pipeline as Stable Diffusion 1
 DRAW_TOGETHER = 4  # pictures in one pass: more gain nothing on a CPU and cost memory on a GPU
 
 
@@ -48,11 +50,16 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> Components:
         vae = AutoencoderKL.from_pretrained(path / "vae", torch_dtype=torch.float32)
         tokenizer = CLIPTokenizer.from_pretrained(path / "tokenizer")
         scheduler = DDPMScheduler.from_pretrained(path / "scheduler")
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise BaseModelError(
             f"The base model {path} cannot be loaded: {error}.",
             hint="Get a whole copy of it.",
         ) from error
+    if unet.config.cross_attention_dim == SD2_WIDTH:
+        raise BaseModelError(
+            f"The base model {path} is Stable Diffusion 2, which is not supported yet.",
+            hint="Choose a Stable Diffusion 1 model.",
+        )
     if device.type == "cpu" and unet.config.sample_size**2 <= FEW_PLACES:
         unet.set_attn_processor(AttnProcessor())
     for net in (unet, encoder, vae):

@@ -56,6 +56,13 @@ class Run:
         found = sorted(p for p in self.checkpoints.glob("step*") if (p / "state.json").exists())
         return found[-1] if found else None
 
+    def newest_preview(self, step: int, index: int) -> Path | None:
+        """The last picture of prompt number `index` up to `step`, of the trained model."""
+        found = sorted(self.previews.glob(f"step*-{index:02}.png"))
+        first, last = self.preview_file(1, index).name, self.preview_file(step, index).name
+        fitting = [p for p in found if first <= p.name <= last]
+        return fitting[-1] if fitting else None
+
     def newest_adapter(self) -> Path | None:
         found = sorted(self.adapters.glob("*.safetensors"))
         return found[-1] if found else None

@@ -18,7 +18,18 @@ class WireError(ValueError):
 
 def to_line(message: Event | Command) -> bytes:
     """One message as one line, newline included."""
-    return _encoder.encode(message) + b"\n"
+    try:
+        return _encoder.encode(message) + b"\n"
+    except UnicodeEncodeError:  # a file's name that is not UTF-8, as old archives have them
+        return _encoder.encode(_readable(msgspec.to_builtins(message))) + b"\n"
+
+
+def _readable(tree: object) -> object:
+    if isinstance(tree, dict):
+        return {name: _readable(value) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_readable(value) for value in tree]
+    return tree.encode(errors="replace").decode() if isinstance(tree, str) else tree
 
 
 def event_from(line: bytes) -> Event:

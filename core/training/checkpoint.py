@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import shutil
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def _flush(folder: Path) -> None:
 
 def _forget_old(run: Run, keep: int) -> None:
     for folder in sorted(run.checkpoints.glob("step*"))[:-keep]:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # one that is open elsewhere goes the next time
 
 
 def load(folder: Path, prepared: Prepared) -> State:
@@ -83,15 +84,26 @@ def load(folder: Path, prepared: Prepared) -> State:
     """
     try:
         state = msgspec.json.decode((folder / "state.json").read_bytes(), type=State)
-        content = torch.load(folder / "optimizer.pt", weights_only=True)
-    except (OSError, msgspec.MsgspecError, RuntimeError, ValueError) as error:
+        content = torch.load(folder / "optimizer.pt", map_location="cpu", weights_only=True)
+    except (
+        OSError,
+        EOFError,
+        msgspec.MsgspecError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise RunError(
             f"The checkpoint {folder} cannot be read: {error}.",
-            hint="Delete that folder to resume from the one before it.",
+            hint="Move that folder away to resume from the one before it.",
         ) from error
     tensors, metadata = files.read(folder / "adapter.safetensors")
     places: list[Place] = [place for place, _ in lora.layers(prepared.nets)]
     adapter = formats.from_tensors(tensors, metadata, dict(prepared.family.names), places)
     lora.put(prepared.nets, adapter)
-    prepared.trainable.optimizer.load_state_dict(content)
+    trainable = prepared.trainable.optimizer
+    settings = [{n: v for n, v in g.items() if n != "params"} for g in trainable.param_groups]
+    trainable.load_state_dict(content)
+    for group, setting in zip(trainable.param_groups, settings, strict=True):
+        group.update(setting)  # rates are run.toml's to say, not the checkpoint's
     return state

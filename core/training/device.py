@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from core.errors import MemoryFullError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
 
@@ -38,9 +41,31 @@ class Device:
 def choose(precision: Literal["auto", "float32", "bfloat16"]) -> Device:
     """The best device there is; bfloat16 where it is fast and `precision` allows it."""
     kind = "cuda" if torch.cuda.is_available() else "cpu"
-    fast = torch.cuda.is_bf16_supported() if kind == "cuda" else _cpu_has_bfloat16()
+    fast = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if kind == "cuda"
+        else _cpu_has_bfloat16()
+    )
     whole = precision == "float32" or (precision == "auto" and not fast)
     return Device(torch.device(kind), torch.float32 if whole else torch.bfloat16)
+
+
+@contextlib.contextmanager
+def naming_full_memory() -> Iterator[None]:
+    """Say in words that memory ran out.
+
+    Raises:
+        MemoryFullError: In the place of what torch raises.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise MemoryFullError(
+                "There is not enough memory for this run.",
+                hint="Lower batch size, resolution or rank, or close other programs.",
+            ) from error
+        raise
 
 
 def _cpu_has_bfloat16() -> bool:

@@ -62,12 +62,14 @@ def steps(
             seconds_left=clock.left(step),
         )
         last = step == config.steps or control.stop.is_set()
-        if last or control.taken(control.save) or _due(step, config.checkpoint_every):
+        drawing = step == config.steps or control.taken(control.preview) or _due(step, every)
+        saving = control.taken(control.save) or _due(step, config.checkpoint_every)
+        if last or saving or drawing:  # drawing may take minutes, in which a run can die
             folder = checkpoint.save(run, prepared, step)
             yield CheckpointSaved(step=step, path=str(folder))
-        if step == config.steps or control.taken(control.preview) or _due(step, every):
+        if drawing:
             began = time.monotonic()
-            yield from preview.draw(run, prepared, step)
+            yield from preview.draw(run, prepared, control, step)
             clock.preview_took(time.monotonic() - began)
         if control.stop.is_set():
             break

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from core.config.options import PreviewConfig
     from core.project.layout import Run
+    from core.training.control import Control
     from core.training.setup import Prepared
 
 TOGETHER = 4  # prompts between two progress events
@@ -51,14 +52,16 @@ def write_png(path: Path, picture: Tensor, said: dict[str, str]) -> None:
     write_beside(path, content.getvalue())
 
 
-def draw(run: Run, prepared: Prepared, step: int) -> Generator[Event, None, None]:
-    """Draw all prompts with the adapter as it is after `step`."""
+def draw(run: Run, prepared: Prepared, control: Control, step: int) -> Generator[Event, None, None]:
+    """Draw all prompts with the adapter as it is after `step`, or some, if asked to stop."""
     config = prepared.config.preview
     chosen = options(config, prepared.config.dataset.resolution_px, prepared.parts.multiple_px)
     prompts = config.prompts
     for net in prepared.nets.values():
         net.eval()
     for start in range(0, len(prompts), TOGETHER):
+        if control.stop.is_set():
+            return
         yield Progress(phase="Drawing previews", done=start, total=len(prompts))
         some = prompts[start : start + TOGETHER]
         seeds = [config.seed + start + offset for offset in range(len(some))]

@@ -23,6 +23,7 @@ from core.families.registry import family_of
 from core.project.layout import Project
 from core.protocol.events import Event, Progress, Warned
 from core.training import device as devices
+from core.training.control import Control
 from core.training.device import Device
 from core.training.step import Trainable
 
@@ -52,8 +53,10 @@ class Prepared:
         return key_of(*((i.key, i.caption, i.bucket) for i in self.items))
 
 
-def prepare(project: Project, config: RunConfig) -> Generator[Event, None, Prepared]:
-    """Load, encode and inject; yields progress.
+def prepare(
+    project: Project, config: RunConfig, control: Control
+) -> Generator[Event, None, Prepared | None]:
+    """Load, encode and inject; yields progress. Returns None if it was asked to stop.
 
     Raises:
         BaseModelError, DatasetError, StorageError: Each names its file.
@@ -70,7 +73,9 @@ def prepare(project: Project, config: RunConfig) -> Generator[Event, None, Prepa
     family = family_of(path)
     parts = family.load(path, device.device, device.weights)
     cache = Cache(project.cache)
-    items = yield from _encode(dataset, (family, parts), config, cache)
+    items = yield from _encode(dataset, (family, parts), config, cache, control)
+    if control.stop.is_set():
+        return None
     config = with_prompts(config, items)
     nets = parts.nets(text_encoders=config.adapter.text_encoder)
     torch.manual_seed(step_seed(config.training.seed, 0, "adapter"))
@@ -89,7 +94,7 @@ def prepare(project: Project, config: RunConfig) -> Generator[Event, None, Prepa
         nets=nets,
         items=items,
         trainable=_trainable(nets, parts, config),
-        condition=_condition((family, parts), config, cache),
+        condition=_condition((family, parts), config, device, cache),
     )
 
 
@@ -127,14 +132,20 @@ def check_not_empty(dataset: Dataset, folders: list[Path]) -> None:
 
 
 def _encode(
-    dataset: Dataset, model: tuple[ModelFamily, Components], config: RunConfig, cache: Cache
+    dataset: Dataset,
+    model: tuple[ModelFamily, Components],
+    config: RunConfig,
+    cache: Cache,
+    control: Control,
 ) -> Generator[Event, None, list[Item]]:
-    """The pictures' latents, from the cache where they are there."""
+    """The pictures' latents, from the cache where they are there; some, if asked to stop."""
     family, parts = model
     choices = buckets.sizes(config.dataset.resolution_px, parts.multiple_px)
     items: list[Item] = []
     total = len(dataset.pictures)
     for number, picture in enumerate(dataset.pictures, start=1):
+        if control.stop.is_set():
+            break
         bucket = buckets.nearest(buckets.Size(picture.width_px, picture.height_px), choices)
         caption = captions.for_training(picture.caption, config.dataset.trigger)
         try:
@@ -155,7 +166,7 @@ def _encode(
                 f"{used - limit} are not read. Shorten it.",
                 path=str(picture.path),
             )
-        items.append(Item(content, bucket, caption, made["mean"], made["std"]))
+        items.append(Item(content, bucket, caption, made["mean"], made["std"], picture.path))
         yield Progress(phase="Encoding the pictures", done=number, total=total)
     return items
 
@@ -190,7 +201,7 @@ def _trainable(nets: dict[str, torch.nn.Module], parts: Components, config: RunC
 
 
 def _condition(
-    model: tuple[ModelFamily, Components], config: RunConfig, cache: Cache
+    model: tuple[ModelFamily, Components], config: RunConfig, device: Device, cache: Cache
 ) -> Callable[[tuple[str, ...]], Tensor]:
     """How captions become the denoiser's condition: computed, or looked up while frozen."""
     family, parts = model
@@ -199,7 +210,7 @@ def _condition(
 
     def embedding(text: str) -> Tensor:
         made = cache.get(
-            key_of("text", text, parts.fingerprint),
+            key_of("text", text, parts.fingerprint, device.device.type, device.compute),
             lambda: {"text": family.encode_text(parts, [text])[0]},
         )
         return made["text"].to(parts.device)

@@ -94,7 +94,7 @@ def train_step(
     if not all(map(_finite, result)):
         raise DivergedError(
             f"Step {step}: the loss is {result.loss} and the gradient {result.grad_norm}.",
-            hint="Resume from the last checkpoint with a lower learning rate.",
+            hint="Start a new run with a lower learning rate: resumed, this one would do the same.",
         )
     trainable.optimizer.step()
     trainable.optimizer.zero_grad(set_to_none=True)

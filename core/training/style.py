@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,9 @@ def measure(
     before: Sequence[Tensor],
     after: Sequence[Tensor],
 ) -> StyleChange | None:
-    """Compare previews before and after training with the dataset; None where it is too small.
+    """Compare previews before and after training with the dataset.
+
+    None where the dataset is too small or all the same.
 
     Args:
         features: Levels of features, (1, C, h, w) each, of one picture (1, 3, H, W).
@@ -100,8 +103,10 @@ def measure(
     own = grams(features, dataset)
     untrained = distances(own, grams(features, before))
     trained = distances(own, grams(features, after))
-    return StyleChange(
+    change = StyleChange(
         before=untrained.mean().item(),
         after=trained.mean().item(),
         check=ranked_right(own_distances(own), untrained),
     )
+    # Pictures that are all the same have no spread, and so no unit.
+    return change if math.isfinite(change.before + change.after) else None

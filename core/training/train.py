@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import shutil
+import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +27,11 @@ from core.protocol.events import (
     Warned,
 )
 from core.training import checkpoint, export, loop, preview, setup, style
+from core.training import device as devices
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from core.config.options import RunConfig
     from core.training.control import Control
     from core.training.setup import Prepared
@@ -40,42 +42,49 @@ STYLE_PICTURES = 64  # of the dataset: more change the measure little and cost t
 def train(project: Project, control: Control, resume: str | None = None) -> Iterator[Event]:
     """Train the project's next run, or go on with the run named `resume` ("" is the newest).
 
-    Its events are also written to the run's log, from which a window shows it later.
+    Its events are also written to the run's log, from which a window shows it later. A new run's
+    folder is made once everything it needs is loaded.
 
     Raises:
         UserError: One of its kinds; the message names the file or setting.
     """
-    if resume is None:
-        config = project.config()
-        setup.check_not_empty(setup.scan(project.folders(config)), project.folders(config))
-        run = project.new_run(config)
-        yield from _logged(run, _go(project, run, config, control, None))
-        return
-    run = project.run(resume)
-    config = files.load(run.config_file)
+    run = None if resume is None else project.run(resume)
+    config = project.config() if run is None else files.load(run.config_file)
+    folder = None if run is None else _unfinished_checkpoint(run, config)
+    with devices.naming_full_memory():
+        prepared = yield from setup.prepare(project, config, control)
+        if prepared is None:
+            yield Finished(stopped=True)
+            return
+        first_step = 1
+        if run is None:
+            run = project.new_run(prepared.config)
+        elif folder is None:
+            _cut_log(run, 0)
+        else:
+            state = checkpoint.load(folder, prepared)
+            first_step = state.step + 1
+            _cut_log(run, state.step)
+            if state.dataset != prepared.dataset_key:
+                yield Warned(
+                    message="Pictures, captions or their order have changed since this run began; "
+                    "it goes on with what is there now."
+                )
+        yield from _logged(run, _go(run, prepared, control, first_step))
+
+
+def _unfinished_checkpoint(run: Run, config: RunConfig) -> Path | None:
     folder = run.newest_checkpoint()
     if folder is not None and folder == run.checkpoint(config.training.steps):
         raise RunError(
             f"The run {run.root.name} is complete: all {config.training.steps} steps are done.",
             hint="Start a new run to train longer.",
         )
-    _cut_log(run, int(folder.name.removeprefix("step")) if folder else 0)
-    yield from _logged(run, _go(project, run, config, control, folder))
+    return folder
 
 
-def _go(
-    project: Project, run: Run, config: RunConfig, control: Control, folder: Path | None
-) -> Iterator[Event]:
-    prepared = yield from setup.prepare(project, config)
-    first_step = 1
-    if folder is not None:
-        state = checkpoint.load(folder, prepared)
-        first_step = state.step + 1
-        if state.dataset != prepared.dataset_key:
-            yield Warned(
-                message="Pictures, captions or their order have changed since this run began; "
-                "it goes on with what is there now."
-            )
+def _go(run: Run, prepared: Prepared, control: Control, first_step: int) -> Iterator[Event]:
+    config = prepared.config
     nets = [prepared.parts.denoiser, *prepared.parts.text_encoders.values()]
     yield RunStarted(
         run=run.root.name,
@@ -87,41 +96,42 @@ def _go(
         device=str(prepared.device),
     )
     if first_step == 1:
-        yield from preview.draw(run, prepared, 0)
-    last = yield from loop.steps(run, prepared, control, first_step)
-    if last >= 1:
-        yield from _finish(project, run, prepared, last)
+        yield from preview.draw(run, prepared, control, 0)
+    last = first_step - 1
+    if not control.stop.is_set():
+        last = yield from loop.steps(run, prepared, control, first_step)
+    if last >= first_step:
+        yield from _finish(run, prepared, control, last)
     yield Finished(stopped=last < config.training.steps)
 
 
-def _finish(project: Project, run: Run, prepared: Prepared, step: int) -> Iterator[Event]:
-    """Write the adapter, its picture and how far the style has come."""
+def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterator[Event]:
+    """Write the adapter, its picture and, unless in a hurry, how far the style has come."""
     config = prepared.config
     header = export.metadata(prepared.family, prepared.parts, config, prepared.items, step)
     path = run.adapter_file(config.name, step)
     export.write(path, lora.take(prepared.nets), prepared.family, header, "kohya")
-    picture = run.preview_file(step, 0)
-    if picture.exists():
-        shutil.copyfile(picture, path.with_suffix(".png"))  # where Forge and A1111 look for it
+    if picture := run.newest_preview(step, 0):  # where Forge and A1111 look for it
+        write_beside(path.with_suffix(".png"), picture.read_bytes())
     yield AdapterSaved(step=step, path=str(path))
+    if control.stop.is_set():
+        return
     yield Progress(phase="Measuring the style")
-    change = measured_style(project, run, prepared, step)
+    change = measured_style(run, prepared, step)
     if change is not None:
         yield StyleMeasured(before=change.before, after=change.after, check=change.check)
 
 
-def measured_style(
-    project: Project, run: Run, prepared: Prepared, step: int
-) -> style.StyleChange | None:
+def measured_style(run: Run, prepared: Prepared, step: int) -> style.StyleChange | None:
     """The change of style from the untrained previews to those of `step`."""
     size = preview.size_of(prepared)
-    found = setup.scan(project.folders(prepared.config), decode=False).pictures
+    pictures: list[Tensor] = []
+    for item in prepared.items[:STYLE_PICTURES]:
+        with contextlib.suppress(OSError):  # gone or damaged since it was encoded
+            pictures.append(pixels.to_tensor(pixels.fitted(pixels.open_rgb(item.path), size)))
     return style.measure(
         lambda picture: prepared.family.style_features(prepared.parts, picture),
-        [
-            pixels.to_tensor(pixels.fitted(pixels.open_rgb(p.path), size))
-            for p in itertools.islice(found, STYLE_PICTURES)
-        ],
+        pictures,
         preview.read_back(run, prepared, 0),
         preview.read_back(run, prepared, step),
     )
@@ -129,14 +139,16 @@ def measured_style(
 
 def _logged(run: Run, events: Iterable[Event]) -> Iterator[Event]:
     try:
-        log = run.log_file.open("ab")
+        log = run.log_file.open("ab", buffering=0)
     except OSError as error:
         raise StorageError.writing(run.log_file, error) from error
     with log:
         for event in events:
             if not isinstance(event, Hello | Progress):
-                log.write(wire.to_line(event))
-                log.flush()
+                try:
+                    log.write(wire.to_line(event))
+                except OSError as error:
+                    raise StorageError.writing(run.log_file, error) from error
             yield event
 
 
@@ -144,9 +156,11 @@ def _cut_log(run: Run, step: int) -> None:
     """Forget what came after the checkpoint: it will come again."""
     kept: list[bytes] = []
     for line in read_log_lines(run):
-        event = wire.event_from(line)
-        if not isinstance(event, StepDone | PreviewReady) or event.step <= step:
-            kept.append(line)
+        with contextlib.suppress(wire.WireError):  # another version's
+            event = wire.event_from(line)
+            if isinstance(event, StepDone | PreviewReady) and event.step > step:
+                continue
+        kept.append(line)
     write_beside(run.log_file, b"".join(kept))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ DONE, BUG, USER_ERROR = 0, 1, 2
 
 def main() -> int:
     """Run the one job of this process; returns its exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the app, which tells what to do
     # Unbuffered: a thread that waits in a buffered reader aborts the interpreter at its end.
     commands = os.fdopen(os.dup(0), "rb", buffering=0)
     pipe = Pipe(commands, claim_stdout())

@@ -37,7 +37,7 @@ class Pipe:
         try:
             with self._lock:
                 self._events.write(wire.to_line(event))
-        except BrokenPipeError:
+        except OSError:  # BrokenPipeError; on Windows also EINVAL
             pass
 
     def receive(self) -> Command | None:

@@ -45,7 +45,7 @@ def test_the_engine_costs_at_most_five_percent(tmp_path: Path) -> None:
         ["preview.every=0", "training.checkpoint_every=0"],
     )
     project = create_demo(tmp_path / "demo", config)
-    preparing = setup.prepare(project, config)
+    preparing = setup.prepare(project, config, Control())
     while True:
         try:
             next(preparing)

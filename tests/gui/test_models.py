@@ -7,11 +7,13 @@ from PySide6.QtCore import QAbstractItemModel
 from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
-from app.models.dataset import DatasetModel, Role, copy_beside, free_name
+from app.models.dataset import DatasetModel, Role
+from app.models.importer import copy_beside, free_name
 from app.models.pictures import Thumbnails
 from app.models.previews import PreviewTable
 from app.models.runs import Runs, read
 from core.config.options import RunConfig
+from core.data import scan
 from core.project.layout import Project, create
 from core.protocol import wire
 from core.protocol.events import PreviewReady, StepDone
@@ -47,7 +49,9 @@ def test_dropped_files_and_folders_are_copied_with_their_captions(
     fill(tmp_path / "more" / "deep", 2)
     (tmp_path / "more" / "notes.md").write_text("not a picture")
     single = draw_picture(tmp_path / "p00.png", 9)
-    assert model.import_paths([tmp_path / "more", single]) == 3
+    with qtbot.waitSignal(model.imported) as told:
+        model.import_paths([tmp_path / "more", single])
+    assert (told.args[0].found, told.args[0].copied) == (3, 3)
     qtbot.waitUntil(lambda: model.rowCount() == 6)
     names = [p.path.name for p in model.pictures]
     assert "p00-2.png" in names  # the name was taken: nothing is overwritten
@@ -60,7 +64,7 @@ def test_a_caption_is_written_and_undone(model: DatasetModel) -> None:
     path = model.pictures[0].path
     sidecar = path.with_suffix(".txt")
     sidecar.write_bytes(b"caf\xe9\r\n")
-    model.set_caption(path, "caf\u00e9 noir")
+    assert model.set_caption(path, "caf\u00e9 noir", "caf\u00e9")
     assert sidecar.read_bytes() == b"caf\xe9 noir\r\n"
     assert model.index(0).data(Role.CAPTION) == "caf\u00e9 noir"
     model.undo_stack.undo()
@@ -71,7 +75,7 @@ def test_a_caption_is_written_and_undone(model: DatasetModel) -> None:
 
 def test_an_empty_caption_is_a_finding_at_once(model: DatasetModel) -> None:
     path = model.pictures[1].path
-    model.set_caption(path, "")
+    assert model.set_caption(path, "", model.pictures[1].caption)
     assert [f.path for f in model.findings] == [path]
     assert model.index(1).data(Role.FINDING)
     model.undo_stack.undo()
@@ -95,14 +99,93 @@ def test_a_folder_that_cannot_be_written_is_told(
     model: DatasetModel, qtbot: QtBot, monkeypatch
 ) -> None:
     monkeypatch.setattr(
-        "app.models.dataset.shutil.copyfile",
+        "app.models.importer.shutil.copyfile",
         lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")),
     )
     other = draw_picture(model.pictures[0].path.parents[2] / "other.png", 1)
-    with qtbot.waitSignal(model.failed) as said:
+    with qtbot.waitSignal(model.imported) as told:
         model.import_paths([other])
-    assert "Permission denied" in said.args[0]
-    assert "images" in said.args[0]
+    assert (told.args[0].found, told.args[0].copied) == (1, 0)
+    assert "Permission denied" in told.args[0].problem
+    assert "images" in told.args[0].problem
+    assert not list((model.pictures[0].path.parent).glob("other*"))
+
+
+def test_another_programs_caption_is_kept(model: DatasetModel, qtbot: QtBot) -> None:
+    """What was written here wins, and the other text is not lost."""
+    path = model.pictures[0].path
+    path.with_suffix(".txt").write_text("from a tagger")
+    with qtbot.waitSignal(model.noted) as noted:
+        assert model.set_caption(path, "mine", "a ball number 0")
+    assert path.with_suffix(".txt").read_text() == "mine"
+    assert model.project is not None
+    (kept,) = model.project.bin.iterdir()
+    assert kept.read_text() == "from a tagger"
+    assert str(kept) in noted.args[0]
+
+
+def test_a_scan_does_not_undo_what_was_written_meanwhile(model: DatasetModel, qtbot: QtBot) -> None:
+    path = model.pictures[1].path
+    old = model.pictures[1].caption
+    model.rescan()
+    before = scan.scan([path.parent])  # what a scan read that began before the edit
+    assert model.set_caption(path, "new words", old)
+    model._on_found(before)
+    assert model.pictures[1].caption == "new words"
+    qtbot.waitUntil(lambda: not model.busy)
+    assert model.pictures[1].caption == "new words"
+
+
+def test_new_files_join_without_a_reset(model: DatasetModel, qtbot: QtBot) -> None:
+    """A reset would throw selection and scrolling away."""
+    resets = []
+    model.modelReset.connect(lambda: resets.append(1))
+    images = model.pictures[0].path.parent
+    draw_picture(images / "aa.png", 5)
+    draw_picture(images / "p01b.png", 5)
+    model.pictures[2].path.unlink()
+    model.rescan()
+    qtbot.waitUntil(
+        lambda: [p.path.name for p in model.pictures][1:] == ["p00.png", "p01.png", "p01b.png"]
+    )
+    assert not resets
+
+
+def test_a_removed_picture_comes_back_with_its_caption(model: DatasetModel, qtbot: QtBot) -> None:
+    path = model.pictures[2].path
+    caption = model.pictures[2].caption
+    model.remove([path])
+    assert model.row_of(path) == -1
+    assert not model.set_caption(path, "written too late", "")
+    assert not path.with_suffix(".txt").exists()
+    while model.undo_stack.canUndo():
+        model.undo_stack.undo()
+    qtbot.waitUntil(lambda: model.row_of(path) == 2)
+    assert path.with_suffix(".txt").read_text() == caption
+
+
+def test_pictures_of_one_name_do_not_take_each_others_caption(
+    model: DatasetModel, qtbot: QtBot
+) -> None:
+    first = model.pictures[0].path
+    twin = first.with_suffix(".jpg")
+    draw_picture(first.with_name("x.png"), 7).rename(twin)
+    model.rescan()
+    qtbot.waitUntil(lambda: any("shares its caption" in f.message for f in model.findings))
+    model.remove([first])
+    assert first.with_suffix(".txt").exists()
+    assert free_name(first.parent, "p00.webp").name == "p00-2.webp"
+
+
+def test_a_caption_that_cannot_be_read_is_one_finding(model: DatasetModel, qtbot: QtBot) -> None:
+    path = model.pictures[1].path
+    path.with_suffix(".txt").unlink()
+    path.with_suffix(".txt").mkdir()
+    model.rescan()
+    qtbot.waitUntil(lambda: model.rowCount() == 2)
+    (finding,) = model.findings
+    assert finding.path == path
+    assert "p01.txt" in finding.message
 
 
 def test_thumbnails_arrive_and_follow_the_file(qtbot: QtBot, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QPlainTextEdit, QWi
 from pytestqt.qtbot import QtBot
 
 from app import settings, theme
+from app.models.dataset import Role
 from app.process.session import State, duration
 from app.views.main_window import PAGES, MainWindow
 from core.config import files
@@ -89,6 +90,50 @@ def test_a_caption_is_saved_while_writing(
     qtbot.waitUntil(lambda: sidecar.read_text() == "a green parrot")
 
 
+def test_a_caption_changed_elsewhere_is_not_written_over(
+    window: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    window.workspace.open(project.root)
+    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6 and not window.dataset.busy)
+    grid = window.dataset_page._grid
+    grid.setCurrentIndex(window.dataset.index(2))
+    sidecar = project.images / "p02.txt"
+    sidecar.write_bytes(b"from a tagger\r\n")
+    grid.setCurrentIndex(window.dataset.index(3))
+    window.dataset_page.save()
+    assert sidecar.read_bytes() == b"from a tagger\r\n"
+
+
+def test_writing_goes_on_while_files_come_and_go(
+    window: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    window.workspace.open(project.root)
+    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6 and not window.dataset.busy)
+    grid = window.dataset_page._grid
+    grid.setCurrentIndex(window.dataset.index(3))
+    editor = window.dataset_page.findChild(QPlainTextEdit)
+    assert editor is not None
+    editor.setFocus()
+    editor.selectAll()
+    qtbot.keyClicks(editor, "first ")
+    fill(project.images / "new", 2)
+    (project.images / "p00.png").unlink()
+    window.dataset.rescan()
+    qtbot.waitUntil(lambda: window.dataset.rowCount() == 7 and not window.dataset.busy)
+    assert grid.currentIndex().data(Role.PATH).name == "p03.png"
+    qtbot.keyClicks(editor, "second")
+    sidecar = project.images / "p03.txt"
+    qtbot.waitUntil(lambda: sidecar.read_text() == "first second")
+
+
+def test_prompts_are_set_in_the_window(window: MainWindow, qtbot: QtBot, project: Project) -> None:
+    window.workspace.open(project.root)
+    window.show_page(1)
+    window.train_page._prompts.setPlainText("a fox\n\n a whale ")
+    qtbot.waitUntil(lambda: project.config().preview.prompts == ("a fox", "a whale"))
+    assert window.train_page._prompts.toPlainText() == "a fox\n\n a whale "
+
+
 def test_train_in_the_window_to_the_adapter(
     window: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
@@ -99,7 +144,7 @@ def test_train_in_the_window_to_the_adapter(
     with qtbot.waitSignal(window.session.changed, timeout=LONG_MS):
         pass
     qtbot.waitUntil(lambda: not window.session.busy, timeout=LONG_MS)
-    assert not window.banner.isVisible()
+    assert "Done" in window.banner.text
     record = window.runs.shown
     assert record is not None
     assert record.steps == [1, 2, 3, 4]
@@ -143,8 +188,8 @@ def test_closing_during_a_run_asks_and_saves(
     window.ask_to_close = lambda: True
     pid = window.session.worker_pid
     window.close()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=LONG_MS)
     assert asked == [1]
-    assert not window.isVisible()
     assert not Path(f"/proc/{pid}").exists()
     assert project.run("").newest_checkpoint() is not None
 
@@ -157,6 +202,8 @@ def test_what_cannot_be_trained_is_told_in_the_banner(
     window.train()
     qtbot.waitUntil(lambda: window.banner.isVisible(), timeout=LONG_MS)
     assert "/nowhere/model" in window.banner.text
+    assert not project.runs()  # nothing was begun, so there is nothing to resume
+    assert window.runs.resumable() == ""
 
 
 def test_a_newer_project_is_refused_and_unchanged(window: MainWindow, tmp_path: Path) -> None:
@@ -189,7 +236,9 @@ def test_a_setting_is_saved_and_a_preset_changes_several(
     page = window.train_page
     page._steps.setValue(5)
     assert project.config().training.steps == 1000
+    assert not any(b.isChecked() for b in page._presets.buttons())
     page._presets.button(3).click()
+    assert [b.isChecked() for b in page._presets.buttons()] == [False, False, False, True]
     saved = project.config()
     assert (saved.training.steps, saved.adapter.rank, saved.adapter.alpha) == (200, 8, 8.0)
     assert saved.base == small_config(saved.base).base

@@ -1,0 +1,99 @@
+"""What can be undone in a dataset: captions written, pictures removed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtGui import QUndoCommand
+from typing_extensions import override
+
+from app.models.importer import free_name
+from core.data import captions, scan
+from core.errors import StorageError
+
+Write = Callable[[Path, str], bool]  # a caption; says whether it was written
+
+
+class SetCaption(QUndoCommand):
+    """A caption written; writing on in the same one is one step back."""
+
+    ID = 1
+
+    def __init__(self, write: Write, path: Path, old: str, new: str) -> None:
+        super().__init__(f"Caption of {path.name}")
+        self._write, self._path, self._old, self._new = write, path, old, new
+        self.written = False
+
+    @override
+    def id(self) -> int:
+        return self.ID
+
+    @override
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        if not isinstance(other, SetCaption) or other._path != self._path:
+            return False
+        self._new = other._new
+        return True
+
+    @override
+    def redo(self) -> None:
+        self.written = self._write(self._path, self._new)
+        self.setObsolete(not self.written)
+
+    @override
+    def undo(self) -> None:
+        self._write(self._path, self._old)
+
+
+class Remove(QUndoCommand):
+    """Pictures and their captions moved to the project's bin."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        bin_folder: Path,
+        on_moved: Callable[[Sequence[Path], str], None],
+    ) -> None:
+        """`on_moved` is told which pictures are gone now, and what went wrong, in words."""
+        super().__init__(f"Remove {len(paths)} pictures")
+        self._paths, self._bin, self._on_moved = list(paths), bin_folder, on_moved
+        self._moves: list[tuple[Path, Path]] = []
+
+    @override
+    def redo(self) -> None:
+        self._moves, problem = [], ""
+        try:
+            self._bin.mkdir(parents=True, exist_ok=True)
+            for path in self._paths:
+                self._remove(path)
+        except OSError as error:
+            problem = str(StorageError.writing(self._bin, error))
+        self._on_moved([path for path in self._paths if not path.exists()], problem)
+
+    def _remove(self, path: Path) -> None:
+        target = free_name(self._bin, path.name)
+        sidecar, kept = captions.caption_file(path), captions.caption_file(target)
+        self._move(path, target)
+        if not sidecar.exists():
+            return
+        if any(sidecar.with_suffix(suffix).exists() for suffix in scan.SUFFIXES):
+            shutil.copyfile(sidecar, kept)  # another picture of that name needs it still
+        else:
+            self._move(sidecar, kept)
+
+    def _move(self, source: Path, target: Path) -> None:
+        shutil.move(source, target)
+        self._moves.append((source, target))
+
+    @override
+    def undo(self) -> None:
+        problem = ""
+        try:
+            for source, target in reversed(self._moves):
+                if not source.exists():
+                    shutil.move(target, source)
+        except OSError as error:
+            problem = str(StorageError.writing(self._bin, error))
+        self._on_moved([], problem)
