@@ -1,12 +1,16 @@
 """The command line: what it prints, what it leaves, and its exit codes."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from core import cli
+from core.config import files
 from core.project.layout import Project
 from core.protocol import wire
 from core.protocol.events import Finished
@@ -33,6 +37,34 @@ def test_a_finished_run_is_resumed_with_a_clear_word(project: Project, capsys) -
     assert cli.main(["train", str(project.root)]) == 0
     assert cli.main(["train", str(project.root), "--resume", "newest"]) == 2
     assert "complete" in capsys.readouterr().err
+
+
+def test_a_resumed_run_keeps_its_settings(project: Project, capsys) -> None:
+    words = ["train", str(project.root), "--resume", "newest", "--set", "training.steps=9"]
+    assert cli.main(words) == 2
+    assert "keeps its settings" in capsys.readouterr().err
+    assert project.config().training.steps == 4
+
+
+def test_ctrl_c_saves_and_ends(project: Project) -> None:
+    project.save(files.with_changes(project.config(), ["training.steps=100000"]))
+    command = [sys.executable, "stylewright.py", "train", str(project.root), "--json"]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if b'"step_done"' in line:
+                process.send_signal(signal.SIGINT)
+                break
+        last = process.stdout.read().splitlines()[-1]
+    assert process.returncode == 0
+    assert wire.event_from(last) == Finished(stopped=True)
+    assert project.run("").newest_adapter() is not None
+
+
+def test_brackets_in_a_name_are_printed(tmp_path: Path, capsys) -> None:
+    assert cli.main(["train", str(tmp_path / "[pixiv] art" / "[/b]")]) == 2
+    assert "[pixiv] art/[/b]" in capsys.readouterr().err.replace("\n", "")
 
 
 @pytest.mark.parametrize(

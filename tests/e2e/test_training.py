@@ -10,7 +10,15 @@ import torch
 from msgspec.structs import replace
 
 from core.config import files
-from core.errors import BaseModelError, DatasetError, DivergedError, RunError, StorageError
+from core.errors import (
+    BaseModelError,
+    DatasetError,
+    DivergedError,
+    MemoryFullError,
+    RunError,
+    StorageError,
+)
+from core.families import sd1
 from core.project.layout import Project, Run, create
 from core.protocol.events import (
     AdapterSaved,
@@ -18,14 +26,16 @@ from core.protocol.events import (
     Event,
     Finished,
     PreviewReady,
+    Progress,
     RunStarted,
     StepDone,
+    StyleMeasured,
     Warned,
 )
 from core.training import step as steps_module
 from core.training.control import Control
 from core.training.train import read_log_lines, train
-from tests.conftest import fill, small_config
+from tests.conftest import draw_picture, fill, small_config
 
 
 def of(kind, events: list[Event]) -> list:
@@ -152,8 +162,9 @@ def test_a_complete_run_says_so(project: Project) -> None:
 
 def test_changed_pictures_are_told_on_resume(project: Project) -> None:
     control = Control()
-    control.stop.set()
-    list(train(project, control))
+    for event in train(project, control):
+        if isinstance(event, StepDone):
+            control.stop.set()
     (project.images / "p00.txt").write_text("another caption")
     events = list(train(project, Control(), ""))
     assert any("changed since" in e.message for e in of(Warned, events))
@@ -206,6 +217,74 @@ def test_bad_files_are_named_and_left_out(project: Project) -> None:
     (warning,) = of(Warned, events)
     assert "words.jpg" in warning.message
     assert bad.read_text() == "not a picture"
+
+
+def test_a_truncated_picture_does_not_spoil_the_end(project: Project) -> None:
+    whole = draw_picture(project.images / "cut.jpg", 1, (400, 400)).read_bytes()
+    (project.images / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    events = list(train(project, Control()))
+    assert "cut.jpg" in of(Warned, events)[0].message
+    assert of(StyleMeasured, events)
+    assert events[-1] == Finished(stopped=False)
+
+
+def test_stopped_before_the_first_step_nothing_is_begun(project: Project) -> None:
+    control = Control()
+    events = []
+    for event in train(project, control):
+        events.append(event)
+        if isinstance(event, Progress) and event.phase == "Encoding the pictures":
+            control.stop.set()
+    assert events[-1] == Finished(stopped=True)
+    assert len(of(Progress, events)) < 6
+    assert project.runs() == []
+
+
+def test_stopped_while_drawing_it_is_saved_and_goes_on(project: Project, tmp_path: Path) -> None:
+    change(project, "preview.every=2", "training.checkpoint_every=0")
+    again = copy_of(project, tmp_path / "again")
+    list(train(project, Control()))
+    control = Control()
+    for event in train(again, control):
+        drawing = isinstance(event, CheckpointSaved) and event.step == 2
+        if drawing:
+            control.stop.set()
+    assert again.run("").newest_checkpoint() == again.run("").checkpoint(2)
+    assert of(RunStarted, list(train(again, Control(), "")))[0].first_step == 3
+    assert adapter_bytes(again.run("")) == adapter_bytes(project.run(""))
+
+
+def test_a_resumed_runs_rates_are_its_configs(project: Project) -> None:
+    """A checkpoint carries the optimizer's state, not its settings."""
+    change(project, "training.steps=6", "training.checkpoint_every=2", "training.schedule=constant")
+    control = Control()
+    for event in train(project, control):
+        if isinstance(event, CheckpointSaved):
+            control.stop.set()
+    run = project.run("")
+    files.save(
+        files.with_changes(files.load(run.config_file), ["training.learning_rate=0.25"]),
+        run.config_file,
+    )
+    assert {e.lr for e in of(StepDone, list(train(project, Control(), "")))} == {0.25}
+
+
+def test_stable_diffusion_2_is_told_from_1(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sd1, "SD2_WIDTH", 32)  # the tiny base's
+    with pytest.raises(BaseModelError, match="Stable Diffusion 2"):
+        list(train(project, Control()))
+
+
+def test_full_memory_is_told_in_words(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(steps_module.objectives, "loss", full)
+    with pytest.raises(MemoryFullError, match="not enough memory") as caught:
+        list(train(project, Control()))
+    assert "batch size" in caught.value.hint
 
 
 def test_a_long_caption_is_told(project: Project) -> None:

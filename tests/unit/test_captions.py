@@ -75,3 +75,32 @@ def test_the_same_text_is_not_written_again(tmp_path: Path) -> None:
 )
 def test_the_trigger_comes_first_and_once(text: str, trigger: str, expected: str) -> None:
     assert captions.for_training(text, trigger) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "trigger", "wanted"),
+    [
+        ("a pink flower", "ink", "ink, a pink flower"),
+        ("a flower, INK", "ink", "a flower, INK"),
+        ("c++ style cat", "c++ style", "c++ style cat"),
+        ("", "ink", "ink"),
+    ],
+)
+def test_the_trigger_is_a_word_of_its_own(text: str, trigger: str, wanted: str) -> None:
+    assert captions.for_training(text, trigger) == wanted
+
+
+def test_a_linked_caption_stays_a_link(tmp_path: Path) -> None:
+    shared = tmp_path / "shared.txt"
+    shared.write_text("old")
+    picture = tmp_path / "a.png"
+    picture.with_suffix(".txt").symlink_to(shared)
+    captions.write(picture, "new")
+    assert picture.with_suffix(".txt").is_symlink()
+    assert shared.read_text() == "new"
+
+
+def test_a_name_as_long_as_the_disk_allows(tmp_path: Path) -> None:
+    picture = tmp_path / ("ネ" * 83 + ".png")
+    captions.write(picture, "new")
+    assert captions.read(picture).text == "new"

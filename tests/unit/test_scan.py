@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.data import scan
+from core.data import pixels, scan
 from core.data.scan import Finding
 from tests.conftest import draw_picture, fill
 
@@ -92,3 +92,61 @@ def test_folders_are_read_in_order_without_hidden_ones(tmp_path: Path) -> None:
         fill(tmp_path / name, 1)
     names = [p.parent.name for p in scan.picture_files([tmp_path])]
     assert names == ["a", "b"]
+
+
+def test_a_caption_in_an_unknown_encoding_is_named(folder: Path) -> None:
+    (folder / "p01.txt").write_bytes("ネコ".encode("shift-jis"))
+    (finding,) = scan.scan([folder]).findings
+    assert finding.path.name == "p01.png"
+    assert finding.usable
+    assert "not UTF-8" in finding.message
+
+
+def test_a_caption_that_cannot_be_read_is_named(folder: Path) -> None:
+    (folder / "p01.txt").unlink()
+    (folder / "p01.txt").mkdir()
+    found = scan.scan([folder])
+    assert [p.path.name for p in found.pictures] == ["p00.png"]
+    assert "p01.txt" in found.findings[0].message
+
+
+def test_a_folder_that_is_gone_is_named(folder: Path) -> None:
+    found = scan.scan([folder, folder / "on a stick"])
+    assert len(found.pictures) == 2
+    assert [f.path.name for f in found.findings] == ["on a stick"]
+
+
+def test_a_project_among_the_pictures_does_not_learn_from_itself(folder: Path) -> None:
+    project = folder / "project"
+    for part in ("images", "bin", "runs/001/previews"):
+        fill(project / part, 1)
+    (project / "project.toml").touch()
+    names = [p.relative_to(folder).as_posix() for p in scan.picture_files([folder])]
+    assert names == ["p00.png", "p01.png", "project/images/p00.png"]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".webp"])
+def test_a_turned_picture_has_the_size_that_is_seen(folder: Path, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = folder / f"turned{suffix}"
+    Image.new("RGB", (80, 60)).save(path, exif=exif)
+    found = scan.examine(path)
+    assert isinstance(found, scan.Picture)
+    assert (found.width_px, found.height_px) == (60, 80)
+    assert pixels.open_rgb(path).size == (60, 80)
+
+
+def test_a_memory_decodes_a_file_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = scan.Memory()
+    path = folder / "p00.png"
+    first = memory.examine(path)
+    path.with_suffix(".txt").write_text("new words")
+    monkeypatch.setattr(scan.Image, "open", None)
+    again = memory.examine(path)
+    assert isinstance(first, scan.Picture)
+    assert isinstance(again, scan.Picture)
+    assert (again.width_px, again.caption) == (first.width_px, "new words")
+    monkeypatch.undo()
+    path.write_bytes(b"spoilt")
+    assert isinstance(memory.examine(path), Finding)

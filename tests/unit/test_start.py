@@ -85,3 +85,37 @@ def test_missing_libraries_are_named_for_whoever_is_not_root(monkeypatch) -> Non
 def test_it_needs_the_standard_library_alone() -> None:
     code = "import sys; sys.path.insert(0, '.'); import start; print(start.PYTHONS)"
     subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("smi", "caps", "gpu"),
+    [
+        ("| CUDA Version: 13.0 |", "8.6\n", ("nvidia", 13.0, 8.6)),
+        (
+            "| CUDA Version: 11.4 |",
+            'Field "compute_cap" is not a valid field.',
+            ("nvidia", 11.4, 0),
+        ),
+        ("| CUDA Version: N/A |", "", ("nvidia", 0, 0)),
+        ("NVIDIA-SMI has failed", "", ("", 0, 0)),
+    ],
+)
+def test_what_a_driver_says_is_read(monkeypatch, smi: str, caps: str, gpu) -> None:
+    def said(command: list[str], **_: object) -> SimpleNamespace:
+        return SimpleNamespace(stdout=caps if len(command) > 1 else smi)
+
+    monkeypatch.setattr(start.sys, "platform", "win32")
+    monkeypatch.setattr(start.shutil, "which", lambda _: "nvidia-smi")
+    monkeypatch.setattr(start.subprocess, "run", said)
+    assert start.find_gpu() == gpu
+
+
+def test_a_half_made_environment_is_not_trusted(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(start, "VENV", tmp_path)
+    assert not start.venv_works()
+    start.python().parent.mkdir(parents=True)
+    start.python().write_text("#!/bin/sh\necho 3.1.4\n")
+    start.python().chmod(0o755)
+    assert not start.venv_works()
+    start.python().write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    assert start.venv_works()

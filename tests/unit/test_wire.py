@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from core.protocol import commands, events, wire
+from core.protocol.events import Warned
 
 SAMPLES = {str: "a", int: 1, float: 0.5, bool: True}
 
@@ -37,3 +38,9 @@ def test_commands_come_back(kind: type) -> None:
 def test_junk_is_refused(line: bytes) -> None:
     with pytest.raises(wire.WireError):
         wire.event_from(line)
+
+
+def test_a_name_that_is_not_utf8_does_not_break_the_wire() -> None:
+    name = b"caf\xe9.png".decode(errors="surrogateescape")
+    line = wire.to_line(Warned(message=f"{name} is damaged", path=name))
+    assert wire.event_from(line) == Warned(message="caf?.png is damaged", path="caf?.png")
