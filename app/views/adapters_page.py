@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from typing_extensions import override
 
 from app.models import pictures
+from app.models.pictures import Thumbnails
 from app.models.runs import AdapterCard, Runs
 from app.views.preview_page import adapter_words, style_words
 from app.widgets import labels
@@ -41,6 +42,8 @@ class AdapterCards(QAbstractListModel):
     def __init__(self, runs: Runs, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._runs = runs
+        self._thumbnails = Thumbnails(self)
+        self._thumbnails.ready.connect(self._on_thumbnail_ready)
         self.cards: list[AdapterCard] = []
         runs.adapters_changed.connect(self._on_changed)
 
@@ -57,7 +60,7 @@ class AdapterCards(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.AccessibleTextRole:
                 return adapter_words(card)
             case Qt.ItemDataRole.DecorationRole:
-                return pictures.load(card.picture, 320) if card.picture else QImage()
+                return (card.picture and self._thumbnails.get(card.picture)) or QImage()
             case Qt.ItemDataRole.ToolTipRole:
                 return str(card.path)
             case _:
@@ -65,9 +68,19 @@ class AdapterCards(QAbstractListModel):
 
     @Slot()
     def _on_changed(self) -> None:
-        self.beginResetModel()
-        self.cards = self._runs.adapters()
-        self.endResetModel()
+        cards = self._runs.adapters()
+        if cards != self.cards:
+            self.beginResetModel()
+            self.cards = cards
+            self.endResetModel()
+
+    @Slot(str)
+    def _on_thumbnail_ready(self, _name: str) -> None:
+        self.dataChanged.emit(self.index(0), self.index(len(self.cards) - 1))
+
+    def finish(self) -> None:
+        """Wait for what is being decoded; before the program ends."""
+        self._thumbnails.finish()
 
 
 class AdaptersPage(QWidget):
@@ -78,10 +91,11 @@ class AdaptersPage(QWidget):
 
     def __init__(self, runs: Runs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._model = AdapterCards(runs, self)
+        self.cards = AdapterCards(runs, self)
+        self._chosen: Path | None = None
         self._grid = Grid(Qt.ItemDataRole.DisplayRole)
         self._grid.set_edge(176)
-        self._grid.setModel(self._model)
+        self._grid.setModel(self.cards)
         self._grid.setAccessibleName("Adapters")
         self._picture = PictureView()
         self._name = labels.title("")
@@ -96,6 +110,7 @@ class AdaptersPage(QWidget):
         right.addWidget(self._picture, stretch=1)
         right.addWidget(self._name)
         right.addWidget(self._facts)
+        self._exports: list[QPushButton] = []
         for words, wish in (
             (self.tr("Save for ComfyUI, Forge, A1111"), "kohya"),
             (self.tr("Save for diffusers"), "diffusers"),
@@ -103,6 +118,7 @@ class AdaptersPage(QWidget):
             button = QPushButton(words)
             button.clicked.connect(lambda _checked=False, wish=wish: self._export(wish))
             right.addWidget(button)
+            self._exports.append(button)
         more = QHBoxLayout()
         folder = QPushButton(self.tr("Show in folder"))
         folder.clicked.connect(self._on_folder_clicked)
@@ -130,24 +146,27 @@ class AdaptersPage(QWidget):
         layout.setSpacing(16)
         layout.addWidget(labels.title(self.tr("Adapters")))
         layout.addWidget(self._stack, stretch=1)
-        self._model.modelReset.connect(self._on_reset)
+        self.cards.modelReset.connect(self._on_reset)
         self._grid.selectionModel().currentChanged.connect(self._on_current_changed)
         self._on_reset()
 
     def _current(self) -> AdapterCard | None:
         index = self._grid.currentIndex()
-        return self._model.cards[index.row()] if index.isValid() else None
+        return self.cards.cards[index.row()] if index.isValid() else None
 
     @Slot()
     def _on_reset(self) -> None:
-        self._stack.setCurrentIndex(1 if self._model.cards else 0)
-        if self._model.cards:
-            self._grid.setCurrentIndex(self._model.index(0))
+        self._stack.setCurrentIndex(1 if self.cards.cards else 0)
+        paths = [card.path for card in self.cards.cards]
+        if paths:
+            place = paths.index(self._chosen) if self._chosen in paths else 0
+            self._grid.setCurrentIndex(self.cards.index(place))
 
     @Slot(QModelIndex, QModelIndex)
     def _on_current_changed(self, _current: QModelIndex, _previous: QModelIndex) -> None:
         card = self._current()
         self._panel.setVisible(card is not None)
+        self._chosen = card.path if card else None
         if card is None:
             return
         self._picture.show_image(pictures.load(card.picture) if card.picture else QImage())
@@ -166,6 +185,12 @@ class AdaptersPage(QWidget):
         name, _ = QFileDialog.getSaveFileName(self, words, suggestion, "*.safetensors")
         if name:
             self.export_wished.emit(card.path, layout, Path(name))
+
+    def show_exporting(self, *, busy: bool) -> None:
+        """One export at a time: each loads the base model."""
+        for button in self._exports:
+            button.setEnabled(not busy)
+            button.setToolTip(self.tr("An adapter is being saved.") if busy else "")
 
     @Slot()
     def _on_folder_clicked(self) -> None:

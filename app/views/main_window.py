@@ -171,6 +171,7 @@ class MainWindow(QWidget):
         self.preview_page.failed.connect(self._show_failure)
         self.adapters_page.export_wished.connect(self.exporter.export)
         self.exporter.saved.connect(self._on_exported)
+        self.exporter.changed.connect(self._on_exporting)
         self.exporter.failed.connect(self._show_failure)
         self.adapters_page.preview_wished.connect(self._on_preview_wished)
         self.session.changed.connect(self._on_session_changed)
@@ -314,6 +315,12 @@ class MainWindow(QWidget):
 
     # adapters
 
+    @Slot()
+    def _on_exporting(self) -> None:
+        self.adapters_page.show_exporting(busy=self.exporter.busy)
+        if self.exporter.busy:
+            self.banner.show_note(self.tr("Saving the adapter..."))
+
     @Slot(str)
     def _on_exported(self, path: str) -> None:
         self.banner.show_note(f"Saved {path}")
@@ -374,7 +381,9 @@ class MainWindow(QWidget):
         self._settings.setValue("geometry", self.saveGeometry())
         self._settings.setValue("page", self._pages.currentIndex())
         self._settings.sync()
+        self.exporter.end()
         self.sampler.end()
         self.dataset.finish()
         self.preview_page.table.thumbnails.finish()
+        self.adapters_page.cards.finish()
         event.accept()

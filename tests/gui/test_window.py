@@ -150,7 +150,7 @@ def test_train_in_the_window_to_the_adapter(
     assert record.steps == [1, 2, 3, 4]
     assert window.preview_page.table.columnCount() == 2
     window.show_page(3)
-    assert window.adapters_page._model.rowCount() == 1
+    assert window.adapters_page.cards.rowCount() == 1
     assert window.runs.resumable() == ""
 
 

@@ -1,0 +1,173 @@
+"""The Preview page follows a run, and what the person is looking at and writing stays."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from pytestqt.qtbot import QtBot
+
+from app.models.runs import Runs
+from app.process.sampler import Sampler
+from app.views.preview_page import PreviewPage
+from core.project.layout import Project, Run
+from core.protocol import wire
+from core.protocol.events import AdapterSaved, Event, PreviewReady, RunStarted, StepDone
+
+PROMPTS = ("a fox", "a whale", "a tree")
+
+
+def tell(run: Run, *events: Event) -> None:
+    with run.log_file.open("ab") as log:
+        log.write(b"".join(wire.to_line(event) for event in events))
+
+
+def preview(run: Run, step: int, index: int, colour: str) -> PreviewReady:
+    path = run.preview_file(step, index)
+    path.parent.mkdir(exist_ok=True)
+    image = QImage(8, 8, QImage.Format.Format_RGB32)
+    image.fill(colour)
+    assert image.save(str(path))
+    return PreviewReady(step=step, index=index, prompt=PROMPTS[index], seed=index, path=str(path))
+
+
+def adapter(run: Run, step: int) -> AdapterSaved:
+    path = run.adapter_file("x", step)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"weights")
+    return AdapterSaved(step=step, path=str(path))
+
+
+def started(run: Run) -> RunStarted:
+    return RunStarted(
+        run=run.root.name,
+        steps=300,
+        first_step=1,
+        trainable=1,
+        total=2,
+        pictures=3,
+        device="CPU",
+    )
+
+
+def made_run(project: Project, colour: str) -> Run:
+    run = project.new_run(project.config())
+    for step in (0, 100):
+        shown = colour if step else "white"
+        tell(run, *(preview(run, step, index, shown) for index in range(3)))
+    tell(run, adapter(run, 100))
+    return run
+
+
+@pytest.fixture
+def runs(qtbot: QtBot, project: Project) -> Runs:
+    made_run(project, "#ff0000")
+    made_run(project, "#0000ff")
+    made = Runs()
+    made.open(project)
+    return made
+
+
+@pytest.fixture
+def page(qtbot: QtBot, runs: Runs) -> Iterator[PreviewPage]:
+    made = PreviewPage(runs, Sampler())
+    qtbot.addWidget(made)
+    runs.reset.emit()
+    made.show()
+    yield made
+    made.table.thumbnails.finish()
+
+
+def colour(page: PreviewPage) -> str:
+    return page._wipe._right.pixelColor(2, 2).name()
+
+
+def test_another_run_brings_its_own_pictures_and_adapter(page: PreviewPage, runs: Runs) -> None:
+    assert colour(page) == "#0000ff"
+    assert "002-" in page._adapter.currentData()
+    runs.show(runs.names()[0])
+    assert page._run.currentText() == runs.names()[0]
+    assert colour(page) == "#ff0000"
+    assert "001-" in page._adapter.currentData()
+
+
+def test_a_new_step_is_followed_in_the_same_row(page: PreviewPage, runs: Runs) -> None:
+    run = runs.shown.run if runs.shown else None
+    assert run is not None
+    page._view.setCurrentIndex(page.table.index(1, 1))
+    runs.take(started(run), run.root.name)
+    page._view.setCurrentIndex(page.table.index(1, 1))
+    for index in range(3):
+        runs.take(preview(run, 200, index, "#00ff00"), run.root.name)
+    current = page._view.currentIndex()
+    assert (current.row(), current.column()) == (1, 2)
+    assert colour(page) == "#00ff00"
+    assert page._prompt.text() == "a whale"
+
+
+def test_an_older_step_that_is_looked_at_stays(page: PreviewPage, runs: Runs) -> None:
+    run = runs.shown.run if runs.shown else None
+    assert run is not None
+    runs.take(started(run), run.root.name)
+    page._view.setCurrentIndex(page.table.index(2, 0))
+    runs.take(preview(run, 200, 0, "#00ff00"), run.root.name)
+    current = page._view.currentIndex()
+    assert (current.row(), current.column()) == (2, 0)
+
+
+def test_a_prompt_that_is_being_written_stays(page: PreviewPage, runs: Runs, qtbot: QtBot) -> None:
+    run = runs.shown.run if runs.shown else None
+    assert run is not None
+    runs.take(started(run), run.root.name)
+    page._prompt.setFocus()
+    page._prompt.selectAll()
+    qtbot.keyClicks(page._prompt, "my own words")
+    for index in range(3):
+        runs.take(preview(run, 200, index, "#00ff00"), run.root.name)
+    assert page._prompt.text() == "my own words"
+
+
+def test_another_run_can_be_looked_at_while_one_goes_on(page: PreviewPage, runs: Runs) -> None:
+    first, second = runs.names()
+    run = runs.shown.run if runs.shown else None
+    assert run is not None
+    runs.take(started(run), second)
+    runs.show(first)
+    runs.take(StepDone(step=101, loss=1, lr=0, grad_norm=1, seconds=1, seconds_left=1), second)
+    runs.take(preview(run, 200, 0, "#00ff00"), second)
+    assert runs.shown is not None
+    assert runs.shown.name == first
+    assert colour(page) == "#ff0000"
+    runs.show(second)
+    assert runs.shown.preview_steps() == [0, 100, 200]
+
+
+def test_a_project_without_runs_empties_the_page(
+    page: PreviewPage, runs: Runs, project: Project, tmp_path: Path
+) -> None:
+    from core.project.layout import create
+
+    runs.open(create(tmp_path / "other", project.config()))
+    assert page._wipe._right.isNull()
+    assert page._prompt.text() == ""
+    assert page._adapter.count() == 0
+    assert not page._make.isEnabled()
+
+
+def test_nothing_is_drawn_beside_a_run(page: PreviewPage, qtbot: QtBot) -> None:
+    page.allow_drawing(allowed=False)
+    assert not page._make.isEnabled()
+    assert not page._weight.isEnabled()
+    assert "waits" in page._phase.text()
+    page._on_draw()
+    assert page._sampler._worker is None
+    page.allow_drawing(allowed=True)
+    assert page._make.isEnabled()
+
+
+def test_tab_leaves_the_table(page: PreviewPage, qtbot: QtBot) -> None:
+    page.activateWindow()
+    page._view.setFocus()
+    qtbot.keyClick(page._view, Qt.Key.Key_Tab)
+    assert not page._view.hasFocus()
