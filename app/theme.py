@@ -101,6 +101,7 @@ QDoubleSpinBox::down-button {{ width: 0; height: 0; border: none; }}
 QComboBox {{ combobox-popup: 0; padding-right: 20px; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
 QComboBox::down-arrow {{ image: url("{icons}/chevron-down.svg"); width: 12px; height: 12px; }}
+QTableCornerButton::section {{ background: transparent; border: none; }}
 QHeaderView, QHeaderView::section {{ background: transparent; color: {secondary}; border: none;
     font-size: 11px; font-weight: 400; padding: 4px; }}
 QScrollBar:vertical {{ background: transparent; width: 12px; margin: 0; }}

@@ -49,9 +49,8 @@ class PreviewTable(QAbstractTableModel):
 
     def file(self, preview: PreviewReady) -> Path:
         """Where its picture lies, also after the project was moved."""
-        path = Path(preview.path)
         record = self._runs.shown
-        return path if path.exists() or record is None else record.run.previews / path.name
+        return record.picture_file(preview) if record else Path(preview.path)
 
     @override
     def rowCount(self, parent: Index = _ROOT) -> int:
@@ -83,9 +82,12 @@ class PreviewTable(QAbstractTableModel):
         orientation: Qt.Orientation,
         role: int = Qt.ItemDataRole.DisplayRole,
     ) -> object:
-        if role != Qt.ItemDataRole.DisplayRole:
+        if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return None
-        if orientation == Qt.Orientation.Horizontal and section < len(self._steps):
+        if orientation == Qt.Orientation.Vertical:
+            first = self.preview(section, 0)
+            return first.prompt if first else None
+        if section < len(self._steps):
             step = self._steps[section]
             return f"step {step:,}" if step else "untrained"
         return None

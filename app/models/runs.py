@@ -71,6 +71,15 @@ class RunRecord:
             self.losses.pop()
             self.smoothed.pop()
 
+    def newest_previews(self) -> list[PreviewReady]:
+        """The last picture of each prompt, in the order of the prompts."""
+        return [self.previews[index][max(self.previews[index])] for index in sorted(self.previews)]
+
+    def picture_file(self, preview: PreviewReady) -> Path:
+        """Where a preview's picture lies, also after the project was moved."""
+        path = Path(preview.path)
+        return path if path.exists() else self.run.previews / path.name
+
     def preview_steps(self) -> list[int]:
         """All steps with previews, in order."""
         return sorted({step for row in self.previews.values() for step in row})

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from app.models.dataset import DatasetModel, Role
 from app.widgets import labels
 from app.widgets.drop import DropFrame, DropPage
-from app.widgets.grid import Grid
+from app.widgets.grid import TILE_PX, Grid
 from app.widgets.picture import PictureView
 from core.data.scan import Finding
 
@@ -214,7 +214,7 @@ class DatasetPage(DropPage):
         self._findings.toggled.connect(self._on_findings_toggled)
         zoom = QSlider(Qt.Orientation.Horizontal)
         zoom.setRange(96, 288)
-        zoom.setValue(144)
+        zoom.setValue(TILE_PX)
         zoom.setFixedWidth(144)
         zoom.setAccessibleName("Zoom")
         self._add = QPushButton(self.tr("Add pictures"))

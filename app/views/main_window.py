@@ -167,6 +167,7 @@ class MainWindow(QWidget):
         self.train_page.train_wished.connect(self.train)
         self.train_page.stop_wished.connect(self.session.stop_or_end_now)
         self.train_page.resume_wished.connect(self.resume)
+        self.train_page.previews_wished.connect(lambda: self.show_page(PREVIEW))
         self.train_page.preview_wished.connect(self.session.preview_now)
         self.preview_page.failed.connect(self._show_failure)
         self.adapters_page.export_wished.connect(self.exporter.export)
@@ -384,6 +385,7 @@ class MainWindow(QWidget):
         self.exporter.end()
         self.sampler.end()
         self.dataset.finish()
-        self.preview_page.table.thumbnails.finish()
+        for thumbnails in (self.preview_page.table.thumbnails, self.train_page.thumbnails):
+            thumbnails.finish()
         self.adapters_page.cards.finish()
         event.accept()

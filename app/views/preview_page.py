@@ -42,6 +42,7 @@ from core.protocol.commands import Draw, SampleJob
 from core.protocol.events import Failed, PictureDrawn, StyleMeasured
 
 TILE_PX = 104
+PROMPT_PX = 104  # what does not fit is in the tip
 DRAW_AFTER_MS = 250  # of no change to the slider
 WEIGHT_STEPS = 20  # of the slider, per 1.0
 
@@ -87,7 +88,12 @@ class PreviewPage(QWidget):
         for header in (self._view.horizontalHeader(), self._view.verticalHeader()):
             header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
             header.setDefaultSectionSize(TILE_PX + GAP_PX)
-        self._view.verticalHeader().hide()
+        self._view.verticalHeader().setFixedWidth(PROMPT_PX)
+        self._view.verticalHeader().setDefaultAlignment(
+            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        )
+        self._view.verticalHeader().setTextElideMode(Qt.TextElideMode.ElideRight)
+        self._view.setCornerButtonEnabled(False)
         self._wipe = WipeView()
         splitter = QSplitter()
         splitter.setChildrenCollapsible(False)
@@ -153,6 +159,7 @@ class PreviewPage(QWidget):
         self._seed = QSpinBox(maximum=2**31 - 1, value=1)
         self._seed.setAccessibleName("Seed")
         self._seed.setFixedWidth(96)
+        self._seed.lineEdit().setTextMargins(6, 0, 6, 0)
         self._make = QPushButton(self.tr("Make a picture"))
         self._make.setObjectName("primary")
         self._make.clicked.connect(self._on_draw)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -29,10 +30,12 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
+from app.models.pictures import Thumbnails
 from app.models.runs import Runs
 from app.process.session import Session, State, duration
 from app.widgets import labels
 from app.widgets.chart import LossChart
+from app.widgets.newest import SHOWN, NewestPreviews
 from core.config import presets
 from core.config.options import DEMO_BASE, RunConfig
 from core.project import demo
@@ -51,6 +54,7 @@ class TrainPage(QScrollArea):
     stop_wished = Signal()
     preview_wished = Signal()
     resume_wished = Signal()
+    previews_wished = Signal()
 
     def __init__(self, session: Session, runs: Runs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -70,6 +74,10 @@ class TrainPage(QScrollArea):
         self._inside = inside
         self.setWidget(inside)
         session.changed.connect(self._on_session_changed)
+        self.thumbnails = Thumbnails(self)
+        self.thumbnails.ready.connect(self._on_previewed)
+        runs.reset.connect(self._on_previewed)
+        runs.previewed.connect(self._on_previewed)
         runs.reset.connect(self._on_losses_changed)
         runs.reset.connect(self._on_session_changed)
         runs.stepped.connect(self._on_losses_changed)
@@ -140,6 +148,7 @@ class TrainPage(QScrollArea):
         for spin in (self._rate, self._batch, self._edge):
             spin.setKeyboardTracking(False)
             spin.setFixedWidth(96)
+            spin.lineEdit().setTextMargins(6, 0, 6, 0)
             spin.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             spin.installEventFilter(self)
             spin.valueChanged.connect(self._on_edited)
@@ -202,10 +211,16 @@ class TrainPage(QScrollArea):
         panel = QFrame()
         panel.setObjectName("panel")
         panel.setMinimumHeight(220)
-        inside = QVBoxLayout(panel)
-        inside.setContentsMargins(8, 8, 8, 8)
+        inside = QHBoxLayout(panel)
+        inside.setContentsMargins(8, 8, 16, 8)
+        inside.setSpacing(16)
         self.chart = LossChart()
-        inside.addWidget(self.chart)
+        inside.addWidget(self.chart, stretch=1)
+        self._newest = NewestPreviews()
+        self._newest.setAccessibleName(self.tr("Newest previews"))
+        self._newest.setToolTip(self.tr("See all previews"))
+        self._newest.clicked.connect(self.previews_wished)
+        inside.addWidget(self._newest)
         return panel
 
     def show_config(self, config: RunConfig | None) -> None:
@@ -325,6 +340,13 @@ class TrainPage(QScrollArea):
             widget.setEnabled(not busy)
         for button in self._presets.buttons():
             button.setEnabled(not busy)
+
+    @Slot()
+    def _on_previewed(self) -> None:
+        record = self._runs.shown
+        newest = record.newest_previews()[:SHOWN] if record else []
+        files = [record.picture_file(preview) for preview in newest] if record else []
+        self._newest.show_images([self.thumbnails.get(file) or QImage() for file in files])
 
     @Slot()
     def _on_losses_changed(self) -> None:

@@ -27,6 +27,7 @@ from typing_extensions import override
 from app import theme
 
 GAP_PX = 8
+TILE_PX = 136  # at first: five in a row of a small window
 CORNER_PX = 6
 Index = QModelIndex | QPersistentModelIndex
 
@@ -67,7 +68,7 @@ class TileDelegate(QStyledItemDelegate):
     def __init__(self, text_role: int, mark_role: int | None, parent: QWidget | None) -> None:
         super().__init__(parent)
         self._text_role, self._mark_role = text_role, mark_role
-        self.edge_px = 144
+        self.edge_px = TILE_PX
 
     @override
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
