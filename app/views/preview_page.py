@@ -138,12 +138,16 @@ class PreviewPage(QWidget):
         self._weight = QSlider(Qt.Orientation.Horizontal)
         self._weight.setRange(0, 2 * WEIGHT_STEPS)
         self._weight.setValue(WEIGHT_STEPS)
+        self._weight.setMinimumWidth(80)
         self._weight.setAccessibleName("Strength of the adapter")
         self._weight.valueChanged.connect(self._on_weight_moved)
         self._weight_words = labels.secondary("1.00")
         self._weight_words.setFixedWidth(40)
         self._adapter = QComboBox()
         self._adapter.setAccessibleName("Adapter")
+        self._adapter.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self._adapter.activated.connect(self._on_adapter_picked)
         first = QHBoxLayout()
         first.setSpacing(8)

@@ -42,6 +42,7 @@ from core.project import demo
 
 SAVE_AFTER_MS = 400  # of no typing
 DEMO_WORDS = "Stylewright demo base, Stable Diffusion 1 shape"
+BESIDE_PX = 192  # at least, for the words beside a setting
 STEPS = (100, 200, 300, 500, 800, 1000, 1500, 2000, 3000, 5000)
 RANKS = (4, 8, 16, 32, 64, 128)
 
@@ -109,7 +110,7 @@ class TrainPage(QScrollArea):
         self._form.setHorizontalSpacing(16)
         self._form.setVerticalSpacing(12)
         self._form.setColumnStretch(1, 1)
-        self._form.setColumnMinimumWidth(2, 280)
+        self._form.setColumnMinimumWidth(2, BESIDE_PX)
         self._base = QLineEdit(readOnly=True)
         self._change_base = QPushButton(self.tr("Change"))
         bases = QMenu(self._change_base)
@@ -147,14 +148,14 @@ class TrainPage(QScrollArea):
         self._text_encoder = QCheckBox(self.tr("Train the text encoder, too"))
         for spin in (self._rate, self._batch, self._edge):
             spin.setKeyboardTracking(False)
-            spin.setFixedWidth(96)
+            spin.setFixedWidth(88)
             spin.lineEdit().setTextMargins(6, 0, 6, 0)
             spin.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             spin.installEventFilter(self)
             spin.valueChanged.connect(self._on_edited)
         self._text_encoder.toggled.connect(self._on_edited)
         more = QHBoxLayout()
-        more.setSpacing(16)
+        more.setSpacing(12)
         for words, widget in (
             (self.tr("Learning rate"), self._rate),
             (self.tr("Batch size"), self._batch),

@@ -23,7 +23,8 @@ class NewestPreviews(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._images: list[QImage] = []
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Expanding)
+        self.setMinimumWidth(160)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
     def show_images(self, images: Sequence[QImage]) -> None:
