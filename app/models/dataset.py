@@ -30,6 +30,7 @@ from core.project.layout import Project
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
+SINGLE_CHANGES = 200  # more of them are shown by a reset: each costs a new index of the rows
 
 
 class Role:
@@ -203,9 +204,11 @@ class DatasetModel(QAbstractListModel):
     def _show(self, dataset: Dataset) -> None:
         """Take over what is there now, so that selection and scrolling stay where they can."""
         old, new = [p.path for p in self._pictures], [p.path for p in dataset.pictures]
-        staying = set(new)
+        before, staying = set(old), set(new)
         self._findings = dataset.findings
-        if [p for p in old if p in staying] == [p for p in new if p in set(old)] and old:
+        same_order = [p for p in old if p in staying] == [p for p in new if p in before]
+        changes = len(before - staying) + len(staying - before)
+        if old and same_order and (changes <= SINGLE_CHANGES or new[: len(old)] == old):
             self._drop_rows(staying)
             self._add_rows(dataset.pictures)
         else:

@@ -35,7 +35,10 @@ class _Scan(QRunnable):
         scanner, memory = self._scanner, self._scanner.memory
         paths = list(scan.picture_files(self._folders))
         if not all(memory.knows(path) for path in paths):
-            quick = (scan.examine(path, decode=False) for path in paths)
+            quick = (
+                memory.examine(path) if memory.knows(path) else scan.examine(path, decode=False)
+                for path in paths
+            )
             scanner.found.emit(scan.dataset_of(quick, self._folders))
         found = []
         told = 0.0

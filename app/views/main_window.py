@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, Qt, Slot
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -257,7 +257,7 @@ class MainWindow(QWidget):
                 more = f" And {count - 1} more." if count > 1 else ""
                 self.banner.show_note(
                     self._notes[0] + more,
-                    action=self.tr("Show findings"),
+                    action=self.tr("Show findings") if self.dataset.findings else "",
                     on_action=self._show_findings,
                 )
             case Finished(stopped=False):
@@ -277,6 +277,7 @@ class MainWindow(QWidget):
 
     @Slot(object, bool)
     def _on_run_failed(self, failure: Failed, resumable: bool) -> None:  # noqa: FBT001 - a signal's
+        self._closing = False  # this should be read
         if resumable and self.runs.resumable():
             words = self.tr("Resume")
             self._show_failure(failure, action=words, on_action=self.resume)
@@ -307,7 +308,7 @@ class MainWindow(QWidget):
         self._strip_stop.setEnabled(session.state is not State.STOPPING or session.slow_to_stop)
         self.preview_page.allow_drawing(allowed=not session.busy)
         if self._closing and not session.busy:
-            self.close()
+            QTimer.singleShot(0, self, self._on_saved)
 
     @Slot(str, str)
     def show_bug(self, words: str, details: str) -> None:
@@ -368,6 +369,11 @@ class MainWindow(QWidget):
         box.setDefaultButton(save)
         box.exec()
         return box.clickedButton() is save
+
+    @Slot()
+    def _on_saved(self) -> None:
+        if self._closing:
+            self.close()
 
     @override
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -189,6 +189,8 @@ class PreviewPage(QWidget):
 
     def allow_drawing(self, *, allowed: bool) -> None:
         """Not beside a run: two engines on one device may end both."""
+        if allowed == self._allowed:
+            return
         self._allowed = allowed
         self._phase.setText("" if allowed else self.tr("Drawing waits until the run has ended."))
         self._enable_drawing()

@@ -126,6 +126,23 @@ def test_writing_goes_on_while_files_come_and_go(
     qtbot.waitUntil(lambda: sidecar.read_text() == "first second")
 
 
+def test_digits_turn_pages_but_not_while_writing(
+    window: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    window.workspace.open(project.root)
+    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6)
+    window.activateWindow()
+    editor = window.dataset_page.findChild(QPlainTextEdit)
+    assert editor is not None
+    editor.setFocus()
+    qtbot.keyClicks(editor, "2 cats, 3 dogs")
+    assert editor.toPlainText().startswith("2 cats, 3 dogs")
+    assert window._pages.currentIndex() == 0
+    window.dataset_page._grid.setFocus()
+    qtbot.keyClick(window.dataset_page._grid, Qt.Key.Key_3)
+    assert window._pages.currentIndex() == 2
+
+
 def test_prompts_are_set_in_the_window(window: MainWindow, qtbot: QtBot, project: Project) -> None:
     window.workspace.open(project.root)
     window.show_page(1)
