@@ -25,7 +25,7 @@ from app.models.scanner import Scanner
 from core.config.files import write_beside
 from core.data import captions, scan
 from core.data.scan import Dataset, Finding, Picture
-from core.errors import StorageError
+from core.errors import StorageError, UserError
 from core.project.layout import Project
 
 Index = QModelIndex | QPersistentModelIndex
@@ -68,6 +68,7 @@ class DatasetModel(QAbstractListModel):
         self._scanner.progressed.connect(self._on_scan_progressed)
         self._scanner.found.connect(self._on_found)
         self._scanner.scanned.connect(self._on_scanned)
+        self._scanner.rested.connect(self._on_scan_rested)
         self._importer.progressed.connect(self._on_import_progressed)
         self._importer.imported.connect(self._on_imported)
         self.thumbnails.ready.connect(self._on_thumbnail_ready)
@@ -90,8 +91,14 @@ class DatasetModel(QAbstractListModel):
 
     def rescan(self) -> None:
         """Look at the folders again, in the background."""
-        if self.project is not None:
-            self._scanner.start(self.project.folders(self.project.config()))
+        if self.project is None:
+            return
+        try:
+            folders = self.project.folders(self.project.config())
+        except UserError as error:
+            self.failed.emit(str(error))
+            return
+        self._scanner.start(folders)
 
     def finish(self) -> None:
         """Wait for the threads; before the program ends."""
@@ -114,26 +121,8 @@ class DatasetModel(QAbstractListModel):
         Where another program has changed it from `based_on` meanwhile, a copy of that goes to the
         project's bin.
         """
-        try:
-            there = captions.read(path).text
-        except OSError as error:
-            self.failed.emit(str(StorageError.writing(captions.caption_file(path), error)))
-            return False
-        if there == text:
-            return True
-        if there != based_on and self.project is not None:
-            kept = captions.caption_file(free_name(self.project.bin, path.name))
-            try:
-                write_beside(kept, captions.caption_file(path).read_bytes())
-            except (StorageError, OSError) as error:
-                self.failed.emit(str(error))
-                return False
-            self.noted.emit(
-                f"Another program changed the caption of {path.name} while you wrote. Yours is "
-                f"saved; the other is in {kept}."
-            )
-        command = SetCaption(self._write_caption, path, there, text)
-        self.undo_stack.push(command)
+        self._written.pop(path, None)
+        self.undo_stack.push(SetCaption(self._write_caption, path, based_on, text))
         return self._written.get(path) == text
 
     def remove(self, paths: Sequence[Path]) -> None:
@@ -171,14 +160,20 @@ class DatasetModel(QAbstractListModel):
             case _:
                 return None
 
-    def _write_caption(self, path: Path, text: str) -> bool:
-        """What set_caption and its undo do."""
+    def _write_caption(self, path: Path, text: str, expected: str) -> bool:
+        """What set_caption, its undo and its redo do."""
         if not path.exists():
             return False  # removed: its caption lies in the bin
         try:
+            there = captions.read(path).text
+            if there not in (text, expected):
+                self._keep(path)
             captions.write(path, text)
         except StorageError as error:
             self.failed.emit(str(error))
+            return False
+        except OSError as error:
+            self.failed.emit(str(StorageError.writing(captions.caption_file(path), error)))
             return False
         self._written[path] = text
         row = self._rows.get(str(path))
@@ -190,6 +185,17 @@ class DatasetModel(QAbstractListModel):
             self.dataChanged.emit(self.index(row), self.index(row))
             self.refreshed.emit()
         return True
+
+    def _keep(self, path: Path) -> None:
+        """Copy a caption that another program wrote into the bin."""
+        if self.project is None:
+            return
+        kept = captions.caption_file(free_name(self.project.bin, path.name))
+        write_beside(kept, captions.caption_file(path).read_bytes())
+        self.noted.emit(
+            f"Another program changed the caption of {path.name} while you wrote. Yours is saved; "
+            f"the other is in {kept}."
+        )
 
     def _on_moved(self, gone: Sequence[Path], problem: str) -> None:
         """Pictures went to the bin, or (with none gone) came back from it."""
@@ -269,6 +275,9 @@ class DatasetModel(QAbstractListModel):
     @Slot(object)
     def _on_scanned(self, dataset: Dataset) -> None:
         self._show(self._with_edits(dataset))
+
+    @Slot()
+    def _on_scan_rested(self) -> None:
         self._become("")
 
     def _with_edits(self, dataset: Dataset) -> Dataset:

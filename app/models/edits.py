@@ -13,7 +13,7 @@ from app.models.importer import free_name
 from core.data import captions, scan
 from core.errors import StorageError
 
-Write = Callable[[Path, str], bool]  # a caption; says whether it was written
+Write = Callable[[Path, str, str], bool]  # a caption in the place of another; False if it failed
 
 
 class SetCaption(QUndoCommand):
@@ -24,7 +24,6 @@ class SetCaption(QUndoCommand):
     def __init__(self, write: Write, path: Path, old: str, new: str) -> None:
         super().__init__(f"Caption of {path.name}")
         self._write, self._path, self._old, self._new = write, path, old, new
-        self.written = False
 
     @override
     def id(self) -> int:
@@ -34,17 +33,18 @@ class SetCaption(QUndoCommand):
     def mergeWith(self, other: QUndoCommand) -> bool:
         if not isinstance(other, SetCaption) or other._path != self._path:
             return False
+        if other.isObsolete() or other._old != self._new:
+            return False  # it failed, or another program wrote in between
         self._new = other._new
         return True
 
     @override
     def redo(self) -> None:
-        self.written = self._write(self._path, self._new)
-        self.setObsolete(not self.written)
+        self.setObsolete(not self._write(self._path, self._new, self._old))
 
     @override
     def undo(self) -> None:
-        self._write(self._path, self._old)
+        self._write(self._path, self._old, self._new)
 
 
 class Remove(QUndoCommand):
@@ -78,7 +78,7 @@ class Remove(QUndoCommand):
         self._move(path, target)
         if not sidecar.exists():
             return
-        if any(sidecar.with_suffix(suffix).exists() for suffix in scan.SUFFIXES):
+        if any(scan.pictures_named(sidecar)):
             shutil.copyfile(sidecar, kept)  # another picture of that name needs it still
         else:
             self._move(sidecar, kept)

@@ -93,8 +93,8 @@ def free_name(folder: Path, name: str) -> Path:
 
 def _taken(target: Path) -> bool:
     """Pictures that differ only in the suffix would share one caption file."""
-    names = (target.with_suffix(suffix) for suffix in (*scan.SUFFIXES, ".txt"))
-    return target.exists() or any(path.exists() for path in names)
+    sidecar = captions.caption_file(target)
+    return target.exists() or sidecar.exists() or any(scan.pictures_named(target))
 
 
 def copy_beside(source: Path, folder: Path) -> Path:
@@ -108,9 +108,13 @@ def copy_beside(source: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     target = free_name(folder, source.name)
     sidecar = captions.caption_file(source)
-    if sidecar.exists():
-        _copy(sidecar, captions.caption_file(target))
-    _copy(source, target)
+    try:
+        if sidecar.exists():
+            _copy(sidecar, captions.caption_file(target))
+        _copy(source, target)
+    except OSError:
+        captions.caption_file(target).unlink(missing_ok=True)
+        raise
     return target
 
 

@@ -34,7 +34,14 @@ def load(path: Path, edge_px: int = 0, *, filling: bool = False) -> QImage:
             if size != whole:
                 turned.thumbnail((max(size), max(size)), Image.Resampling.BICUBIC)
             return to_qimage(turned)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        RuntimeError,
+        Image.DecompressionBombError,
+    ):
         return QImage()
 
 

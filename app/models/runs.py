@@ -219,4 +219,4 @@ def _complete(run: Run) -> bool:
         config = files.load(run.config_file)
     except UserError:
         return True  # there is nothing to go on with
-    return run.newest_checkpoint() == run.checkpoint(config.training.steps)
+    return run.complete(config)

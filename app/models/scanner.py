@@ -39,7 +39,12 @@ class _Scan(QRunnable):
                 memory.examine(path) if memory.knows(path) else scan.examine(path, decode=False)
                 for path in paths
             )
-            scanner.found.emit(scan.dataset_of(quick, self._folders))
+            first_look = []
+            for one in quick:
+                if scanner.stopped.is_set():
+                    return None
+                first_look.append(one)
+            scanner.looked.emit(scan.dataset_of(first_look, self._folders))
         found = []
         told = 0.0
         for number, path in enumerate(paths):
@@ -59,6 +64,8 @@ class Scanner(QObject):
     progressed = Signal(int, int)  # done, of how many
     found = Signal(object)  # a Dataset
     scanned = Signal(object)  # a Dataset
+    rested = Signal()  # no scan follows
+    looked = Signal(object)  # from the thread: a Dataset
     ended = Signal(object)  # from the thread: a Dataset, or None if it was stopped
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -69,6 +76,7 @@ class Scanner(QObject):
         self._pool.setMaxThreadCount(1)
         self._next: Sequence[Path] | None = None
         self.running = False
+        self.looked.connect(self._on_looked)
         self.ended.connect(self._on_ended)
 
     def start(self, folders: Sequence[Path]) -> None:
@@ -92,6 +100,11 @@ class Scanner(QObject):
         self._pool.waitForDone()
 
     @Slot(object)
+    def _on_looked(self, dataset: Dataset) -> None:
+        if not self.stopped.is_set():
+            self.found.emit(dataset)
+
+    @Slot(object)
     def _on_ended(self, dataset: Dataset | None) -> None:
         self.running = False
         if dataset is not None and not self.stopped.is_set():
@@ -99,3 +112,5 @@ class Scanner(QObject):
         if self._next is not None:
             folders, self._next = self._next, None
             self.start(folders)
+        else:
+            self.rested.emit()

@@ -56,6 +56,7 @@ class Sampler(QObject):
         match event:
             case PictureDrawn():
                 self.drawn.emit(event)
+                self.phase.emit("")
             case Progress(phase=phase):
                 self.phase.emit("" if phase == "Ready" else phase)
             case _:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QImage, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
@@ -108,13 +108,26 @@ class CaptionEditor(QFrame):
             self._set_text(picture.caption)
         self._show_count()
 
+    @property
+    def unsaved(self) -> int:
+        """How many captions could not be written."""
+        return len(self._unsaved)
+
+    def save_all(self) -> None:
+        """Write this caption, and try those again that could not be written."""
+        self.save()
+        for path, (text, based_on) in list(self._unsaved.items()):
+            if path != self._path and self._model.set_caption(path, text, based_on):
+                del self._unsaved[path]
+
     @Slot()
     def save(self) -> None:
         """Write the caption now, if it was changed here."""
         self._timer.stop()
         if self._path is None or not self._modified or self._model.row_of(self._path) < 0:
             return
-        text, path = self._text.toPlainText(), self._path
+        # A file's last line end is its own affair; the model and the disk know no other here.
+        text, path = self._text.toPlainText().rstrip("\n"), self._path
         if self._model.set_caption(path, text, self._based_on):
             self._based_on = text
             self._modified = False
@@ -244,9 +257,10 @@ class DatasetPage(DropPage):
         self._list.hide()
         return self._list
 
-    def save(self) -> None:
-        """Write the caption that is being typed."""
-        self._editor.save()
+    def save(self) -> int:
+        """Write what was typed; returns how many captions could not be written."""
+        self._editor.save_all()
+        return self._editor.unsaved
 
     def show_findings(self) -> None:
         """Open the list of findings."""
@@ -268,6 +282,9 @@ class DatasetPage(DropPage):
             self._findings.setChecked(False)
         if count and not self._grid.currentIndex().isValid():
             self._grid.setCurrentIndex(self._model.index(0))
+        current, selection = self._grid.currentIndex(), self._grid.selectionModel()
+        if current.isValid() and not selection.hasSelection():  # after a removal Qt leaves none
+            selection.select(current, QItemSelectionModel.SelectionFlag.Select)
         self._editor.refresh()
 
     @Slot()
@@ -291,8 +308,13 @@ class DatasetPage(DropPage):
     @Slot()
     def _on_removal_wished(self) -> None:
         self.save()
-        paths = [index.data(Role.PATH) for index in self._grid.selectedIndexes()]
-        self._model.remove(paths)
+        chosen = self._grid.selectedIndexes()
+        if not chosen:
+            return
+        first = min(index.row() for index in chosen)
+        self._model.remove([index.data(Role.PATH) for index in chosen])
+        if count := self._model.rowCount():
+            self._grid.setCurrentIndex(self._model.index(min(first, count - 1)))
 
 
 def findings_words(findings: Sequence[Finding]) -> str:

@@ -370,6 +370,18 @@ class MainWindow(QWidget):
         box.exec()
         return box.clickedButton() is save
 
+    def ask_to_lose(self, captions: int) -> bool:
+        """Some captions cannot be written: may they be lost?"""
+        box = QMessageBox(self)
+        plural = "s" if captions != 1 else ""
+        box.setText(f"{captions} caption{plural} could not be saved.")
+        box.setInformativeText(self.tr("Make room on the disk, or make the folder writable."))
+        keep = box.addButton(self.tr("Keep the window open"), QMessageBox.ButtonRole.RejectRole)
+        lose = box.addButton(self.tr("Close and lose them"), QMessageBox.ButtonRole.DestructiveRole)
+        box.setDefaultButton(keep)
+        box.exec()
+        return box.clickedButton() is lose
+
     @Slot()
     def _on_saved(self) -> None:
         if self._closing:
@@ -383,8 +395,13 @@ class MainWindow(QWidget):
                 self._closing = True
                 self.session.stop()
                 self.banner.show_note(self.tr("The run is being saved. The window closes then."))
+                self._on_session_changed()  # the run may have ended while the person thought
             return
-        self.dataset_page.save()
+        self._closing = False
+        unsaved = self.dataset_page.save()
+        if unsaved and not self.ask_to_lose(unsaved):
+            event.ignore()
+            return
         self._settings.setValue("geometry", self.saveGeometry())
         self._settings.setValue("page", self._pages.currentIndex())
         self._settings.sync()

@@ -297,12 +297,18 @@ class TrainPage(QScrollArea):
                 adapter=replace(config.adapter, text_encoder=self._text_encoder.isChecked()),
                 training=replace(
                     config.training,
-                    learning_rate=self._rate.value(),
+                    learning_rate=self._rate_of(config),
                     batch_size=self._batch.value(),
                 ),
                 preview=replace(config.preview, prompts=prompts_of(self._prompts)),
             )
         )
+
+    def _rate_of(self, config: RunConfig) -> float:
+        """The spin box's rate; one that it cannot show stays as it is until it is changed."""
+        shown = round(config.training.learning_rate, self._rate.decimals())
+        typed = self._rate.value()
+        return config.training.learning_rate if typed == shown else typed
 
     @Slot()
     def _on_folder_wished(self) -> None:

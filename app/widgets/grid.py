@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PySide6.QtCore import (
-    QAbstractItemModel,
     QModelIndex,
     QPersistentModelIndex,
     QPoint,
@@ -126,10 +125,6 @@ class Grid(QListView):
         """The zoom."""
         self._delegate.edge_px = edge_px
         self.scheduleDelayedItemsLayout()
-
-    @override
-    def setModel(self, model: QAbstractItemModel | None) -> None:
-        super().setModel(model)
 
     @override
     def keyPressEvent(self, event) -> None:  # noqa: ANN001 - QKeyEvent

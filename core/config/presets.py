@@ -66,6 +66,7 @@ PRESETS = (
     ),
 )
 
+RATE_DIGITS = 9  # after the point: ten times 3e-4 is 3e-3, not a little less
 DEMO_RATE_FACTOR = 10  # 18 million numbers bear, and need, a higher rate than 860 million
 
 
@@ -80,8 +81,10 @@ def apply(preset: Preset, config: RunConfig) -> RunConfig:
             config.training,
             steps=preset.steps,
             warmup_steps=0,
-            learning_rate=factor * preset.learning_rate,
-            text_encoder_learning_rate=factor * preset.text_encoder_learning_rate,
+            learning_rate=round(factor * preset.learning_rate, RATE_DIGITS),
+            text_encoder_learning_rate=round(
+                factor * preset.text_encoder_learning_rate, RATE_DIGITS
+            ),
         ),
     )
 

@@ -69,6 +69,15 @@ def picture_files(folders: Sequence[Path]) -> Iterator[Path]:
                     yield Path(here) / name
 
 
+def pictures_named(stem: Path) -> Iterator[Path]:
+    """The pictures whose name is that of `stem` but for the suffix: they share a caption file."""
+    if not stem.parent.is_dir():
+        return
+    for path in stem.parent.iterdir():
+        if path.stem == stem.stem and path.suffix.lower() in SUFFIXES:
+            yield path
+
+
 def examine(path: Path, *, decode: bool = True) -> Picture | Finding:
     """Open one picture; with `decode` also read every pixel, which finds truncated files."""
     found = _examine_pixels(path, decode=decode)
@@ -108,7 +117,7 @@ def _examine_pixels(path: Path, *, decode: bool) -> Picture | Finding:
         return Finding(path, "It is gone.", "Put it back, or rescan the folder.", usable=False)
     except PermissionError:
         return Finding(path, "It may not be read.", "Change its permissions.", usable=False)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:  # as Pillow says it
         return Finding(
             path, f"It is damaged ({error}).", "Get a whole copy of it, or remove it.", usable=False
         )
@@ -224,4 +233,5 @@ def _stamp(path: Path) -> tuple[int, int]:
         status = path.stat()
     except OSError:
         return (0, 0)
-    return (status.st_mtime_ns, status.st_size)
+    readable = os.access(path, os.R_OK)  # changes without a trace in time or size
+    return (status.st_mtime_ns, status.st_size) if readable else (status.st_mtime_ns, -1)

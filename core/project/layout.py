@@ -56,6 +56,12 @@ class Run:
         found = sorted(p for p in self.checkpoints.glob("step*") if (p / "state.json").exists())
         return found[-1] if found else None
 
+    def complete(self, config: RunConfig) -> bool:
+        """Whether all steps are done and the adapter of the last one is there."""
+        steps = config.training.steps
+        trained = self.newest_checkpoint() == self.checkpoint(steps)
+        return trained and self.adapter_file(config.name, steps).exists()
+
     def newest_preview(self, step: int, index: int) -> Path | None:
         """The last picture of prompt number `index` up to `step`, of the trained model."""
         found = sorted(self.previews.glob(f"step*-{index:02}.png"))

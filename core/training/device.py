@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
+FULL_SIGNS = ("can't allocate memory", "not enough memory")  # of torch's CPU allocator
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device and the dtype that nets compute in while training."""
@@ -60,7 +63,8 @@ def naming_full_memory() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+        full = any(sign in str(error) for sign in FULL_SIGNS)
+        if full or isinstance(error, torch.OutOfMemoryError):
             raise MemoryFullError(
                 "There is not enough memory for this run.",
                 hint="Lower batch size, resolution or rank, or close other programs.",

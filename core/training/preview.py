@@ -26,9 +26,14 @@ if TYPE_CHECKING:
 TOGETHER = 4  # prompts between two progress events
 
 
+def edge_px(resolution_px: int, multiple_px: int) -> int:
+    """The largest edge up to `resolution_px` that the net can draw."""
+    return max(multiple_px, resolution_px // multiple_px * multiple_px)
+
+
 def options(preview: PreviewConfig, resolution_px: int, multiple_px: int) -> DrawOptions:
     """Square pictures of the run's resolution, rounded down to what the net can draw."""
-    edge = max(multiple_px, resolution_px // multiple_px * multiple_px)
+    edge = edge_px(resolution_px, multiple_px)
     return DrawOptions(
         width_px=edge,
         height_px=edge,

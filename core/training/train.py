@@ -74,13 +74,12 @@ def train(project: Project, control: Control, resume: str | None = None) -> Iter
 
 
 def _unfinished_checkpoint(run: Run, config: RunConfig) -> Path | None:
-    folder = run.newest_checkpoint()
-    if folder is not None and folder == run.checkpoint(config.training.steps):
+    if run.complete(config):
         raise RunError(
             f"The run {run.root.name} is complete: all {config.training.steps} steps are done.",
             hint="Start a new run to train longer.",
         )
-    return folder
+    return run.newest_checkpoint()
 
 
 def _go(run: Run, prepared: Prepared, control: Control, first_step: int) -> Iterator[Event]:
@@ -97,12 +96,14 @@ def _go(run: Run, prepared: Prepared, control: Control, first_step: int) -> Iter
     )
     if first_step == 1:
         yield from preview.draw(run, prepared, control, 0)
-    last = first_step - 1
-    if not control.stop.is_set():
+    last, steps = first_step - 1, config.training.steps
+    if last == steps:  # it ended between its last checkpoint and its adapter
+        yield from preview.draw(run, prepared, control, last)
+    elif not control.stop.is_set():
         last = yield from loop.steps(run, prepared, control, first_step)
-    if last >= first_step:
+    if last >= first_step or last == steps:
         yield from _finish(run, prepared, control, last)
-    yield Finished(stopped=last < config.training.steps)
+    yield Finished(stopped=last < steps)
 
 
 def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterator[Event]:

@@ -71,8 +71,8 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
         yield Progress(phase="Drawing")
         lora.set_weight(nets, wish.weight)
         options = DrawOptions(
-            width_px=wish.width_px or parts.size_px,
-            height_px=wish.height_px or parts.size_px,
+            width_px=preview.edge_px(wish.width_px or parts.size_px, parts.multiple_px),
+            height_px=preview.edge_px(wish.height_px or parts.size_px, parts.multiple_px),
             inference_steps=job.inference_steps,
             guidance=job.guidance,
             guidance_rescale=job.guidance_rescale,

@@ -254,6 +254,22 @@ def test_stopped_while_drawing_it_is_saved_and_goes_on(project: Project, tmp_pat
     assert adapter_bytes(again.run("")) == adapter_bytes(project.run(""))
 
 
+def test_killed_before_its_adapter_it_goes_on(project: Project) -> None:
+    events = train(project, Control())
+    for event in events:
+        if isinstance(event, CheckpointSaved) and event.step == 4:
+            break
+    events.close()
+    run = project.run("")
+    assert not run.complete(files.load(run.config_file))
+    resumed = list(train(project, Control(), ""))
+    assert not of(StepDone, resumed)
+    assert [e.step for e in of(PreviewReady, resumed)] == [4]
+    assert of(AdapterSaved, resumed)
+    assert resumed[-1] == Finished(stopped=False)
+    assert run.complete(files.load(run.config_file))
+
+
 def test_a_resumed_runs_rates_are_its_configs(project: Project) -> None:
     """A checkpoint carries the optimizer's state, not its settings."""
     change(project, "training.steps=6", "training.checkpoint_every=2", "training.schedule=constant")

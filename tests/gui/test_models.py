@@ -124,6 +124,38 @@ def test_another_programs_caption_is_kept(model: DatasetModel, qtbot: QtBot) -> 
     assert str(kept) in noted.args[0]
 
 
+def test_undo_keeps_another_programs_caption(model: DatasetModel) -> None:
+    path = model.pictures[0].path
+    sidecar = path.with_suffix(".txt")
+    assert model.set_caption(path, "mine", "a ball number 0")
+    sidecar.write_text("from a tagger")
+    model.undo_stack.undo()
+    assert sidecar.read_text() == "a ball number 0"
+    assert model.project is not None
+    assert [p.read_text() for p in model.project.bin.iterdir()] == ["from a tagger"]
+
+
+def test_a_project_file_that_is_gone_is_told(model: DatasetModel, qtbot: QtBot) -> None:
+    assert model.project is not None
+    model.project.config_file.unlink()
+    with qtbot.waitSignal(model.failed) as said:
+        model.rescan()
+    assert "project.toml" in said.args[0]
+
+
+def test_a_scan_that_is_given_up_leaves_nothing_behind(
+    model: DatasetModel, qtbot: QtBot, tmp_path: Path
+) -> None:
+    other = create(tmp_path / "other", RunConfig(name="O", base="demo"))
+    fill(other.images, 2)
+    model.rescan()
+    model.open(other)
+    qtbot.waitUntil(lambda: not model.busy)
+    assert [p.path.parent for p in model.pictures] == [other.images] * 2
+    model.open(None)
+    assert model.rowCount() == 0
+
+
 def test_a_scan_does_not_undo_what_was_written_meanwhile(model: DatasetModel, qtbot: QtBot) -> None:
     path = model.pictures[1].path
     old = model.pictures[1].caption
@@ -175,6 +207,8 @@ def test_pictures_of_one_name_do_not_take_each_others_caption(
     model.remove([first])
     assert first.with_suffix(".txt").exists()
     assert free_name(first.parent, "p00.webp").name == "p00-2.webp"
+    twin.rename(twin.with_suffix(".JPG"))
+    assert free_name(first.parent, "p00.png").name == "p00-2.png"
 
 
 def test_a_caption_that_cannot_be_read_is_one_finding(model: DatasetModel, qtbot: QtBot) -> None:

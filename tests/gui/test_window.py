@@ -18,6 +18,7 @@ from app.models.dataset import Role
 from app.process.session import State, duration
 from app.views.main_window import PAGES, MainWindow
 from core.config import files
+from core.errors import StorageError
 from core.project.layout import Project
 from tests.conftest import fill, small_config
 
@@ -124,6 +125,70 @@ def test_writing_goes_on_while_files_come_and_go(
     qtbot.keyClicks(editor, "second")
     sidecar = project.images / "p03.txt"
     qtbot.waitUntil(lambda: sidecar.read_text() == "first second")
+
+
+def test_a_line_end_while_writing_is_no_other_program(
+    window: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    window.workspace.open(project.root)
+    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6 and not window.dataset.busy)
+    editor = window.dataset_page.findChild(QPlainTextEdit)
+    assert editor is not None
+    editor.setFocus()
+    editor.selectAll()
+    sidecar = project.images / "p00.txt"
+    for keys, text in (("first\r", "first"), ("second", "first\nsecond")):
+        qtbot.keyClicks(editor, keys)
+        qtbot.waitUntil(lambda text=text: sidecar.read_text() == text)
+        window.dataset.rescan()
+        qtbot.waitUntil(lambda: not window.dataset.busy)
+    assert not window.banner.isVisible()
+    assert editor.toPlainText() == "first\nsecond"
+
+
+def test_delete_goes_on_with_the_next_picture(
+    window: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    window.workspace.open(project.root)
+    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6 and not window.dataset.busy)
+    grid = window.dataset_page._grid
+    grid.setCurrentIndex(window.dataset.index(2))
+    for left in (5, 4):
+        qtbot.keyClick(grid, Qt.Key.Key_Delete)
+        qtbot.waitUntil(lambda left=left: window.dataset.rowCount() == left)
+    names = [p.path.name for p in window.dataset.pictures]
+    assert names == ["p00.png", "p01.png", "p04.png", "p05.png"]
+
+
+def test_captions_that_cannot_be_saved_are_not_lost_in_silence(
+    window: MainWindow, qtbot: QtBot, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window.workspace.open(project.root)
+    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6 and not window.dataset.busy)
+    grid = window.dataset_page._grid
+    editor = window.dataset_page.findChild(QPlainTextEdit)
+    assert editor is not None
+
+    def full(path: Path, _text: str) -> None:
+        raise StorageError(f"Could not write {path}: No space left on device.")
+
+    monkeypatch.setattr("app.models.dataset.captions.write", full)
+    for row in (1, 2):
+        grid.setCurrentIndex(window.dataset.index(row))
+        editor.selectAll()
+        qtbot.keyClicks(editor, f"words {row}")
+    grid.setCurrentIndex(window.dataset.index(0))
+    assert "No space left" in window.banner.text
+    asked = []
+    window.ask_to_lose = lambda count: asked.append(count) is not None
+    assert not window.close()
+    assert asked == [2]
+    grid.setCurrentIndex(window.dataset.index(1))
+    assert editor.toPlainText() == "words 1"
+    monkeypatch.undo()
+    assert window.close()
+    assert (project.images / "p01.txt").read_text() == "words 1"
+    assert (project.images / "p02.txt").read_text() == "words 2"
 
 
 def test_digits_turn_pages_but_not_while_writing(
