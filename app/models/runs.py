@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from core.config import files
+from core.config.options import RunConfig
 from core.errors import UserError
 from core.project.layout import Project, Run
 from core.protocol import wire
@@ -20,6 +24,7 @@ from core.protocol.events import (
     StyleMeasured,
 )
 
+PACE_STEPS = 50  # the newest of a run tell how long a step takes
 SMOOTHING = 0.9  # of the loss: a mean over about ten steps
 
 
@@ -31,6 +36,7 @@ class RunRecord:
     steps: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     smoothed: list[float] = field(default_factory=list)
+    step_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=PACE_STEPS))
     previews: dict[int, dict[int, PreviewReady]] = field(default_factory=dict)  # index, step
     adapters: list[AdapterSaved] = field(default_factory=list)
     styles: dict[str, StyleMeasured] = field(default_factory=dict)  # by adapter path
@@ -47,7 +53,8 @@ class RunRecord:
     def take(self, event: Event) -> bool:
         """Add what an event tells; False if it tells nothing that lasts."""
         match event:
-            case StepDone(step=step, loss=loss):
+            case StepDone(step=step, loss=loss, seconds=seconds):
+                self.step_seconds.append(seconds)
                 self._forget_from(step)
                 before = self.smoothed[-1] if self.smoothed else loss
                 self.steps.append(step)
@@ -187,6 +194,17 @@ class Runs(QObject):
             return ""
         return "" if _complete(runs[-1]) else runs[-1].root.name
 
+    def pace_seconds(self, config: RunConfig) -> float | None:
+        """How long a step took in the newest run that had as much to do in one."""
+        for run in reversed(self._project.runs() if self._project else []):
+            record = self._record(run)
+            with contextlib.suppress(UserError):
+                if record.step_seconds and _load_of(files.load(run.config_file)) == _load_of(
+                    config
+                ):
+                    return statistics.median(record.step_seconds)
+        return None
+
     def adapters(self) -> list[AdapterCard]:
         """All adapter files of the project, newest first."""
         cards: list[AdapterCard] = []
@@ -212,9 +230,18 @@ class Runs(QObject):
         return cards
 
 
-def _complete(run: Run) -> bool:
-    from core.config import files
+def _load_of(config: RunConfig) -> tuple[object, ...]:
+    """What decides how long a step takes."""
+    return (
+        config.base,
+        config.dataset.resolution_px,
+        config.training.batch_size,
+        config.training.precision,
+        config.adapter.text_encoder,
+    )
 
+
+def _complete(run: Run) -> bool:
     try:
         config = files.load(run.config_file)
     except UserError:

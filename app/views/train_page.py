@@ -77,6 +77,8 @@ class TrainPage(QScrollArea):
         session.changed.connect(self._on_session_changed)
         self.thumbnails = Thumbnails(self)
         self.thumbnails.ready.connect(self._on_previewed)
+        runs.reset.connect(self._show_time)
+        runs.adapters_changed.connect(self._show_time)
         runs.reset.connect(self._on_previewed)
         runs.previewed.connect(self._on_previewed)
         runs.reset.connect(self._on_losses_changed)
@@ -243,11 +245,21 @@ class TrainPage(QScrollArea):
         self._batch.setValue(config.training.batch_size)
         self._edge.setValue(config.dataset.resolution_px)
         self._text_encoder.setChecked(config.adapter.text_encoder)
-        self._steps_words.setText(f"{config.training.steps:,} steps")
+        self._show_time()
         scale = config.adapter.alpha / config.adapter.rank
         self._rank_words.setText(f"rank {config.adapter.rank}, scale {scale:g}")
         self._filling = False
         self._on_session_changed()
+
+    @Slot()
+    def _show_time(self) -> None:
+        """Steps, and how long they take, where a run like this one has told."""
+        if self._config is None:
+            return
+        steps = self._config.training.steps
+        pace = self._runs.pace_seconds(self._config)
+        time = f", about {duration(steps * pace)}" if pace else ""
+        self._steps_words.setText(f"{steps:,} steps{time}")
 
     def _check_preset(self, preset: presets.Preset | None) -> None:
         self._presets.setExclusive(False)  # no preset at all is a choice, too

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import QAbstractItemModel
 from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
@@ -255,6 +256,19 @@ def test_a_record_is_read_from_a_log_with_odd_lines(opened: Project) -> None:
 
 def step_done(step: int, loss: float) -> StepDone:
     return StepDone(step=step, loss=loss, lr=0.1, grad_norm=1, seconds=1, seconds_left=1)
+
+
+def test_the_pace_is_that_of_a_run_with_as_much_to_do(opened: Project) -> None:
+    config = opened.config()
+    run = opened.new_run(config)
+    run.log_file.write_bytes(b"".join(wire.to_line(step_done(n, 0.5)) for n in range(1, 5)))
+    runs = Runs()
+    runs.open(opened)
+    assert runs.pace_seconds(config) == 1.0
+    longer = replace(config, training=replace(config.training, steps=9000))
+    assert runs.pace_seconds(longer) == 1.0
+    larger = replace(config, dataset=replace(config.dataset, resolution_px=768))
+    assert runs.pace_seconds(larger) is None
 
 
 def test_previews_fill_a_table_while_they_come(opened: Project, qtbot: QtBot) -> None:
