@@ -48,6 +48,14 @@ def new_tokenizer(icons: Path) -> CLIPTokenizer:
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=TOKENS)
 
 
+def tokenizer_of(args: argparse.Namespace) -> CLIPTokenizer:
+    """The one that training began with: learnt anew, words that tie may change places."""
+    for folder in filter(None, (args.out, args.start)):
+        if (folder / "tokenizer").exists():
+            return CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    return new_tokenizer(args.icons)
+
+
 def new_text_encoder(vocabulary: int) -> CLIPTextModel:
     """Stable Diffusion 1's text encoder, narrow."""
     config = CLIPTextConfig(
@@ -197,7 +205,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
     vae = AutoencoderKL.from_pretrained(args.vae, torch_dtype=torch.float32)
     vae.register_to_config(_name_or_path="")  # no path of this machine in what is shipped
     data = lessons(args.icons, vae)
-    tokenizer, scheduler = new_tokenizer(args.icons), new_scheduler()
+    tokenizer, scheduler = tokenizer_of(args), new_scheduler()
     net = Net(len(tokenizer))
     if args.start:
         for part, kind in (("unet", UNet2DConditionModel), ("text_encoder", CLIPTextModel)):

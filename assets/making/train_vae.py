@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--start", type=Path, help="continue from this VAE folder")
     parser.add_argument("--decoder-only", action="store_true", help="leave the latents as they are")
+    parser.add_argument("--noise", type=float, default=0.0, help="on latents, in deviations")
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--whole", type=float, default=0.1, help="share of steps on whole pictures")
     args = parser.parse_args()
@@ -118,7 +119,9 @@ def main() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             latent = vae.encode(x).latent_dist
             z = latent.sample()
-            made = vae.decode(z).sample
+            # What a UNet draws is a little off: the decoder should not make a texture of that.
+            level = args.noise * torch.rand(len(z), 1, 1, 1) * z.detach().std()
+            made = vae.decode(z + level * torch.randn_like(z)).sample
             colours = palette(z)
         loss = reconstruction_loss(made.float(), x) + KL_WEIGHT * latent.kl().mean()
         loss = loss + PALETTE_WEIGHT * F.l1_loss(colours.float(), F.avg_pool2d(x, 8))
