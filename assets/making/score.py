@@ -60,8 +60,11 @@ def main() -> None:
                 guidance_rescale=0.7,
                 width=128,
                 height=128,
-                output_type="pt",
+                output_type="latent",
             ).images.float()
+        # As the program does it: a decoder in bfloat16 lays a texture over flat colours.
+        scale = pipe.vae.config.scaling_factor
+        drawn = (pipe.vae.decode(drawn / scale).sample / 2 + 0.5).clamp(0, 1)
         nearest = torch.cdist(latents(pipe, drawn * 2 - 1), training).argmin(dim=1).tolist()
         for job, row, picture in zip(some, nearest, drawn, strict=True):
             subject_right += words[row] == job[0]
