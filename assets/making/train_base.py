@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.multiprocessing as mp
 import torch.nn.functional as F  # noqa: N812
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from pictures import BASE_STYLES, base_pictures, icon_set
 from tokenizers.pre_tokenizers import ByteLevel
@@ -86,14 +86,17 @@ def new_unet() -> UNet2DConditionModel:
     )
 
 
-def new_scheduler() -> DDIMScheduler:
-    """Velocity prediction with zero terminal SNR: so small a net ignores prompts otherwise."""
-    return DDIMScheduler(
+def new_scheduler() -> DDPMScheduler:
+    """Velocity prediction with zero terminal SNR: so small a net ignores prompts otherwise.
+
+    DDPM, since its fresh noise in each step washes out the first one's imprint, which DDIM leaves
+    as a texture on flat colours.
+    """
+    return DDPMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
         clip_sample=False,
-        set_alpha_to_one=False,
         steps_offset=1,
         prediction_type="v_prediction",
         rescale_betas_zero_snr=True,

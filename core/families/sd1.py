@@ -72,7 +72,7 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> Components:
         text_encoders={"text_encoder": encoder},
         tokenizers={"text_encoder": tokenizer},
         vae=vae,
-        scheduler_config=dict(scheduler.config),
+        scheduler_config=DDPMScheduler.load_config(path / "scheduler"),
         alpha_bars=scheduler.alphas_cumprod,
         prediction=scheduler.config.prediction_type,
         size_px=unet.config.sample_size * pixels_per_latent,

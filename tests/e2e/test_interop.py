@@ -1,6 +1,7 @@
 """What other programs read is what we trained: plain diffusers, peft, and every name."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 
 from core.adapters import files, lora
+from core.families import sd1
+from core.families.family import DrawOptions
 from core.families.registry import family_of
-from core.project.layout import Project
+from core.project.layout import ASSETS, Project
 from core.training import export
 from core.training.control import Control
 from core.training.train import train
 from core.worker.jobs import export_to
 
+DEMO = ASSETS / "demo-base"
 CLOSE = 2.0  # of 255, on average
 
 
@@ -74,6 +78,40 @@ def test_plain_diffusers_draws_our_preview(
 def test_the_untrained_preview_is_the_base_model(trained: Project, tiny_base: Path) -> None:
     ours = np.asarray(Image.open(trained.run("").preview_file(0, 0)), dtype=np.float64)
     assert np.abs(picture(plain_pipeline(tiny_base), trained) - ours).mean() < CLOSE
+
+
+@pytest.mark.parametrize("kind", ["DDIMScheduler", "DDPMScheduler", "PNDMScheduler"])
+def test_previews_are_drawn_with_the_bases_own_scheduler(
+    tmp_path: Path, tiny_base: Path, kind: str
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base, base)
+    file = base / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "_class_name": kind}))
+    parts = family_of(base).load(base, torch.device("cpu"), torch.float32)
+    assert type(sd1.pipeline(parts).scheduler).__name__ == kind
+
+
+def test_the_demo_base_is_drawn_as_by_plain_diffusers() -> None:
+    """The tiny base's random VAE hides what a scheduler does; this one does not."""
+    family = family_of(DEMO)
+    parts = family.load(DEMO, torch.device("cpu"), torch.float32)
+    options = DrawOptions(128, 128, inference_steps=6, guidance=3.0, guidance_rescale=0.7)
+    (ours,) = family.draw(parts, ["an apple"], [3], options)
+    pipe = StableDiffusionPipeline.from_pretrained(DEMO, dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    drawn = pipe(
+        "an apple",
+        width=128,
+        height=128,
+        num_inference_steps=6,
+        guidance_scale=3.0,
+        guidance_rescale=0.7,
+        generator=torch.Generator().manual_seed(3),
+        output_type="np",
+    ).images[0]
+    difference = np.abs(drawn * 255 - (ours.permute(1, 2, 0).numpy() / 2 + 0.5).clip(0, 1) * 255)
+    assert difference.mean() < CLOSE
 
 
 def test_peft_loads_its_own_folder(trained: Project, tiny_base: Path, tmp_path: Path) -> None:
