@@ -50,6 +50,7 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> Components:
         vae = AutoencoderKL.from_pretrained(path / "vae", torch_dtype=torch.float32)
         tokenizer = CLIPTokenizer.from_pretrained(path / "tokenizer")
         scheduler = DDPMScheduler.from_pretrained(path / "scheduler")
+        scheduler_config: Any = DDPMScheduler.load_config(path / "scheduler")  # of its own class
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise BaseModelError(
             f"The base model {path} cannot be loaded: {error}.",
@@ -72,7 +73,7 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> Components:
         text_encoders={"text_encoder": encoder},
         tokenizers={"text_encoder": tokenizer},
         vae=vae,
-        scheduler_config=DDPMScheduler.load_config(path / "scheduler"),
+        scheduler_config=scheduler_config,
         alpha_bars=scheduler.alphas_cumprod,
         prediction=scheduler.config.prediction_type,
         size_px=unet.config.sample_size * pixels_per_latent,
