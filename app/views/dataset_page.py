@@ -72,11 +72,6 @@ class CaptionEditor(QFrame):
         model.large.ready.connect(self._on_large_ready)
         self.show_picture(None)
 
-    @property
-    def path(self) -> Path | None:
-        """The picture that is shown."""
-        return self._path
-
     def show_picture(self, path: Path | None) -> None:
         """Save what was written, then show another picture."""
         self.save()
