@@ -56,6 +56,11 @@ class Session(QObject):
         return self.state is State.STOPPING and not self._patience.isActive()
 
     @property
+    def stoppable(self) -> bool:
+        """Whether `stop_or_end_now` would do anything that is not being done."""
+        return self.state is not State.STOPPING or self.slow_to_stop
+
+    @property
     def worker_pid(self) -> int:
         return self._worker.pid if self._worker else 0
 

@@ -5,38 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Slot
+from PySide6.QtCore import QEvent, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QMessageBox,
-    QProgressBar,
-    QPushButton,
     QStackedWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 from typing_extensions import override
 
-from app import settings, theme
+from app import settings
 from app.models.dataset import DatasetModel
 from app.models.importer import Imported
 from app.models.runs import Runs
 from app.models.workspace import NEW_NAME, Workspace
 from app.process.exporter import Exporter
 from app.process.sampler import Sampler
-from app.process.session import Session, State
+from app.process.session import Session
 from app.views.adapters_page import AdaptersPage
 from app.views.dataset_page import DatasetPage
 from app.views.preview_page import PreviewPage
 from app.views.project_menu import ProjectMenu
-from app.views.train_page import TrainPage, status_line, stop_words
-from app.widgets import labels
+from app.views.train_page import TrainPage
 from app.widgets.banner import Banner
+from app.widgets.rail import Rail
+from app.widgets.run import RunStrip
 from core.protocol.events import Event, Failed, Finished, Warned
 
 PAGES = (
@@ -92,39 +88,15 @@ class MainWindow(QWidget):
         around.addWidget(self.banner)
         content.addLayout(around)
         content.addWidget(self._pages, stretch=1)
-        content.addWidget(self._make_strip())
+        self._strip = RunStrip(self.session)
+        content.addWidget(self._strip)
         whole = QHBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addWidget(self._make_rail())
+        self._rail = Rail(PAGES)
+        self._rail.chosen.connect(self.show_page)
+        whole.addWidget(self._rail)
         whole.addLayout(content, stretch=1)
-
-    def _make_rail(self) -> QFrame:
-        rail = QFrame()
-        rail.setObjectName("rail")
-        rail.setFixedWidth(88)
-        column = QVBoxLayout(rail)
-        column.setContentsMargins(8, 16, 8, 16)
-        column.setSpacing(8)
-        self._rail = QButtonGroup(self)
-        for number, (name, icon) in enumerate(PAGES):
-            button = QToolButton()
-            button.setText(name)
-            button.setProperty("icon_name", icon)
-            button.setIconSize(QSize(24, 24))
-            button.setCheckable(True)
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-            button.setFixedWidth(72)
-            button.setAccessibleName(name)
-            button.setToolTip(f"{name} ({number + 1})")
-            self._rail.addButton(button, number)
-            column.addWidget(button)
-            for keys in (f"{number + 1}", f"Ctrl+{number + 1}"):  # the latter while writing, too
-                QShortcut(QKeySequence(keys), self, lambda n=number: self.show_page(n))
-        column.addStretch()
-        self._rail.idClicked.connect(self.show_page)
-        self._paint_icons()
-        return rail
 
     def _make_header(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -132,27 +104,6 @@ class MainWindow(QWidget):
         row.addWidget(ProjectMenu(self.workspace, self.session))
         row.addStretch()
         return row
-
-    def _make_strip(self) -> QFrame:
-        strip = QFrame()
-        strip.setObjectName("strip")
-        self._strip = strip
-        self._strip_bar = QProgressBar()
-        self._strip_bar.setTextVisible(False)
-        self._strip_words = labels.secondary()
-        self._strip_words.setWordWrap(False)
-        stop = QPushButton(self.tr("Stop"))
-        stop.setAccessibleName("Stop the run")
-        stop.clicked.connect(self.session.stop_or_end_now)
-        self._strip_stop = stop
-        row = QHBoxLayout(strip)
-        row.setContentsMargins(24, 8, 24, 8)
-        row.setSpacing(16)
-        row.addWidget(self._strip_words)
-        row.addWidget(self._strip_bar, stretch=1)
-        row.addWidget(stop)
-        strip.hide()
-        return strip
 
     def _connect(self) -> None:
         self.dataset_page.dropped.connect(self._on_dropped)
@@ -163,7 +114,7 @@ class MainWindow(QWidget):
         self.dataset.imported.connect(self._on_imported)
         self.workspace.opened.connect(self._on_opened)
         self.workspace.failed.connect(self.banner.show_failure)
-        self.train_page.settings_changed.connect(self.workspace.save)
+        self.train_page.form.changed.connect(self.workspace.save)
         self.train_page.train_wished.connect(self.train)
         self.train_page.stop_wished.connect(self.session.stop_or_end_now)
         self.train_page.resume_wished.connect(self.resume)
@@ -300,12 +251,6 @@ class MainWindow(QWidget):
     def _on_session_changed(self) -> None:
         session = self.session
         self._strip.setVisible(session.busy and self._pages.currentWidget() is not self.train_page)
-        self._strip_words.setText(status_line(session))
-        share = session.share
-        self._strip_bar.setRange(0, 0 if share is None else 1000)
-        self._strip_bar.setValue(round((share or 0) * 1000))
-        self._strip_stop.setText(stop_words(session))
-        self._strip_stop.setEnabled(session.state is not State.STOPPING or session.slow_to_stop)
         self.preview_page.allow_drawing(allowed=not session.busy)
         if self._closing and not session.busy:
             QTimer.singleShot(0, self, self._on_saved)
@@ -339,22 +284,15 @@ class MainWindow(QWidget):
         """Dataset, Train, Preview or Adapters."""
         number = number if 0 <= number < len(PAGES) else 0
         self._pages.setCurrentIndex(number)
-        self._rail.button(number).setChecked(True)
+        self._rail.show_chosen(number)
         self._on_session_changed()
 
     @Slot()
     def _on_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
-    def _paint_icons(self) -> None:
-        for button in self._rail.buttons():
-            button.setIcon(theme.icon(str(button.property("icon_name"))))
-
     @override
     def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "train_page"):
-            self._paint_icons()
-            self.train_page.chart.restyle()
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
             self.dataset.rescan()
         super().changeEvent(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, QTimer, Slot
+from PySide6.QtCore import QEvent, Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from typing_extensions import override
@@ -51,8 +51,14 @@ class LossChart(QWidget):
             self._raw.setData(list(steps), list(losses))
             self._smooth.setData(list(steps), list(smoothed))
 
-    def restyle(self) -> None:
-        """Take over the theme's colours."""
+    @override
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_plot"):
+            self._restyle()
+        super().changeEvent(event)
+
+    def _restyle(self) -> None:
+        """The chart library takes its colours once."""
         if self._plot is not None:
             self._layout.removeWidget(self._plot)
             self._plot.deleteLater()

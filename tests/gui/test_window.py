@@ -4,35 +4,23 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app import settings, theme
-from app.models.dataset import Role
 from app.process.session import State, duration
 from app.views.main_window import PAGES, MainWindow
 from core.config import files
-from core.errors import StorageError
 from core.project.layout import Project
 from tests.conftest import fill, small_config
+from tests.gui.conftest import editor_of
 
 LONG_MS = 120_000  # importing torch beside another test may take a while
-
-
-@pytest.fixture
-def window(qtbot: QtBot) -> Iterator[MainWindow]:
-    made = MainWindow()
-    qtbot.addWidget(made)
-    made.show()
-    yield made
-    made.ask_to_close = lambda: True
-    made.close()
 
 
 def drop(page: QWidget, paths: list[Path]) -> None:
@@ -77,143 +65,24 @@ def test_dropping_makes_a_project(window: MainWindow, qtbot: QtBot, tmp_path: Pa
     assert (settings.projects_folder() / "my birds" / "images" / "p00.png").exists()
 
 
-def test_a_caption_is_saved_while_writing(
-    window: MainWindow, qtbot: QtBot, project: Project
-) -> None:
-    window.workspace.open(project.root)
-    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6)
-    editor = window.dataset_page.findChild(QPlainTextEdit)
-    assert editor is not None
-    editor.setFocus()
-    editor.selectAll()
-    qtbot.keyClicks(editor, "a green parrot")
-    sidecar = project.images / "p00.txt"
-    qtbot.waitUntil(lambda: sidecar.read_text() == "a green parrot")
-
-
-def test_a_caption_changed_elsewhere_is_not_written_over(
-    window: MainWindow, qtbot: QtBot, project: Project
-) -> None:
-    window.workspace.open(project.root)
-    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6 and not window.dataset.busy)
-    grid = window.dataset_page._grid
-    grid.setCurrentIndex(window.dataset.index(2))
-    sidecar = project.images / "p02.txt"
-    sidecar.write_bytes(b"from a tagger\r\n")
-    grid.setCurrentIndex(window.dataset.index(3))
-    window.dataset_page.save()
-    assert sidecar.read_bytes() == b"from a tagger\r\n"
-
-
-def test_writing_goes_on_while_files_come_and_go(
-    window: MainWindow, qtbot: QtBot, project: Project
-) -> None:
-    window.workspace.open(project.root)
-    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6 and not window.dataset.busy)
-    grid = window.dataset_page._grid
-    grid.setCurrentIndex(window.dataset.index(3))
-    editor = window.dataset_page.findChild(QPlainTextEdit)
-    assert editor is not None
-    editor.setFocus()
-    editor.selectAll()
-    qtbot.keyClicks(editor, "first ")
-    fill(project.images / "new", 2)
-    (project.images / "p00.png").unlink()
-    window.dataset.rescan()
-    qtbot.waitUntil(lambda: window.dataset.rowCount() == 7 and not window.dataset.busy)
-    assert grid.currentIndex().data(Role.PATH).name == "p03.png"
-    qtbot.keyClicks(editor, "second")
-    sidecar = project.images / "p03.txt"
-    qtbot.waitUntil(lambda: sidecar.read_text() == "first second")
-
-
-def test_a_line_end_while_writing_is_no_other_program(
-    window: MainWindow, qtbot: QtBot, project: Project
-) -> None:
-    window.workspace.open(project.root)
-    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6 and not window.dataset.busy)
-    editor = window.dataset_page.findChild(QPlainTextEdit)
-    assert editor is not None
-    editor.setFocus()
-    editor.selectAll()
-    sidecar = project.images / "p00.txt"
-    for keys, text in (("first\r", "first"), ("second", "first\nsecond")):
-        qtbot.keyClicks(editor, keys)
-        qtbot.waitUntil(lambda text=text: sidecar.read_text() == text)
-        window.dataset.rescan()
-        qtbot.waitUntil(lambda: not window.dataset.busy)
-    assert not window.banner.isVisible()
-    assert editor.toPlainText() == "first\nsecond"
-
-
-def test_delete_goes_on_with_the_next_picture(
-    window: MainWindow, qtbot: QtBot, project: Project
-) -> None:
-    window.workspace.open(project.root)
-    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6 and not window.dataset.busy)
-    grid = window.dataset_page._grid
-    grid.setCurrentIndex(window.dataset.index(2))
-    for left in (5, 4):
-        qtbot.keyClick(grid, Qt.Key.Key_Delete)
-        qtbot.waitUntil(lambda left=left: window.dataset.rowCount() == left)
-    names = [p.path.name for p in window.dataset.pictures]
-    assert names == ["p00.png", "p01.png", "p04.png", "p05.png"]
-
-
-def test_captions_that_cannot_be_saved_are_not_lost_in_silence(
-    window: MainWindow, qtbot: QtBot, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    window.workspace.open(project.root)
-    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6 and not window.dataset.busy)
-    grid = window.dataset_page._grid
-    editor = window.dataset_page.findChild(QPlainTextEdit)
-    assert editor is not None
-
-    def full(path: Path, _text: str) -> None:
-        raise StorageError(f"Could not write {path}: No space left on device.")
-
-    monkeypatch.setattr("app.models.dataset.captions.write", full)
-    for row in (1, 2):
-        grid.setCurrentIndex(window.dataset.index(row))
-        editor.selectAll()
-        qtbot.keyClicks(editor, f"words {row}")
-    grid.setCurrentIndex(window.dataset.index(0))
-    assert "No space left" in window.banner.text
-    asked = []
-    window.ask_to_lose = lambda count: asked.append(count) is not None
-    assert not window.close()
-    assert asked == [2]
-    grid.setCurrentIndex(window.dataset.index(1))
-    assert editor.toPlainText() == "words 1"
-    monkeypatch.undo()
-    assert window.close()
-    assert (project.images / "p01.txt").read_text() == "words 1"
-    assert (project.images / "p02.txt").read_text() == "words 2"
-
-
-def test_digits_turn_pages_but_not_while_writing(
-    window: MainWindow, qtbot: QtBot, project: Project
-) -> None:
-    window.workspace.open(project.root)
-    qtbot.waitUntil(lambda: window.dataset.rowCount() == 6)
-    window.activateWindow()
-    editor = window.dataset_page.findChild(QPlainTextEdit)
-    assert editor is not None
+def test_digits_turn_pages_but_not_while_writing(opened: MainWindow, qtbot: QtBot) -> None:
+    opened.activateWindow()
+    editor = editor_of(opened)
     editor.setFocus()
     qtbot.keyClicks(editor, "2 cats, 3 dogs")
     assert editor.toPlainText().startswith("2 cats, 3 dogs")
-    assert window._pages.currentIndex() == 0
-    window.dataset_page._grid.setFocus()
-    qtbot.keyClick(window.dataset_page._grid, Qt.Key.Key_3)
-    assert window._pages.currentIndex() == 2
+    assert opened._pages.currentIndex() == 0
+    opened.dataset_page._grid.setFocus()
+    qtbot.keyClick(opened.dataset_page._grid, Qt.Key.Key_3)
+    assert opened._pages.currentIndex() == 2
 
 
 def test_prompts_are_set_in_the_window(window: MainWindow, qtbot: QtBot, project: Project) -> None:
     window.workspace.open(project.root)
     window.show_page(1)
-    window.train_page._prompts.setPlainText("a fox\n\n a whale ")
+    window.train_page.form._prompts.setPlainText("a fox\n\n a whale ")
     qtbot.waitUntil(lambda: project.config().preview.prompts == ("a fox", "a whale"))
-    assert window.train_page._prompts.toPlainText() == "a fox\n\n a whale "
+    assert window.train_page.form._prompts.toPlainText() == "a fox\n\n a whale "
 
 
 def test_train_in_the_window_to_the_adapter(
@@ -315,12 +184,12 @@ def test_a_setting_is_saved_and_a_preset_changes_several(
     window: MainWindow, project: Project
 ) -> None:
     window.workspace.open(project.root)
-    page = window.train_page
-    page._steps.setValue(5)
+    form = window.train_page.form
+    form._steps.setValue(5)
     assert project.config().training.steps == 1000
-    assert not any(b.isChecked() for b in page._presets.buttons())
-    page._presets.button(3).click()
-    assert [b.isChecked() for b in page._presets.buttons()] == [False, False, False, True]
+    assert not any(b.isChecked() for b in form._presets.buttons())
+    form._presets.button(3).click()
+    assert [b.isChecked() for b in form._presets.buttons()] == [False, False, False, True]
     saved = project.config()
     assert (saved.training.steps, saved.adapter.rank, saved.adapter.alpha) == (200, 8, 8.0)
     assert saved.base == small_config(saved.base).base
@@ -339,6 +208,21 @@ def test_pages_paint_in_both_themes(
         window.show_page(number)
         picture = window.grab().toImage()
         assert picture.pixelColor(picture.width() - 3, 3).name() == colours.window
+
+
+def test_the_loss_chart_follows_the_theme(opened: MainWindow, qtbot: QtBot) -> None:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    opened.show_page(1)
+    chart = opened.train_page.chart
+    for colours in (theme.DARK, theme.LIGHT):
+        theme.apply(app, dark=colours is theme.DARK)
+        chart.show_losses(range(9), range(9), range(9))
+        qtbot.waitUntil(
+            lambda ground=colours.panel: (
+                chart.grab().toImage().pixelColor(chart.width() - 3, 3).name() == ground
+            )
+        )
 
 
 def luminance(colour: str) -> float:
