@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # who runs this keeps their own settings
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from PySide6.QtCore import QEventLoop, QTimer

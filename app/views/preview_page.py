@@ -4,63 +4,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, QRect, Qt, QTemporaryDir, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QImage, QPainter, QPen
+from PySide6.QtCore import QModelIndex, Qt, QTemporaryDir, QTimer, Signal, Slot
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QLineEdit,
     QPushButton,
     QSlider,
     QSpinBox,
     QSplitter,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
-from typing_extensions import override
 
-from app import theme
 from app.models import pictures
 from app.models.previews import PreviewTable
 from app.models.runs import AdapterCard, Runs
 from app.process.sampler import Sampler
 from app.widgets import labels
-from app.widgets.grid import GAP_PX, Index, paint_picture
 from app.widgets.picture import WipeView
+from app.widgets.preview_grid import PreviewGrid
 from core.config import files
 from core.errors import UserError
 from core.project.layout import Run, base_path
 from core.protocol.commands import Draw, SampleJob
 from core.protocol.events import Failed, PictureDrawn, StyleMeasured
 
-TILE_PX = 104
-PROMPT_PX = 104  # what does not fit is in the tip
 DRAW_AFTER_MS = 250  # of no change to the slider
 WEIGHT_STEPS = 20  # of the slider, per 1.0
-
-
-class _TileDelegate(QStyledItemDelegate):
-    @override
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        half = GAP_PX // 2
-        place: QRect = option.rect.adjusted(half, half, -half, -half)
-        image = index.data(Qt.ItemDataRole.DecorationRole)
-        if isinstance(image, QImage):
-            paint_picture(painter, place, image)
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.save()
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(QPen(QColor(theme.current().accent), 3))
-            painter.drawRoundedRect(place, 6, 6)
-            painter.restore()
 
 
 class PreviewPage(QWidget):
@@ -76,24 +51,7 @@ class PreviewPage(QWidget):
         self._allowed = True  # to draw
         self._following = True  # the newest step is shown as soon as it is there
         self.table = PreviewTable(runs, self)
-        self._view = QTableView()
-        self._view.setModel(self.table)
-        self._view.setItemDelegate(_TileDelegate(self._view))
-        self._view.setShowGrid(False)
-        self._view.setTabKeyNavigation(False)  # Tab leaves the table; arrows move in it
-        self._view.setAccessibleName("Previews, a row for each prompt, a column for each step")
-        self._view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self._view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self._view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        for header in (self._view.horizontalHeader(), self._view.verticalHeader()):
-            header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-            header.setDefaultSectionSize(TILE_PX + GAP_PX)
-        self._view.verticalHeader().setFixedWidth(PROMPT_PX)
-        self._view.verticalHeader().setDefaultAlignment(
-            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        )
-        self._view.verticalHeader().setTextElideMode(Qt.TextElideMode.ElideRight)
-        self._view.setCornerButtonEnabled(False)
+        self._view = PreviewGrid(self.table)
         self._wipe = WipeView()
         splitter = QSplitter()
         splitter.setChildrenCollapsible(False)
@@ -149,13 +107,6 @@ class PreviewPage(QWidget):
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self._adapter.activated.connect(self._on_adapter_picked)
-        first = QHBoxLayout()
-        first.setSpacing(8)
-        first.addWidget(QLabel(self.tr("Adapter")))
-        first.addWidget(self._adapter, stretch=1)
-        first.addWidget(QLabel(self.tr("Strength")))
-        first.addWidget(self._weight, stretch=1)
-        first.addWidget(self._weight_words)
         self._prompt = QLineEdit()
         self._prompt.setAccessibleName("Prompt")
         self._prompt.setPlaceholderText(self.tr("What to draw"))
@@ -167,19 +118,25 @@ class PreviewPage(QWidget):
         self._make = QPushButton(self.tr("Make a picture"))
         self._make.setObjectName("primary")
         self._make.clicked.connect(self._on_draw)
-        second = QHBoxLayout()
-        second.setSpacing(8)
-        second.addWidget(QLabel(self.tr("Prompt")))
-        second.addWidget(self._prompt, stretch=1)
         self._phase = labels.small()
-        third = QHBoxLayout()
-        third.setSpacing(8)
-        third.addWidget(QLabel(self.tr("Seed")))
-        third.addWidget(self._seed)
-        third.addWidget(self._phase, stretch=1)
-        third.addWidget(self._make)
-        for row in (first, second, third):
-            layout.addLayout(row)
+        fields = QGridLayout()
+        fields.setHorizontalSpacing(12)
+        fields.setVerticalSpacing(8)
+        fields.setColumnStretch(1, 1)
+        for row, words in enumerate((self.tr("Adapter"), self.tr("Strength"), self.tr("Prompt"))):
+            fields.addWidget(QLabel(words), row, 0)
+        fields.addWidget(self._adapter, 0, 1, 1, 2)
+        fields.addWidget(self._weight, 1, 1)
+        fields.addWidget(self._weight_words, 1, 2)
+        fields.addWidget(self._prompt, 2, 1, 1, 2)
+        last = QHBoxLayout()
+        last.setSpacing(8)
+        last.addWidget(self._seed)
+        last.addWidget(self._phase, stretch=1)
+        last.addWidget(self._make)
+        fields.addWidget(QLabel(self.tr("Seed")), 3, 0)
+        fields.addLayout(last, 3, 1, 1, 2)
+        layout.addLayout(fields)
         return panel
 
     def use_adapter(self, path: Path) -> None:

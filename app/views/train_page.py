@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QPushButton,
     QScrollArea,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -38,6 +39,8 @@ class TrainPage(QScrollArea):
         self.setWidgetResizable(True)
         self._session, self._runs = session, runs
         self.form = SettingsForm(runs)
+        nothing = labels.secondary(self.tr("Add pictures on the Dataset page first."))
+        nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         inside = QWidget()
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(24, 16, 24, 16)
@@ -46,8 +49,10 @@ class TrainPage(QScrollArea):
         layout.addWidget(self.form)
         layout.addLayout(self._make_actions())
         layout.addWidget(self._make_chart(), stretch=1)
-        self._inside = inside
-        self.setWidget(inside)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(nothing)
+        self._stack.addWidget(inside)
+        self.setWidget(self._stack)
         session.changed.connect(self._on_session_changed)
         self.thumbnails = Thumbnails(self)
         self.thumbnails.ready.connect(self._on_previewed)
@@ -94,13 +99,14 @@ class TrainPage(QScrollArea):
         return panel
 
     def show_config(self, config: RunConfig | None) -> None:
-        """Show a project's settings; without a project, nothing can be pressed."""
-        self._inside.setEnabled(config is not None)
+        """Show a project's settings, or where to begin."""
+        self._stack.setCurrentIndex(0 if config is None else 1)
         self.form.show_config(config)
 
     def click_train(self) -> None:
         """Train, or Stop, if that is what the button offers."""
-        self._train.click()
+        if self._stack.currentIndex():
+            self._train.click()
 
     @Slot()
     def _on_train_clicked(self) -> None:

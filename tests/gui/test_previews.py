@@ -11,6 +11,8 @@ from pytestqt.qtbot import QtBot
 from app.models.runs import Runs
 from app.process.sampler import Sampler
 from app.views.preview_page import PreviewPage
+from app.widgets.grid import GAP_PX
+from app.widgets.preview_grid import LARGE_PX, SMALL_PX
 from core.project.layout import Project, Run
 from core.protocol import wire
 from core.protocol.events import AdapterSaved, Event, PreviewReady, RunStarted, StepDone
@@ -171,3 +173,15 @@ def test_tab_leaves_the_table(page: PreviewPage, qtbot: QtBot) -> None:
     page._view.setFocus()
     qtbot.keyClick(page._view, Qt.Key.Key_Tab)
     assert not page._view.hasFocus()
+
+
+def test_tiles_use_the_room_there_is(page: PreviewPage, runs: Runs, qtbot: QtBot) -> None:
+    page.resize(1200, 700)
+    view = page._view
+    qtbot.waitUntil(lambda: view.columnWidth(1) == LARGE_PX + GAP_PX)
+    assert view.rowHeight(2) == view.columnWidth(1)
+    run = runs.shown.run if runs.shown else None
+    assert run is not None
+    for step in range(200, 1000, 100):
+        runs.take(preview(run, step, 0, "#00ff00"), run.root.name)
+    assert view.columnWidth(1) == view.columnWidth(9) == SMALL_PX + GAP_PX

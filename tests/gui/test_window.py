@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from app import settings, theme
@@ -56,6 +56,18 @@ def test_the_first_start_offers_the_demo_ready_to_train(window: MainWindow, qtbo
     assert (root / "project.toml").exists()
     window.show_page(1)
     assert button(window.train_page, "Train").isEnabled()
+
+
+def test_without_a_project_the_train_page_says_where_to_begin(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    window.show_page(1)
+    words = [label.text() for label in window.train_page.findChildren(QLabel) if label.isVisible()]
+    assert words == ["Add pictures on the Dataset page first."]
+    window.activateWindow()
+    qtbot.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert not window.session.busy
+    assert not window.banner.isVisible()
 
 
 def test_dropping_makes_a_project(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
