@@ -102,8 +102,9 @@ QComboBox {{ combobox-popup: 0; padding-right: 20px; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
 QComboBox::down-arrow {{ image: url("{icons}/chevron-down.svg"); width: 12px; height: 12px; }}
 QTableCornerButton::section {{ background: transparent; border: none; }}
-QHeaderView, QHeaderView::section {{ background: transparent; color: {secondary}; border: none;
-    font-size: 11px; font-weight: 400; padding: 4px; }}
+QHeaderView {{ background: transparent; border: none; }}
+QHeaderView::section {{ background: transparent; color: {secondary}; border: none; padding: 4px;
+    font-size: 11px; font-weight: 400; }}
 QScrollBar:vertical {{ background: transparent; width: 12px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 12px; margin: 0; }}
 QScrollBar::handle {{ background: {line}; border-radius: 4px; margin: 2px; min-height: 32px;

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import random
+import string
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ import torch.nn.functional as F  # noqa: N812
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from pictures import BASE_STYLES, base_pictures, icon_set
+from PIL import Image
+from renderings import RENDERINGS, placed
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 from torch import Tensor, distributed, nn
@@ -27,6 +30,7 @@ VOCABULARY = 2000
 WIDTH = 256
 TOKENS = 32  # CLIP's 77 cost far more time, and the captions are short
 SEED = 1
+EDGE_PX = 128
 AVERAGE_EVERY = 4  # steps: the average costs as much as the optimizer
 
 
@@ -106,41 +110,74 @@ def new_scheduler() -> DDPMScheduler:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """What is learnt: scaled latent means and deviations (N, 4, 16, 16), two captions each."""
+    """What is learnt: scaled latent means and deviations (N, 4, 16, 16), captions, and shares."""
 
     mean: Tensor
     std: Tensor
-    plain: list[str]
-    styled: list[str]
+    captions: list[str]
+    shares: list[float]  # how often each comes, by weight
 
     def batch(self, count: int, rng: random.Random) -> tuple[Tensor, list[str]]:
-        """Latents (count, 4, 16, 16) and captions: a tenth empty, a quarter without a style."""
-        rows = rng.sample(range(len(self.plain)), count)
+        """Latents (count, 4, 16, 16) and captions, a tenth of them empty."""
+        rows = rng.choices(range(len(self.captions)), self.shares, k=count)
         noise = torch.randn(self.mean[rows].shape)
-        captions = []
-        for row in rows:
-            dice = rng.random()
-            captions.append(
-                "" if dice < 0.1 else self.plain[row] if dice < 0.35 else self.styled[row]
-            )
+        captions = ["" if rng.random() < 0.1 else self.captions[row] for row in rows]
+        captions = [c.replace("*", nonsense(rng)) for c in captions]
         return self.mean[rows] + self.std[rows] * noise, captions
+
+
+def nonsense(rng: random.Random) -> str:
+    """A word that means nothing: a style the base has not learnt should change nothing."""
+    return "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9)))
+
+
+def variants(job: tuple[int, np.ndarray]) -> list[tuple[np.ndarray, str]]:
+    """A picture placed elsewhere, as it is and in every rendering, each with the style's name."""
+    number, picture = job
+    rng = np.random.default_rng((SEED, number))
+    made = [(placed(picture, rng), "")]
+    made += [(render(placed(picture, rng)), name) for name, render in RENDERINGS.items()]
+    return [(np.asarray(Image.fromarray(p).reduce(2)), name) for p, name in made]
+
+
+def drawn(icons: Path) -> tuple[np.ndarray, list[str], list[float]]:
+    """Pictures (N, edge, edge, 3), captions and shares.
+
+    A third are the sets' own pictures with their style's name, a third placed ones in another
+    rendering, a tenth each placed or own ones without a style, and own ones with a nonsense one.
+    """
+    pictures, words, styles = base_pictures(icons, EDGE_PX)
+    captions = [f"{word}, {style} style" for word, style in zip(words, styles, strict=True)]
+    captions += [*words, *(f"{word}, * style" for word in words)]
+    made = [*pictures] * 3
+    shares = [0.35] * len(words) + [0.1] * 2 * len(words)
+    large, _, _ = base_pictures(icons, 2 * EDGE_PX)
+    with mp.get_context("fork").Pool(2) as pool:
+        others = pool.map(variants, enumerate(large), chunksize=8)
+    for word, some in zip(words, others, strict=True):
+        for picture, name in some:
+            made.append(picture)
+            captions.append(f"{word}, {name} style" if name else word)
+            shares.append(0.35 / len(RENDERINGS) if name else 0.1)
+    return np.stack(made), captions, shares
 
 
 @torch.no_grad()
 def lessons(icons: Path, vae: AutoencoderKL) -> Lessons:
     """Encode the pictures; sets the VAE's scaling factor so that latents have unit variance."""
-    pictures, words, styles = base_pictures(icons, 128)
+    pictures, captions, shares = drawn(icons)
     means, stds = [], []
     for start in range(0, len(pictures), 16):
         x = torch.from_numpy(pictures[start : start + 16]).permute(0, 3, 1, 2).float() / 127.5 - 1
-        posterior = vae.encode(x).latent_dist
-        means.append(posterior.mean)
-        stds.append(posterior.std)
+        with torch.autocast("cpu", torch.bfloat16):
+            posterior = vae.encode(x).latent_dist
+        means.append(posterior.mean.float())
+        stds.append(posterior.std.float())
     mean, std = torch.cat(means), torch.cat(stds)
-    vae.register_to_config(scaling_factor=1 / mean.std().item())
+    named = shares.count(shares[0])  # the sets' own pictures come first
+    vae.register_to_config(scaling_factor=1 / mean[:named].std().item())
     scale = vae.config.scaling_factor
-    styled = [f"{word}, {style} style" for word, style in zip(words, styles, strict=True)]
-    return Lessons(mean * scale, std * scale, words, styled)
+    return Lessons(mean * scale, std * scale, captions, shares)
 
 
 class Net(nn.Module):
