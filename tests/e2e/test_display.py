@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.widgets.preview_grid import LARGE_PX, SMALL_PX
 from core.config import files
 from core.project.demo import STYLE, demo_config
 from core.project.layout import Project, create
@@ -78,10 +79,16 @@ def correlation(screen: np.ndarray, picture: np.ndarray) -> float:
     return float(scores[inside].max())
 
 
-def tile(path: Path) -> np.ndarray:
+def tile(path: Path, edge: int) -> np.ndarray:
     """A preview as the table shows it, without its round corners."""
-    image = Image.open(path).convert("L").resize((104, 104), Image.Resampling.BICUBIC)
+    image = Image.open(path).convert("L").resize((edge, edge), Image.Resampling.BICUBIC)
     return np.asarray(image, dtype=np.float64)[6:-6, 6:-6]
+
+
+def likeness(screen: np.ndarray, path: Path) -> float:
+    """The best correlation over the sizes that a tile may have."""
+    edges = range(SMALL_PX, LARGE_PX + 1, 3)
+    return max(correlation(screen, tile(path, edge)) for edge in edges)
 
 
 def drag(environment: dict[str, str], start: tuple[int, int], end: tuple[int, int]) -> None:
@@ -184,9 +191,9 @@ def train_and_look(
     screen = screenshot(environment, tmp_path / "previews.png")
     for index in range(2):
         preview = run.preview_file(5, index)
-        assert correlation(screen, tile(preview)) > FOUND, preview
+        assert likeness(screen, preview) > FOUND, preview
     stranger = STYLE / "castle.png"
-    assert correlation(screen, tile(stranger)) < FOUND
+    assert likeness(screen, stranger) < FOUND
 
 
 NAMES = ("bear", "cat", "fox", "owl")
