@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
@@ -20,6 +21,7 @@ def main() -> int:
         from core.cli import main as command
 
         return command(arguments)
+    gc.disable()  # until the window stands: looking through what was just imported is time lost
     from app.main import main as window
 
     return window(arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import traceback
@@ -51,6 +52,8 @@ def main(arguments: list[str]) -> int:
     else:
         window.workspace.open_last()
     window.show()
+    gc.freeze()  # what stands now stays
+    gc.enable()
     return app.exec()
 
 

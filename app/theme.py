@@ -121,7 +121,7 @@ QMenu::item:selected {{ background: {accent}; color: {on_accent}; }}
 """
 
 _ICONS = ASSETS / "icons"
-_ICON_SIDES_PX = (24, 48, 72, 128, 192)  # the rail's and the drop page's, at up to three times
+_SCALES = (1, 2, 3)  # of screens; Qt shrinks the next larger one for those between
 
 _current = DARK
 
@@ -146,7 +146,7 @@ def system_is_dark(app: QApplication) -> bool:
     return app.styleHints().colorScheme() != Qt.ColorScheme.Light
 
 
-def icon(name: str) -> QIcon:
+def icon(name: str, side_px: int) -> QIcon:
     """A drawing of `assets/icons` in the theme's colours, sharp at 100 to 300 % scaling."""
     drawing = (_ICONS / f"{name}.svg").read_bytes()
     drawn = QIcon()
@@ -156,8 +156,8 @@ def icon(name: str) -> QIcon:
         (_current.line, QIcon.Mode.Disabled, QIcon.State.Off),
     ):
         coloured = drawing.replace(b"<path ", f'<path fill="{colour}" '.encode())
-        for side_px in _ICON_SIDES_PX:
-            drawn.addPixmap(_drawn(coloured, side_px), mode, state)
+        for scale in _SCALES:
+            drawn.addPixmap(_drawn(coloured, scale * side_px), mode, state)
     return drawn
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
 from PySide6.QtGui import QImage
 
-from core.data import depth
+from core.data.decode import eight_bit, open_picture
 
 KEPT_BYTES = 200 * 2**20
 TILE_PX = 320  # of the shorter side: tiles crop to fill
@@ -23,12 +23,12 @@ def load(path: Path, edge_px: int = 0, *, filling: bool = False) -> QImage:
     smaller one stays as it is.
     """
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             whole = image.size
             size = _wanted_size(whole, edge_px, filling=filling)
             if size != whole:
                 image.draft("RGB", size)  # JPEG decodes a smaller picture at once
-            turned = depth.eight_bit(ImageOps.exif_transpose(image))
+            turned = eight_bit(ImageOps.exif_transpose(image))
             if turned.mode in ("P", "PA", "1"):
                 turned = turned.convert("RGBA")  # a palette cannot be resized smoothly
             if size != whole:

@@ -71,7 +71,7 @@ class Banner(QFrame):
         self._details.setVisible(bool(details))
         self._action.setText(action)
         self._action.setVisible(bool(action))
-        self._action.setIcon(theme.icon("play"))
+        self._action.setIcon(theme.icon("play", self._action.iconSize().width()))
         self._on_action = on_action
         self.show()
 

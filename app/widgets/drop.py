@@ -12,6 +12,8 @@ from typing_extensions import override
 from app import theme
 from app.widgets import labels
 
+SYMBOL_PX = 64
+
 
 def dropped_paths(data: QMimeData) -> list[Path]:
     """The local files and folders of a drag."""
@@ -75,8 +77,8 @@ class DropFrame(QFrame):
         super().changeEvent(event)
 
     def _draw_symbol(self) -> None:
-        icon = theme.icon("image-plus-outline")
-        self._symbol.setPixmap(icon.pixmap(QSize(64, 64), self.devicePixelRatio()))
+        icon = theme.icon("image-plus-outline", SYMBOL_PX)
+        self._symbol.setPixmap(icon.pixmap(QSize(SYMBOL_PX, SYMBOL_PX), self.devicePixelRatio()))
 
     def set_over(self, *, over: bool) -> None:
         """Show that a drag would be taken."""

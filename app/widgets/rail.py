@@ -11,6 +11,8 @@ from typing_extensions import override
 
 from app import theme
 
+ICON_PX = 24
+
 
 class Rail(QFrame):
     """Offers pages, each a name and an icon's name."""
@@ -25,6 +27,7 @@ class Rail(QFrame):
         column.setContentsMargins(8, 16, 8, 16)
         column.setSpacing(8)
         self._icons = [icon for _, icon in pages]
+        self._painted: theme.Theme | None = None
         self._buttons = QButtonGroup(self)
         for number, (name, _) in enumerate(pages):
             self._buttons.addButton(_button(name, f"{name} ({number + 1})"), number)
@@ -46,14 +49,17 @@ class Rail(QFrame):
         super().changeEvent(event)
 
     def _paint_icons(self) -> None:
+        if self._painted is theme.current():
+            return
+        self._painted = theme.current()
         for number, icon in enumerate(self._icons):
-            self._buttons.button(number).setIcon(theme.icon(icon))
+            self._buttons.button(number).setIcon(theme.icon(icon, ICON_PX))
 
 
 def _button(name: str, hint: str) -> QToolButton:
     button = QToolButton()
     button.setText(name)
-    button.setIconSize(QSize(24, 24))
+    button.setIconSize(QSize(ICON_PX, ICON_PX))
     button.setCheckable(True)
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
     button.setFixedWidth(72)

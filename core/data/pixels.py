@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from core.data import depth
 from core.data.buckets import Crop, Size, crop
+from core.data.decode import eight_bit, open_picture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,8 @@ def open_rgb(path: Path) -> Image.Image:
     Raises:
         OSError: The file is gone or damaged.
     """
-    with Image.open(path) as image:
-        turned = depth.eight_bit(ImageOps.exif_transpose(image))
+    with open_picture(path) as image:
+        turned = eight_bit(ImageOps.exif_transpose(image))
         if not turned.has_transparency_data:
             return turned.convert("RGB")
         clear = turned.convert("RGBA")

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pi_heif import register_heif_opener
 from PIL import Image, UnidentifiedImageError
 
 from core.data import captions
+from core.data.decode import open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-register_heif_opener()
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif"}
@@ -101,7 +99,7 @@ def with_caption(picture: Picture) -> Picture | Finding:
 
 def _examine_pixels(path: Path, *, decode: bool) -> Picture | Finding:
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             width, height = _seen_size(image)
             if problem := _unusable_size(path, width, height):
                 return problem

@@ -1,13 +1,29 @@
-"""Pictures of more than 8 bits a channel, brought to 8; free of torch."""
+"""Opens pictures of every format and depth that a person may have; free of torch."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 if TYPE_CHECKING:
-    from PIL import Image
+    from pathlib import Path
 
 _SIXTEEN_BIT_MAX = 65535
+
+
+def open_picture(path: Path) -> Image.Image:
+    """As `Image.open`, HEIC too."""
+    _teach_pillow_heic()
+    return Image.open(path)
+
+
+@cache
+def _teach_pillow_heic() -> None:
+    from pi_heif import register_heif_opener  # where a picture is first opened: it takes a while
+
+    register_heif_opener()
 
 
 def eight_bit(image: Image.Image) -> Image.Image:
