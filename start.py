@@ -1,6 +1,6 @@
 """Set Stylewright up beside this file and run it: `python3 start.py [demo | test | ...]`.
 
-Standard library only; Python 3.10 to 3.13 on Linux, Windows and macOS.
+Standard library only; Python 3.11 to 3.13 on Linux, Windows and macOS.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "stylewright-stamp"  # written last: without it the set-up is not complete
 TORCH = "torch==2.13.0"
 UV = "uv==0.13.9"
-PYTHONS = ((3, 10), (3, 13))
+PYTHONS = ((3, 11), (3, 13))
 COMMANDS = ("demo", "new", "train", "sample", "export", "check")  # they need no display
 STILL_SECONDS = 20  # between two signs of life where there is no terminal to draw a line on
 NEEDED_MB = {"cpu": 3_000, "gpu": 9_000}
@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> int:
     """Set up what is missing, then run."""
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
         print(
-            f"Stylewright needs Python 3.10 to 3.13; this is {platform.python_version()}.\n"
+            f"Stylewright needs Python 3.11 to 3.13; this is {platform.python_version()}.\n"
             "Install one of these and run: python3.12 start.py"
         )
         return 2

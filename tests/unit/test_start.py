@@ -52,10 +52,10 @@ def test_what_an_installer_says_is_put_in_words(output: str, word: str) -> None:
 
 
 def test_a_wrong_python_is_told(monkeypatch, capsys) -> None:
-    monkeypatch.setattr(sys, "version_info", (3, 9, 1, "final", 0))
+    monkeypatch.setattr(sys, "version_info", (3, 10, 13, "final", 0))
     assert start.main([]) == 2
     said = capsys.readouterr().out
-    assert "needs Python 3.10 to 3.13" in said
+    assert "needs Python 3.11 to 3.13" in said
     assert len(said.strip().splitlines()) == 2
 
 
