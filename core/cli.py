@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, validators
 from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -42,10 +42,12 @@ Changes = Annotated[
     list[str] | None,
     Parameter(name="--set", negative="", help="Change an option: section.option=value."),
 ]
+Steps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=999_999))]
+InferenceSteps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=200))]
 
 
 @app.command
-def demo(out: Path | None = None, *, steps: int = 300, json: Json = False) -> None:
+def demo(out: Path | None = None, *, steps: Steps = 300, json: Json = False) -> None:
     """Train the demo style from end to end; needs no display.
 
     Args:
@@ -88,7 +90,7 @@ def new(project: Path, *, base: str, images: list[Path], name: str = "", trigger
         trigger: A word put in front of every caption.
     """
     where = base if base == DEMO_BASE else str(Path(base).expanduser().absolute())
-    folders = tuple(str(folder.absolute()) for folder in images)
+    folders = tuple(str(folder.expanduser().absolute()) for folder in images)
     config = demo_project.on_base(RunConfig(name=name or project.absolute().name, base=""), where)
     dataset = replace(config.dataset, folders=folders, trigger=trigger)
     create(project, replace(config, dataset=dataset))
@@ -132,7 +134,7 @@ def sample(
     seed: int = 1,
     guidance: float = 7.0,
     guidance_rescale: float = 0.0,
-    inference_steps: int = 25,
+    inference_steps: InferenceSteps = 25,
 ) -> None:
     """Draw one picture with a base model and, if given, an adapter."""
     from core.adapters import lora
@@ -175,20 +177,22 @@ def export(
 
 @app.command
 def check(project: Path) -> None:
-    """Tell what is wrong with a project's pictures and settings, all at once.
+    """Tell what is wrong with a project's pictures, settings and base model.
 
     Args:
         project: The project's folder.
     """
     from core.data.scan import scan
+    from core.families.registry import family_of
 
     opened = Project(project)
     config = opened.config()
     dataset = scan(opened.folders(config))
     console = _console()
     for finding in dataset.findings:
-        _line(console, str(finding))
+        _line(console, f"{finding.path}: {finding.message} {finding.hint}")
     console.print(f"{len(dataset.pictures)} pictures can be used.")
+    family_of(opened.base_path(config))
     if not dataset.pictures:
         raise UserError("There is nothing to train on.", hint="Add pictures to the project.")
 

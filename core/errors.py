@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+# Of what torch raises, on a CPU and on a GPU; it has a type of its own for the latter alone.
+_FULL_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 class UserError(Exception):
@@ -75,6 +80,21 @@ class MemoryFullError(UserError):
     """The device has no room for what was asked."""
 
     code = "memory"
+
+
+@contextlib.contextmanager
+def naming_full_memory(hint: str = "Close other programs, and try again.") -> Iterator[None]:
+    """Say in words that memory ran out, and what to do.
+
+    Raises:
+        MemoryFullError: In the place of what torch or Python raises.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, MemoryError) or any(sign in str(error) for sign in _FULL_MEMORY):
+            raise MemoryFullError("There is not enough memory for this.", hint=hint) from error
+        raise
 
 
 class StorageError(UserError):

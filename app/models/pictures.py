@@ -6,11 +6,11 @@ import contextlib
 from collections import OrderedDict
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
 from PySide6.QtGui import QImage
 
-from core.data.decode import eight_bit, open_picture
+from core.data.decode import UNREADABLE, eight_bit, open_picture, turned
 
 KEPT_BYTES = 200 * 2**20
 TILE_PX = 320  # of the shorter side: tiles crop to fill
@@ -28,20 +28,13 @@ def load(path: Path, edge_px: int = 0, *, filling: bool = False) -> QImage:
             size = _wanted_size(whole, edge_px, filling=filling)
             if size != whole:
                 image.draft("RGB", size)  # JPEG decodes a smaller picture at once
-            turned = eight_bit(ImageOps.exif_transpose(image))
-            if turned.mode in ("P", "PA", "1"):
-                turned = turned.convert("RGBA")  # a palette cannot be resized smoothly
+            seen = eight_bit(turned(image))
+            if seen.mode in ("P", "PA", "1"):
+                seen = seen.convert("RGBA")  # a palette cannot be resized smoothly
             if size != whole:
-                turned.thumbnail((max(size), max(size)), Image.Resampling.BICUBIC)
-            return to_qimage(turned)
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        RuntimeError,
-        Image.DecompressionBombError,
-    ):
+                seen.thumbnail((max(size), max(size)), Image.Resampling.BICUBIC)
+            return to_qimage(seen)
+    except UNREADABLE:
         return QImage()
 
 

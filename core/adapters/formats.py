@@ -107,7 +107,8 @@ def from_tensors(
             underscore.
 
     Raises:
-        AdapterError: A tensor that belongs to no module of the base, or a pair without partner.
+        AdapterError: It is no LoRA, or one with more than a rank and an alpha; a tensor belongs to
+            no module of the base; a half of a pair is missing.
     """
     known: dict[str, Place] = {}
     for place in places:
@@ -118,8 +119,13 @@ def from_tensors(
     found: dict[Place, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         match = _TENSOR.fullmatch(key)
-        place = known.get(match["name"]) if match else None
-        if match is None or place is None:
+        if match is None:
+            raise AdapterError(
+                f"This kind of adapter is not supported: it holds {key}.",
+                hint="Choose a LoRA, or convert it to one.",
+            )
+        place = known.get(match["name"])
+        if place is None:
             raise AdapterError(
                 f"The adapter does not fit this model: {key} has no place in it.",
                 hint="Use the base model that it was trained on.",
@@ -142,8 +148,23 @@ _TENSOR = re.compile(rf"(?P<name>.+)\.(?P<role>{'|'.join(map(re.escape, _ROLE))}
 
 
 def _alphas_of_header(metadata: Mapping[str, str]) -> dict[str, float]:
-    """Component prefix to alpha, from diffusers' header."""
-    settings = json.loads(metadata.get("lora_adapter_metadata", "{}"))
+    """Component prefix to alpha, from diffusers' header.
+
+    Raises:
+        AdapterError: It cannot be read, or asks for other scales than alpha / rank.
+    """
+    try:
+        settings = dict(json.loads(metadata.get("lora_adapter_metadata", "{}")))
+    except (ValueError, TypeError) as error:
+        raise AdapterError(
+            f"The adapter's header cannot be read: {error}.", hint="Get a whole copy of it."
+        ) from error
+    odd = ("alpha_pattern", "use_rslora", "use_dora")
+    if asked := [name for name, value in settings.items() if name.endswith(odd) and value]:
+        raise AdapterError(
+            f"This kind of adapter is not supported: its header asks for {asked[0]}.",
+            hint="Convert it to kohya's format, which says each layer's alpha.",
+        )
     ending = ".lora_alpha"
     return {k.removesuffix(ending): float(v) for k, v in settings.items() if k.endswith(ending)}
 

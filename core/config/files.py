@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+def _umask() -> int:
+    """The process's umask: mkstemp makes private files, a caption should not become one."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()  # read once: to read it is to change it, for other threads, too
+
+
 def write_beside(path: Path, content: bytes) -> None:
     """Write a new file next to `path`, flush it to the disk and rename it into place.
 
@@ -35,20 +45,13 @@ def write_beside(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
+        beside.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_UMASK)
         beside.replace(path)
     except OSError as error:
         if beside is not None:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
         raise StorageError.writing(path, error) from error
-
-
-def _umask() -> int:
-    """The process's umask: mkstemp makes private files, a caption should not become one."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def decode(content: bytes, path: Path) -> RunConfig:

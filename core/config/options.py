@@ -10,7 +10,7 @@ DEMO_BASE = "demo"  # the value of RunConfig.base that stands for the shipped mo
 SCHEMA = 1  # raise on a rename or removal; a new field with a default is compatible
 
 Edge = Annotated[int, Meta(ge=64, le=4096, description="Edge of a square of the same area, px.")]
-Steps = Annotated[int, Meta(ge=1, le=1_000_000, description="Optimizer steps of the whole run.")]
+Steps = Annotated[int, Meta(ge=1, le=999_999, description="Optimizer steps of the whole run.")]
 BatchSize = Annotated[int, Meta(ge=1, le=256, description="Pictures in one step.")]
 LearningRate = Annotated[float, Meta(ge=0, le=10, description="Peak learning rate; 0 is off.")]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1, description="Every random number comes from it.")]

@@ -35,7 +35,7 @@ class Batch:
 
     latents: Tensor  # (B, C, H, W), drawn from each picture's distribution
     captions: tuple[str, ...]
-    keys: tuple[str, ...]
+    files: tuple[str, ...]  # the pictures' names, for messages
 
 
 def step_seed(seed: int, step: int, purpose: str) -> int:
@@ -94,4 +94,4 @@ def draw(items: Sequence[Item], seed: int, step: int, caption_dropout: float) ->
     captions = tuple(
         "" if blank else item.caption for item, blank in zip(items, empty.tolist(), strict=True)
     )
-    return Batch(mean + std * noise, captions, tuple(item.key for item in items))
+    return Batch(mean + std * noise, captions, tuple(item.path.name for item in items))

@@ -24,7 +24,8 @@ def file_hash(path: Path) -> str:
     Raises:
         OSError: It cannot be read.
     """
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def key_of(*parts: object) -> str:
@@ -47,7 +48,7 @@ class Cache:
         path = self.folder / key[:2] / f"{key}.safetensors"
         try:
             return safetensors.torch.load(path.read_bytes())
-        except (FileNotFoundError, safetensors.SafetensorError):
+        except (OSError, safetensors.SafetensorError):
             made = {name: tensor.contiguous().cpu() for name, tensor in make().items()}
             write_beside(path, safetensors.torch.save(made))
             return made

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from core.data.buckets import Crop, Size, crop
-from core.data.decode import eight_bit, open_picture
+from core.data.decode import eight_bit, open_picture, turned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+RECIPE = 1  # raise when the same file comes to give other pixels: caches are made anew
+
+
 def open_rgb(path: Path) -> Image.Image:
     """A picture as a person sees it: EXIF rotation applied, transparency on white, 8-bit RGB.
 
     Raises:
-        OSError: The file is gone or damaged.
+        One of `decode.UNREADABLE`: The file is gone or damaged.
     """
     with open_picture(path) as image:
-        turned = eight_bit(ImageOps.exif_transpose(image))
-        if not turned.has_transparency_data:
-            return turned.convert("RGB")
-        clear = turned.convert("RGBA")
+        seen = eight_bit(turned(image))
+        if not seen.has_transparency_data:
+            return seen.convert("RGB")
+        clear = seen.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
 
 

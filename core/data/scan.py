@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, UnidentifiedImageError
 
 from core.data import captions
-from core.data.decode import open_picture
+from core.data.decode import UNREADABLE, open_picture, orientation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -115,7 +115,7 @@ def _examine_pixels(path: Path, *, decode: bool) -> Picture | Finding:
         return Finding(path, "It is gone.", "Put it back, or rescan the folder.", usable=False)
     except PermissionError:
         return Finding(path, "It may not be read.", "Change its permissions.", usable=False)
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:  # as Pillow says it
+    except UNREADABLE as error:
         return Finding(
             path, f"It is damaged ({error}).", "Get a whole copy of it, or remove it.", usable=False
         )
@@ -125,7 +125,7 @@ def _examine_pixels(path: Path, *, decode: bool) -> Picture | Finding:
 def _seen_size(image: Image.Image) -> tuple[int, int]:
     """Width and height after EXIF rotation."""
     # Pillow has turned the size of a TIFF already when it opens it.
-    turned = image.format != "TIFF" and image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    turned = image.format != "TIFF" and orientation(image) in (5, 6, 7, 8)
     return (image.height, image.width) if turned else (image.width, image.height)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -12,7 +12,8 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from core.adapters.formats import KeyNames
 from core.data.cache import file_hash, key_of
-from core.errors import BaseModelError
+from core.diffusion.objectives import Prediction
+from core.errors import BaseModelError, naming_full_memory
 from core.families.family import Components, DrawOptions, ModelFamily
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ SD2_WIDTH = 1024  # of the text encoder: it has the same pipeline as Stable Diff
 DRAW_TOGETHER = 4  # pictures in one pass: more gain nothing on a CPU and cost memory on a GPU
 
 
+@naming_full_memory()
 def load(path: Path, device: torch.device, dtype: torch.dtype) -> Components:
     """Load a diffusers folder. The VAE stays in float32: in half precision some give black.
 
     Raises:
         BaseModelError: A part is missing, damaged, or of another kind.
+        MemoryFullError: It does not fit.
     """
     if missing := [part for part in PARTS if not (path / part).exists()]:
         raise BaseModelError(
@@ -43,14 +46,17 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> Components:
     vae: Any
     scheduler: Any
     try:
-        unet = UNet2DConditionModel.from_pretrained(path / "unet", torch_dtype=dtype)
-        encoder = CLIPTextModel.from_pretrained(
-            path / "text_encoder", dtype=dtype, attn_implementation="eager"
-        )
-        vae = AutoencoderKL.from_pretrained(path / "vae", torch_dtype=torch.float32)
-        tokenizer = CLIPTokenizer.from_pretrained(path / "tokenizer")
-        scheduler = DDPMScheduler.from_pretrained(path / "scheduler")
-        scheduler_config: Any = DDPMScheduler.load_config(path / "scheduler")  # of its own class
+        with naming_full_memory():
+            unet = UNet2DConditionModel.from_pretrained(path / "unet", torch_dtype=dtype)
+            encoder = CLIPTextModel.from_pretrained(
+                path / "text_encoder", dtype=dtype, attn_implementation="eager"
+            )
+            vae = AutoencoderKL.from_pretrained(path / "vae", torch_dtype=torch.float32)
+            tokenizer = CLIPTokenizer.from_pretrained(path / "tokenizer")
+            scheduler = DDPMScheduler.from_pretrained(path / "scheduler")
+            scheduler_config: Any = DDPMScheduler.load_config(
+                path / "scheduler"
+            )  # of its own class
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise BaseModelError(
             f"The base model {path} cannot be loaded: {error}.",
@@ -60,6 +66,12 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> Components:
         raise BaseModelError(
             f"The base model {path} is Stable Diffusion 2, which is not supported yet.",
             hint="Choose a Stable Diffusion 1 model.",
+        )
+    if scheduler.config.prediction_type not in get_args(Prediction):
+        raise BaseModelError(
+            f"The base model {path} predicts {scheduler.config.prediction_type!r}, which is not "
+            "supported.",
+            hint=f"Choose one that predicts {' or '.join(get_args(Prediction))}.",
         )
     if device.type == "cpu" and unet.config.sample_size**2 <= FEW_PLACES:
         unet.set_attn_processor(AttnProcessor())
@@ -117,11 +129,16 @@ def predict(components: Components, x_t: Tensor, t: Tensor, condition: Tensor) -
     return components.denoiser(x_t, t, condition).sample
 
 
+@naming_full_memory("Draw a smaller picture, or close other programs.")
 @torch.no_grad()
 def draw(
     components: Components, prompts: Sequence[str], seeds: Sequence[int], options: DrawOptions
 ) -> list[Tensor]:
-    """Pictures (3, H, W), -1 to 1, by diffusers' own pipeline, so that others get the same ones."""
+    """Pictures (3, H, W), -1 to 1, by diffusers' own pipeline, so that others get the same ones.
+
+    Raises:
+        MemoryFullError: They do not fit.
+    """
     pipe = pipeline(components)
     pictures: list[Tensor] = []
     for start in range(0, len(prompts), DRAW_TOGETHER):

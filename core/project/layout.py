@@ -12,6 +12,8 @@ from core.errors import ConfigError, RunError, StorageError
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _RUN_NAME = re.compile(r"^(\d{3,})-")
+_CHECKPOINT_NAME = re.compile(r"step\d{6}")
+_NAME_BYTES = 80  # file systems allow 255 for a whole name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,27 @@ class Run:
     def checkpoint(self, step: int) -> Path:
         return self.checkpoints / f"step{step:06}"
 
+    def complete_checkpoints(self) -> list[Path]:
+        """Those that a run can go on from, oldest first; half-written ones have another name."""
+        if not self.checkpoints.is_dir():
+            return []
+        named = sorted(p for p in self.checkpoints.iterdir() if _CHECKPOINT_NAME.fullmatch(p.name))
+        return [folder for folder in named if (folder / "state.json").exists()]
+
     def newest_checkpoint(self) -> Path | None:
-        """The last complete checkpoint; half-written ones have another name."""
-        found = sorted(p for p in self.checkpoints.glob("step*") if (p / "state.json").exists())
+        found = self.complete_checkpoints()
         return found[-1] if found else None
 
     def complete(self, config: RunConfig) -> bool:
-        """Whether all steps are done and the adapter of the last one is there."""
+        """Whether all steps are done, and the adapter and the previews of the last one are there.
+
+        `config` is the run's own, whose prompts are frozen.
+        """
         steps = config.training.steps
+        wanted = [self.preview_file(steps, index) for index in range(len(config.preview.prompts))]
+        wanted.append(self.adapter_file(config.name, steps))
         trained = self.newest_checkpoint() == self.checkpoint(steps)
-        return trained and self.adapter_file(config.name, steps).exists()
+        return trained and all(path.exists() for path in wanted)
 
     def newest_preview(self, step: int, index: int) -> Path | None:
         """The last picture of prompt number `index` up to `step`, of the trained model."""
@@ -110,7 +123,7 @@ class Project:
 
     def folders(self, config: RunConfig) -> list[Path]:
         """The dataset's folders, absolute."""
-        return [self.root / folder for folder in config.dataset.folders]
+        return [self.root / Path(folder).expanduser() for folder in config.dataset.folders]
 
     def base_path(self, config: RunConfig) -> Path:
         """The base model's folder, absolute."""
@@ -163,8 +176,9 @@ def base_path(base: str, root: Path) -> Path:
 
 
 def slug(name: str) -> str:
-    """`name` as a file name on every system: letters, digits, - and _."""
-    return re.sub(r"[^\w-]+", "-", name).strip("-_") or "run"
+    """`name` as a file name on every system: letters, digits, - and _, and not too many."""
+    fitting = re.sub(r"[^\w-]+", "-", name).encode()[:_NAME_BYTES].decode(errors="ignore")
+    return fitting.strip("-_") or "run"
 
 
 def create(root: Path, config: RunConfig) -> Project:

@@ -25,7 +25,7 @@ class SampleJob(Struct, frozen=True, kw_only=True, tag="sample"):
 
 
 class ExportJob(Struct, frozen=True, kw_only=True, tag="export"):
-    """Write a checkpoint's or adapter's weights in another program's format."""
+    """Write a run's adapter in another program's format."""
 
     source: str
     format: Literal["kohya", "diffusers", "peft"]
@@ -40,10 +40,6 @@ class PreviewNow(Struct, frozen=True, kw_only=True, tag="preview_now"):
     """Draw the previews after the step in hand."""
 
 
-class SaveNow(Struct, frozen=True, kw_only=True, tag="save_now"):
-    """Save a checkpoint after the step in hand."""
-
-
 class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
     """One picture. A newer Draw replaces one that has not begun."""
 
@@ -56,5 +52,5 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
 
 
 Job = TrainJob | SampleJob | ExportJob
-Word = Stop | PreviewNow | SaveNow | Draw
+Word = Stop | PreviewNow | Draw
 Command = Job | Word

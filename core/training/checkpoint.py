@@ -14,7 +14,7 @@ import torch
 from core.adapters import files, formats, lora
 from core.adapters.lora import Place
 from core.config.files import write_beside
-from core.errors import RunError, StorageError
+from core.errors import AdapterError, NewerVersionError, RunError, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +52,8 @@ def save(run: Run, prepared: Prepared, step: int) -> Path:
     state = State(step=step, dataset=prepared.dataset_key)
     write_beside(beside / "state.json", msgspec.json.encode(state))
     try:
+        if folder.exists():  # without its state.json it is of no use
+            shutil.rmtree(folder)
         beside.rename(folder)
         _flush(folder.parent)
         _forget_old(run, prepared.config.training.keep_checkpoints)
@@ -71,7 +73,8 @@ def _flush(folder: Path) -> None:
 
 
 def _forget_old(run: Run, keep: int) -> None:
-    for folder in sorted(run.checkpoints.glob("step*"))[:-keep]:
+    cut_short = list(run.checkpoints.glob(".step*.part"))  # by a kill or a full disk
+    for folder in run.complete_checkpoints()[:-keep] + cut_short:
         shutil.rmtree(folder, ignore_errors=True)  # one that is open elsewhere goes the next time
 
 
@@ -80,12 +83,20 @@ def load(folder: Path, prepared: Prepared) -> State:
 
     Raises:
         RunError: A file of it is missing or damaged.
+        NewerVersionError: A later version of the program wrote it.
         AdapterError: It was made with another base model.
     """
     try:
         state = msgspec.json.decode((folder / "state.json").read_bytes(), type=State)
+        if state.version > STATE_VERSION:
+            raise NewerVersionError(
+                f"The checkpoint {folder} was written by a newer version of Stylewright.",
+                hint="Update Stylewright to go on with this run.",
+            )
         content = torch.load(folder / "optimizer.pt", map_location="cpu", weights_only=True)
+        tensors, metadata = files.read(folder / "adapter.safetensors")
     except (
+        AdapterError,
         OSError,
         EOFError,
         msgspec.MsgspecError,
@@ -97,7 +108,6 @@ def load(folder: Path, prepared: Prepared) -> State:
             f"The checkpoint {folder} cannot be read: {error}.",
             hint="Move that folder away to resume from the one before it.",
         ) from error
-    tensors, metadata = files.read(folder / "adapter.safetensors")
     places: list[Place] = [place for place, _ in lora.layers(prepared.nets)]
     adapter = formats.from_tensors(tensors, metadata, dict(prepared.family.names), places)
     lora.put(prepared.nets, adapter)

@@ -6,12 +6,11 @@ from threading import Event
 
 
 class Control:
-    """Three wishes. `stop` stays; the others are granted once."""
+    """Two wishes: `stop` stays, `preview` is granted once."""
 
     def __init__(self) -> None:
         self.stop = Event()
         self.preview = Event()
-        self.save = Event()
 
     @staticmethod
     def taken(wish: Event) -> bool:

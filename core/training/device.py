@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from core.errors import MemoryFullError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
-
-
-FULL_SIGNS = ("can't allocate memory", "not enough memory")  # of torch's CPU allocator
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +45,6 @@ def choose(precision: Literal["auto", "float32", "bfloat16"]) -> Device:
     )
     whole = precision == "float32" or (precision == "auto" and not fast)
     return Device(torch.device(kind), torch.float32 if whole else torch.bfloat16)
-
-
-@contextlib.contextmanager
-def naming_full_memory() -> Iterator[None]:
-    """Say in words that memory ran out.
-
-    Raises:
-        MemoryFullError: In the place of what torch raises.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        full = any(sign in str(error) for sign in FULL_SIGNS)
-        if full or isinstance(error, torch.OutOfMemoryError):
-            raise MemoryFullError(
-                "There is not enough memory for this run.",
-                hint="Lower batch size, resolution or rank, or close other programs.",
-            ) from error
-        raise
 
 
 def _cpu_has_bfloat16() -> bool:

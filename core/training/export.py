@@ -53,7 +53,9 @@ def metadata(
         "ss_seed": config.training.seed,
         "ss_learning_rate": config.training.learning_rate,
         "ss_unet_lr": config.training.learning_rate,
-        "ss_text_encoder_lr": config.training.text_encoder_learning_rate,
+        "ss_text_encoder_lr": config.training.text_encoder_learning_rate
+        if config.adapter.text_encoder
+        else "",
         "ss_lr_scheduler": config.training.schedule,
         "ss_optimizer": "torch.optim.AdamW",
         "ss_num_train_images": len(items),
@@ -81,7 +83,15 @@ def write(
     """Write an adapter for other programs, in half precision as they keep theirs.
 
     kohya: one file for ComfyUI, Forge, A1111 and diffusers. diffusers: one file of peft names.
-    peft: a folder for each net, which `PeftModel.from_pretrained` loads.
+    peft: a folder for each net, which `PeftModel.from_pretrained` loads into the nets of the
+    diffusers and transformers that we use (CLIP's modules had other names before transformers 5).
+
+    Args:
+        path: The file; for peft the folder.
+        adapter: What is written.
+        family: Its names for modules.
+        header: What kohya's format says of it; entries of other formats are left out.
+        layout: One of the three.
 
     Raises:
         StorageError: It cannot be written.
@@ -94,7 +104,9 @@ def write(
     names = dict(family.names)
     if layout == "kohya":
         tensors = formats.to_kohya(half, names)
-        files.write(path, tensors, files.with_hashes(tensors, header))
+        # diffusers refuses a file with kohya's alphas and its own header
+        said = {n: v for n, v in header.items() if n.startswith(("ss_", "modelspec."))}
+        files.write(path, tensors, files.with_hashes(tensors, said))
     elif layout == "diffusers":
         files.write(path, *formats.to_diffusers(half, names))
     else:
@@ -123,7 +135,10 @@ def read(
         AdapterError: It cannot be read or does not fit.
     """
     tensors, header = files.read(path)
-    adapter = formats.from_tensors(tensors, header, dict(family.names), _places(nets))
+    try:
+        adapter = formats.from_tensors(tensors, header, dict(family.names), _places(nets))
+    except AdapterError as error:
+        raise AdapterError(f"{path}: {error.message}", hint=error.hint) from error
     if not adapter:
         raise AdapterError(f"{path} holds no adapter.", hint="Choose another file.")
     return adapter, header

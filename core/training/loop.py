@@ -23,9 +23,11 @@ TIMED_STEPS = 20  # the newest of them tell how long the rest will take
 
 
 def steps(
-    run: Run, prepared: Prepared, control: Control, first_step: int
+    run: Run, prepared: Prepared, control: Control, first_step: int, clock: Clock
 ) -> Generator[Event, None, int]:
     """Train from `first_step` to the end or until asked to stop; returns the last step done.
+
+    Whatever ends it, its last step has a checkpoint.
 
     Raises:
         DivergedError: After saving nothing: the last checkpoint is the last good one.
@@ -35,7 +37,6 @@ def steps(
     every = prepared.config.preview.every
     buckets = [item.bucket for item in prepared.items]
     plan = batches.plan(buckets, config.batch_size, config.seed, first_step)
-    clock = Clock(config.steps, every)
 
     def loss_of(batch: Batch, rng: torch.Generator) -> torch.Tensor:
         model = (prepared.family, prepared.parts)
@@ -52,7 +53,8 @@ def steps(
             net.train()
         rate = set_rate(prepared.trainable.optimizer, lr.factor(config, step))
         done = train_step(loss_of, batch, prepared.trainable, config, step, prepared.device)
-        seconds = clock.step_took(time.monotonic() - began)
+        seconds = time.monotonic() - began
+        clock.step_took(seconds)
         yield StepDone(
             step=step,
             loss=done.loss,
@@ -63,15 +65,17 @@ def steps(
         )
         last = step == config.steps or control.stop.is_set()
         drawing = step == config.steps or control.taken(control.preview) or _due(step, every)
-        saving = control.taken(control.save) or _due(step, config.checkpoint_every)
-        if last or saving or drawing:  # drawing may take minutes, in which a run can die
+        saving = last or drawing or _due(step, config.checkpoint_every)
+        if saving:  # before the drawing, which may take minutes in which a run can die
+            began = time.monotonic()
             folder = checkpoint.save(run, prepared, step)
             yield CheckpointSaved(step=step, path=str(folder))
+            clock.save_took(time.monotonic() - began)
         if drawing:
             began = time.monotonic()
             yield from preview.draw(run, prepared, control, step)
-            clock.preview_took(time.monotonic() - began)
-        if control.stop.is_set():
+            clock.previews_took(time.monotonic() - began)
+        if last or (saving and control.stop.is_set()):
             break
     return step
 
@@ -81,24 +85,35 @@ def _due(step: int, every: int) -> bool:
 
 
 class Clock:
-    """Estimates the time left from the newest steps and the last round of previews, in seconds."""
+    """Estimates the time left from the newest steps, previews and checkpoint, in seconds."""
 
-    def __init__(self, steps: int, preview_every: int) -> None:
+    def __init__(self, steps: int, preview_every: int, save_every: int) -> None:
+        """`previews_took` and `save_took` may be told from the start; until then they are 0."""
         self._steps = steps
         self._preview_every = preview_every
+        self._save_every = save_every
         self._took: list[float] = []
-        self._preview = 0.0
+        self._previews = 0.0
+        self._save = 0.0
 
-    def step_took(self, seconds: float) -> float:
+    def step_took(self, seconds: float) -> None:
         self._took = [*self._took[-TIMED_STEPS + 1 :], seconds]
-        return seconds
 
-    def preview_took(self, seconds: float) -> None:
-        self._preview = seconds
+    def previews_took(self, seconds: float) -> None:
+        self._previews = seconds
+
+    def save_took(self, seconds: float) -> None:
+        self._save = seconds
 
     def left(self, step: int) -> float:
-        """Of the steps after `step` and the previews among them."""
+        """Of the steps after `step`, and of the previews and checkpoints from `step` on."""
         typical = sorted(self._took)[len(self._took) // 2]
-        every = self._preview_every or self._steps
-        rounds = self._steps // every - step // every + (self._steps % every > 0)
-        return (self._steps - step) * typical + rounds * self._preview
+        previews = self._rounds(step, self._preview_every) * self._previews
+        saves = self._rounds(step, self._save_every) * self._save
+        return (self._steps - step) * typical + previews + saves
+
+    def _rounds(self, step: int, every: int) -> int:
+        """How often something comes from `step` on that is due `every` so often and at the end."""
+        every = every or self._steps
+        at_the_end = self._steps % every > 0
+        return self._steps // every - (step - 1) // every + at_the_end

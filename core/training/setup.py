@@ -16,7 +16,8 @@ from core.config.options import RunConfig
 from core.data import buckets, captions, pixels
 from core.data.batches import Item, step_seed
 from core.data.cache import Cache, file_hash, key_of
-from core.data.scan import Dataset, scan
+from core.data.decode import UNREADABLE
+from core.data.scan import Dataset, Finding, Picture, dataset_of, examine, picture_files
 from core.errors import DatasetError
 from core.families.family import Components, ModelFamily
 from core.families.registry import family_of
@@ -64,10 +65,9 @@ def prepare(
     torch.use_deterministic_algorithms(True, warn_only=True)  # noqa: FBT003 - torch's signature
     torch.set_flush_denormal(True)
     device = devices.choose(config.training.precision)
-    yield Progress(phase="Reading the pictures")
-    dataset = scan(project.folders(config))
-    yield from _warnings(dataset)
-    check_not_empty(dataset, project.folders(config))
+    dataset = yield from _read(project.folders(config), control)
+    if control.stop.is_set():
+        return None
     yield Progress(phase="Loading the base model")
     path = project.base_path(config)
     family = family_of(path)
@@ -106,6 +106,21 @@ def with_prompts(config: RunConfig, items: list[Item]) -> RunConfig:
     spread = max(1, len(captions_there) // DEFAULT_PROMPTS)
     prompts = tuple(captions_there[::spread][:DEFAULT_PROMPTS])
     return replace(config, preview=replace(config.preview, prompts=prompts))
+
+
+def _read(folders: list[Path], control: Control) -> Generator[Event, None, Dataset]:
+    """The dataset, whole unless asked to stop, and what is to be said of it."""
+    paths = list(picture_files(folders))
+    found: list[Picture | Finding] = []
+    for number, path in enumerate(paths):
+        yield Progress(phase="Reading the pictures", done=number, total=len(paths))
+        if control.stop.is_set():
+            return dataset_of(found)
+        found.append(examine(path))
+    dataset = dataset_of(found, folders)
+    yield from _warnings(dataset)
+    check_not_empty(dataset, folders)
+    return dataset
 
 
 def _warnings(dataset: Dataset) -> Generator[Event, None, None]:
@@ -151,10 +166,10 @@ def _encode(
         try:
             content = file_hash(picture.path)
             made = cache.get(
-                key_of("latents", content, bucket, parts.fingerprint),
+                key_of("latents", pixels.RECIPE, content, bucket, parts.fingerprint),
                 lambda path=picture.path, bucket=bucket: latents_of(model, path, bucket),
             )
-        except OSError as error:  # it was whole a moment ago
+        except UNREADABLE as error:  # it was whole a moment ago
             yield Warned(
                 message=f"{picture.path.name} was left out: {error}", path=str(picture.path)
             )
@@ -168,6 +183,11 @@ def _encode(
             )
         items.append(Item(content, bucket, caption, made["mean"], made["std"], picture.path))
         yield Progress(phase="Encoding the pictures", done=number, total=total)
+    if not items and not control.stop.is_set():
+        raise DatasetError(
+            f"None of the {total} pictures could be read any more.",
+            hint="Check that the disk they are on is still there.",
+        )
     return items
 
 

@@ -92,8 +92,10 @@ def train_step(
     norm = clip_grad_norm_(trainable.parameters, trainable.max_grad_norm)
     result = StepResult(loss.item(), norm.item())  # the only waits for the device
     if not all(map(_finite, result)):
+        others = f" and {len(batch.files) - 3} others" if len(batch.files) > 3 else ""  # noqa: PLR2004
         raise DivergedError(
-            f"Step {step}: the loss is {result.loss} and the gradient {result.grad_norm}.",
+            f"Step {step}, on {', '.join(batch.files[:3])}{others}: the loss is {result.loss} and "
+            f"the gradient {result.grad_norm}.",
             hint="Start a new run with a lower learning rate: resumed, this one would do the same.",
         )
     trainable.optimizer.step()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ from core.adapters import lora
 from core.config import files
 from core.config.files import write_beside
 from core.data import pixels
-from core.errors import RunError, StorageError
+from core.data.decode import UNREADABLE
+from core.errors import RunError, StorageError, naming_full_memory
 from core.project.layout import Project, Run
 from core.protocol import wire
 from core.protocol.events import (
@@ -27,7 +29,6 @@ from core.protocol.events import (
     Warned,
 )
 from core.training import checkpoint, export, loop, preview, setup, style
-from core.training import device as devices
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +52,7 @@ def train(project: Project, control: Control, resume: str | None = None) -> Iter
     run = None if resume is None else project.run(resume)
     config = project.config() if run is None else files.load(run.config_file)
     folder = None if run is None else _unfinished_checkpoint(run, config)
-    with devices.naming_full_memory():
+    with naming_full_memory("Lower batch size, resolution or rank, or close other programs."):
         prepared = yield from setup.prepare(project, config, control)
         if prepared is None:
             yield Finished(stopped=True)
@@ -94,16 +95,24 @@ def _go(run: Run, prepared: Prepared, control: Control, first_step: int) -> Iter
         pictures=len(prepared.items),
         device=str(prepared.device),
     )
-    if first_step == 1:
-        yield from preview.draw(run, prepared, control, 0)
     last, steps = first_step - 1, config.training.steps
-    if last == steps:  # it ended between its last checkpoint and its adapter
+    clock = loop.Clock(steps, config.preview.every, config.training.checkpoint_every)
+    if last == 0 or _cut_short(run, config, last):
+        began = time.monotonic()
         yield from preview.draw(run, prepared, control, last)
-    elif not control.stop.is_set():
-        last = yield from loop.steps(run, prepared, control, first_step)
+        clock.previews_took(time.monotonic() - began)
+    if last < steps and not control.stop.is_set():
+        last = yield from loop.steps(run, prepared, control, first_step, clock)
     if last >= first_step or last == steps:
         yield from _finish(run, prepared, control, last)
-    yield Finished(stopped=last < steps)
+    yield Finished(stopped=not run.complete(config))
+
+
+def _cut_short(run: Run, config: RunConfig, step: int) -> bool:
+    """Whether the run ended while it drew the previews of `step`, or before its last ones."""
+    paths = [run.preview_file(step, index) for index in range(len(config.preview.prompts))]
+    there = [path.exists() for path in paths]
+    return not all(there) and (any(there) or step == config.training.steps)
 
 
 def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterator[Event]:
@@ -118,20 +127,33 @@ def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterat
     if control.stop.is_set():
         return
     yield Progress(phase="Measuring the style")
-    change = measured_style(run, prepared, step)
-    if change is not None:
-        yield StyleMeasured(before=change.before, after=change.after, check=change.check)
+    with contextlib.suppress(_StoppedError):
+        change = measured_style(run, prepared, control, step)
+        if change is not None:
+            yield StyleMeasured(before=change.before, after=change.after, check=change.check)
 
 
-def measured_style(run: Run, prepared: Prepared, step: int) -> style.StyleChange | None:
+class _StoppedError(Exception):
+    """Ends a measurement whose result nobody waits for."""
+
+
+def measured_style(
+    run: Run, prepared: Prepared, control: Control, step: int
+) -> style.StyleChange | None:
     """The change of style from the untrained previews to those of `step`."""
+
+    def features(picture: Tensor) -> list[Tensor]:
+        if control.stop.is_set():
+            raise _StoppedError
+        return prepared.family.style_features(prepared.parts, picture)
+
     size = preview.size_of(prepared)
     pictures: list[Tensor] = []
     for item in prepared.items[:STYLE_PICTURES]:
-        with contextlib.suppress(OSError):  # gone or damaged since it was encoded
+        with contextlib.suppress(*UNREADABLE):  # gone or damaged since it was encoded
             pictures.append(pixels.to_tensor(pixels.fitted(pixels.open_rgb(item.path), size)))
     return style.measure(
-        lambda picture: prepared.family.style_features(prepared.parts, picture),
+        features,
         pictures,
         preview.read_back(run, prepared, 0),
         preview.read_back(run, prepared, step),

@@ -20,7 +20,6 @@ from core.protocol.commands import (
     ExportJob,
     PreviewNow,
     SampleJob,
-    SaveNow,
     Stop,
     TrainJob,
 )
@@ -44,8 +43,6 @@ def train_job(job: TrainJob, pipe: Pipe) -> Iterator[Event]:
                 control.stop.set()
             case PreviewNow():
                 control.preview.set()
-            case SaveNow():
-                control.save.set()
             case _:
                 pass
 
@@ -93,7 +90,7 @@ def _newest(wishes: queue.SimpleQueue[Command | None]) -> Command | None:
 
 
 def export_job(job: ExportJob, pipe: Pipe) -> Iterator[Event]:
-    """Write an adapter file or a run's newest checkpoint in another format."""
+    """Write a run's adapter in another format."""
     del pipe
     yield Progress(phase="Exporting")
     path = export_to(Path(job.source), job.format, Path(job.out))
@@ -102,13 +99,19 @@ def export_job(job: ExportJob, pipe: Pipe) -> Iterator[Event]:
 
 
 def export_to(source: Path, layout: export.Layout, out: Path) -> Path:
-    """Convert `source`: an adapter file in a run's folder, or the run's folder itself.
+    """Convert `source`: a file in a run's `adapters`, or the run's folder for its newest one.
 
     Raises:
         AdapterError, RunError, ConfigError: It cannot be read, or lies in no run.
         StorageError: `out` cannot be written.
     """
+    source = source.absolute()
     run = Run(source if source.is_dir() else source.parent.parent)
+    if not run.config_file.exists():
+        raise RunError(
+            f"{source} is neither a run nor one of its adapters.",
+            hint="Give a folder of a project's runs, or a file in its adapters folder.",
+        )
     config = files.load(run.config_file)
     adapter_file = run.newest_adapter() if source.is_dir() else source
     if adapter_file is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -41,16 +42,32 @@ class Pipe:
             pass
 
     def receive(self) -> Command | None:
-        """The next command, or None once the other side is gone."""
+        """The next command, or None once the other side is gone.
+
+        Raises:
+            WireError: It is none that we know.
+        """
         line = self._commands.readline()
         return wire.command_from(line) if line.endswith(b"\n") else None
 
     def listen(self, on_command: Callable[[Command | None], None]) -> None:
-        """Hand every further command to `on_command`, and None at the end, from a thread."""
+        """Hand every further command to `on_command`, and None at the end, from a thread.
+
+        What is no command of ours is passed over: the worker must still hear Stop, and the end.
+        """
 
         def read() -> None:
-            while (command := self.receive()) is not None:
-                on_command(command)
-            on_command(None)
+            try:
+                while True:
+                    try:
+                        command = self.receive()
+                    except wire.WireError as error:
+                        logging.getLogger(__name__).warning("Passed over: %s", error)
+                        continue
+                    if command is None:
+                        break
+                    on_command(command)
+            finally:
+                on_command(None)
 
         threading.Thread(target=read, name="commands", daemon=True).start()

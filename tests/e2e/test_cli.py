@@ -68,7 +68,16 @@ def test_brackets_in_a_name_are_printed(tmp_path: Path, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["train", "/nowhere"], ["train"], ["sing"], ["export", "/nowhere", "--out", "x"]]
+    "words",
+    [
+        ["train", "/nowhere"],
+        ["train"],
+        ["sing"],
+        ["export", "/nowhere", "--out", "x"],
+        ["demo", "/nowhere", "--steps", "0"],
+        ["sample", "demo", "--prompt", "x", "--out", "x.png", "--inference-steps", "0"],
+        ["sample", "/nowhere", "--prompt", "x", "--out", "x.png"],
+    ],
 )
 def test_what_cannot_be_done_ends_with_2_and_no_traceback(words: list[str], capsys) -> None:
     assert cli.main(words) == 2
@@ -88,6 +97,32 @@ def test_new_uses_pictures_where_they_are_and_check_names_what_is_wrong(
     said = capsys.readouterr().out
     assert "words.png: It is not a picture." in said
     assert "2 pictures can be used" in said
+
+
+def test_check_names_a_base_that_is_gone(project: Project, capsys) -> None:
+    project.save(files.with_changes(project.config(), ["base=/nowhere"]))
+    assert cli.main(["check", str(project.root)]) == 2
+    said = capsys.readouterr()
+    assert "6 pictures can be used" in said.out
+    assert "/nowhere" in said.err
+
+
+def test_the_demo_ends_with_an_adapter_a_sheet_and_the_change_of_style(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    """On the shipped base; two of its prompts, since twenty take a minute."""
+    real = cli.demo_project.demo_config
+    monkeypatch.setattr(cli.demo_project, "demo_config", lambda: real(prompts=2))
+    assert cli.main(["demo", str(tmp_path / "demo"), "--steps", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "2 steps on 40 pictures" in said
+    assert "Style: the previews are" in said
+    run = Project(tmp_path / "demo").run("")
+    assert f"Adapter: {run.adapter_file('OpenMoji', 2)}" in said
+    sheet = run.root / "before-after.png"
+    assert f"Before and after: {sheet}" in said
+    with Image.open(sheet) as image:
+        assert image.width > 2 * 128
 
 
 def test_export_and_sample(project: Project, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 
 from core.adapters import files, lora
+from core.errors import AdapterError, RunError
 from core.families import sd1
 from core.families.family import DrawOptions
 from core.families.registry import family_of
@@ -31,7 +32,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Projec
     from core.project.layout import create
     from tests.conftest import fill, small_config
 
-    config = small_config(str(tiny_base), steps=8, learning_rate=0.05)
+    config = small_config(
+        str(tiny_base), steps=8, learning_rate=0.05, text_encoder_learning_rate=0.05
+    )
     project = create(tmp_path_factory.mktemp("trained") / "project", config)
     fill(project.images, 4)
     list(train(project, Control()))
@@ -72,7 +75,69 @@ def test_plain_diffusers_draws_our_preview(
     loaded = picture(pipe, trained)
     ours = np.asarray(Image.open(run.preview_file(8, 0)), dtype=np.float64)
     assert np.abs(loaded - ours).mean() < CLOSE
-    assert np.abs(untrained - ours).mean() > 2 * CLOSE  # else this test shows nothing
+    # else this test shows nothing, or nothing of one of the two nets
+    assert np.abs(untrained - ours).mean() > 2 * CLOSE
+    for component in ("unet", "text_encoder"):
+        pipe.unload_lora_weights()
+        pipe.load_lora_weights(only(component, path, tmp_path / "part.safetensors"))
+        assert np.abs(picture(pipe, trained) - ours).mean() > CLOSE
+
+
+def only(component: str, path: Path, part: Path) -> Path:
+    """One component's share of an adapter file."""
+    prefix = {"unet": ("lora_unet_", "unet."), "text_encoder": ("lora_te_", "text_encoder.")}
+    tensors, header = files.read(path)
+    settings = json.loads(header.get("lora_adapter_metadata", "{}"))
+    own = {k: v for k, v in settings.items() if k.startswith(prefix[component])}
+    kept = {k: t for k, t in tensors.items() if k.startswith(prefix[component])}
+    files.write(part, kept, {"lora_adapter_metadata": json.dumps(own)} if own else {})
+    return part
+
+
+def test_a_file_of_diffusers_becomes_one_of_kohya(
+    trained: Project, tiny_base: Path, tmp_path: Path
+) -> None:
+    """With diffusers' header beside kohya's alphas, diffusers refuses the file."""
+    theirs = export_to(trained.run("").root, "diffusers", tmp_path / "theirs.safetensors")
+    family = family_of(tiny_base)
+    parts = family.load(tiny_base, torch.device("cpu"), torch.float32)
+    export.convert(theirs, family, parts, "kohya", tmp_path / "ours.safetensors")
+    assert "lora_adapter_metadata" not in files.read(tmp_path / "ours.safetensors")[1]
+    plain_pipeline(tiny_base).load_lora_weights(tmp_path / "ours.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "header", "words"),
+    [
+        ({"lora_unet_mid.hada_w1_a": torch.zeros(1)}, {}, "kind of adapter is not supported"),
+        ({"lora_unet_nowhere.lora_down.weight": torch.zeros(1)}, {}, "does not fit"),
+        ({}, {"lora_adapter_metadata": "{"}, "header cannot be read"),
+        ({}, {"lora_adapter_metadata": '{"unet.use_rslora": true}'}, "unet.use_rslora"),
+        ({}, {}, "holds no adapter"),
+    ],
+)
+def test_an_adapter_that_cannot_be_used_is_named(
+    tiny_base: Path, tmp_path: Path, tensors, header, words
+) -> None:
+    path = tmp_path / "odd.safetensors"
+    files.write(path, tensors, header)
+    family = family_of(tiny_base)
+    nets = family.load(tiny_base, torch.device("cpu"), torch.float32).nets(text_encoders=True)
+    with pytest.raises(AdapterError, match=words) as caught:
+        export.read(path, family, nets)
+    assert "odd.safetensors" in caught.value.message
+    assert caught.value.hint
+
+
+def test_export_takes_what_lies_in_a_run_and_says_so(
+    trained: Project, tmp_path: Path, monkeypatch
+) -> None:
+    run = trained.run("")
+    monkeypatch.chdir(run.adapters)
+    export_to(Path(run.newest_adapter().name), "kohya", tmp_path / "a.safetensors")
+    assert (tmp_path / "a.safetensors").exists()
+    with pytest.raises(RunError, match="neither a run nor one of its adapters"):
+        export_to(tmp_path / "a.safetensors", "diffusers", tmp_path / "b.safetensors")
 
 
 def test_the_untrained_preview_is_the_base_model(trained: Project, tiny_base: Path) -> None:
@@ -117,13 +182,18 @@ def test_the_demo_base_is_drawn_as_by_plain_diffusers() -> None:
 def test_peft_loads_its_own_folder(trained: Project, tiny_base: Path, tmp_path: Path) -> None:
     from diffusers import UNet2DConditionModel
     from peft import PeftModel
+    from transformers import CLIPTextModel
 
     folder = export_to(trained.run("").root, "peft", tmp_path / "peft")
-    unet = UNet2DConditionModel.from_pretrained(tiny_base / "unet")
-    model = PeftModel.from_pretrained(unet, str(folder / "unet"))
-    ups = [p for n, p in model.named_parameters() if "lora_B" in n]
-    assert ups
-    assert all(p.abs().max() > 0 for p in ups)
+    nets = {
+        "unet": UNet2DConditionModel.from_pretrained(tiny_base / "unet"),
+        "text_encoder": CLIPTextModel.from_pretrained(tiny_base / "text_encoder"),
+    }
+    for name, net in nets.items():
+        model = PeftModel.from_pretrained(net, str(folder / name))
+        ups = [p for n, p in model.named_parameters() if "lora_B" in n]
+        assert ups
+        assert all(p.abs().max() > 0 for p in ups)
 
 
 @pytest.mark.parametrize("layout", ["kohya", "diffusers"])
@@ -172,8 +242,8 @@ def test_the_header_says_what_a1111_and_forge_ask(trained: Project) -> None:
     assert len(header["sshs_legacy_hash"]) == 8
 
 
-def test_the_full_sd1_name_table_has_264_modules() -> None:
-    """The count that every other trainer writes, from the real net's shape without its weights."""
+def test_all_attention_layers_of_the_full_sd1_get_a_name_of_their_own() -> None:
+    """From the real nets' shapes, without their weights; other trainers add 88 other layers."""
     import re
 
     from diffusers import UNet2DConditionModel

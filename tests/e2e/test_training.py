@@ -15,6 +15,7 @@ from core.errors import (
     DatasetError,
     DivergedError,
     MemoryFullError,
+    NewerVersionError,
     RunError,
     StorageError,
 )
@@ -32,6 +33,7 @@ from core.protocol.events import (
     StyleMeasured,
     Warned,
 )
+from core.training import loop
 from core.training import step as steps_module
 from core.training.control import Control
 from core.training.train import read_log_lines, train
@@ -140,8 +142,42 @@ def test_a_half_written_checkpoint_is_not_used(project: Project) -> None:
     run = project.run("")
     newest = run.newest_checkpoint()
     assert newest == run.checkpoint(4)
+    adapter = adapter_bytes(run)
     (newest / "state.json").unlink()
     assert run.newest_checkpoint() == run.checkpoint(2)
+    resumed = list(train(project, Control(), ""))
+    assert [e.step for e in of(StepDone, resumed)] == [3, 4]
+    assert run.newest_checkpoint() == newest
+    assert adapter_bytes(run) == adapter
+
+
+@pytest.mark.parametrize("name", ["adapter.safetensors", "optimizer.pt", "state.json"])
+def test_a_damaged_checkpoint_is_named_and_can_be_moved_away(project: Project, name: str) -> None:
+    change(project, "training.checkpoint_every=2")
+    control = Control()
+    for event in train(project, control):
+        if isinstance(event, CheckpointSaved) and event.step == 2:
+            control.stop.set()
+    run = project.run("")
+    newest = run.newest_checkpoint()
+    (newest / name).write_bytes(b"no such thing")
+    with pytest.raises(RunError, match=newest.name) as caught:
+        list(train(project, Control(), ""))
+    assert "Move that folder away" in caught.value.hint
+    newest.rename(newest.with_name(newest.name + "-broken"))
+    assert list(train(project, Control(), ""))[-1] == Finished(stopped=False)
+
+
+def test_a_checkpoint_of_a_newer_version_is_not_touched(project: Project) -> None:
+    change(project, "training.checkpoint_every=2")
+    control = Control()
+    for event in train(project, control):
+        if isinstance(event, CheckpointSaved):
+            control.stop.set()
+    state = project.run("").newest_checkpoint() / "state.json"
+    state.write_text(json.dumps({**json.loads(state.read_text()), "version": 99}))
+    with pytest.raises(NewerVersionError, match="newer version"):
+        list(train(project, Control(), ""))
 
 
 def test_only_the_newest_checkpoints_stay(project: Project) -> None:
@@ -177,7 +213,6 @@ def test_wishes_are_granted_once(project: Project) -> None:
         events.append(event)
         if isinstance(event, StepDone) and event.step == 1:
             control.preview.set()
-            control.save.set()
     assert sorted({e.step for e in of(PreviewReady, events)}) in ([0, 1, 4], [0, 2, 4])
     assert len(of(CheckpointSaved, events)) == 2
 
@@ -250,8 +285,30 @@ def test_stopped_while_drawing_it_is_saved_and_goes_on(project: Project, tmp_pat
         if drawing:
             control.stop.set()
     assert again.run("").newest_checkpoint() == again.run("").checkpoint(2)
-    assert of(RunStarted, list(train(again, Control(), "")))[0].first_step == 3
+    resumed = list(train(again, Control(), ""))
+    assert of(RunStarted, resumed)[0].first_step == 3
     assert adapter_bytes(again.run("")) == adapter_bytes(project.run(""))
+
+
+def test_stopped_among_its_previews_it_draws_them_on_resume(project: Project) -> None:
+    """Those in the middle and those at the end."""
+    prompts = [f"ball {number}" for number in range(6)]  # four are drawn together
+    change(project, "preview.every=2", f"preview.prompts={json.dumps(prompts)}")
+    for step in (2, 4):
+        control = Control()
+        for event in train(project, control, None if step == 2 else ""):
+            if isinstance(event, PreviewReady) and event.step == step:
+                control.stop.set()
+        assert event == Finished(stopped=True)
+        run = project.run("")
+        assert run.preview_file(step, 0).exists()
+        assert not run.preview_file(step, 5).exists()
+    assert run.newest_adapter() == run.adapter_file("Small", 4)
+    assert list(train(project, Control(), ""))[-1] == Finished(stopped=False)
+    for step in (0, 2, 4):
+        assert all(run.preview_file(step, index).exists() for index in range(6))
+    with pytest.raises(RunError, match="complete"):
+        list(train(project, Control(), ""))
 
 
 def test_killed_before_its_adapter_it_goes_on(project: Project) -> None:
@@ -376,3 +433,61 @@ def test_gradient_reaches_every_adapter_matrix(project: Project) -> None:
     assert ups
     assert all(t.abs().max() > 0 for t in ups.values())
     assert len(list(itertools.filterfalse(lambda k: k.startswith("lora_unet"), ups))) == 8
+
+
+def test_pictures_that_are_gone_before_they_are_encoded(project: Project, monkeypatch) -> None:
+    """As when a drive is pulled out; a run on nothing is not begun."""
+    from core.training import setup
+
+    def gone(*_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(setup, "latents_of", gone)
+    with pytest.raises(DatasetError, match="None of the 6 pictures"):
+        list(train(project, Control()))
+    assert project.runs() == []
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("gamma", [0, 5])
+def test_every_objective_trains(tmp_path: Path, tiny_base: Path, prediction, gamma) -> None:
+    base = predicting(prediction, tiny_base, tmp_path / "base")
+    project = create(tmp_path / "p", small_config(str(base), steps=2, min_snr_gamma=gamma))
+    fill(project.images, 2)
+    events = list(train(project, Control()))
+    assert all(0 < e.loss < 100 for e in of(StepDone, events))
+    assert events[-1] == Finished(stopped=False)
+
+
+def test_a_base_that_predicts_something_else_is_refused(tmp_path: Path, tiny_base: Path) -> None:
+    base = predicting("sample", tiny_base, tmp_path / "base")
+    with pytest.raises(BaseModelError, match="'sample'"):
+        sd1.load(base, torch.device("cpu"), torch.float32)
+
+
+def predicting(what: str, base: Path, folder: Path) -> Path:
+    """A copy of `base` whose scheduler says that it predicts `what`."""
+    shutil.copytree(base, folder)
+    file = folder / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "prediction_type": what}))
+    return folder
+
+
+def test_a_base_too_large_for_memory_is_not_called_damaged(tiny_base: Path, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
+
+    monkeypatch.setattr(sd1.UNet2DConditionModel, "from_pretrained", full)
+    with pytest.raises(MemoryFullError, match="not enough memory"):
+        sd1.load(tiny_base, torch.device("cpu"), torch.float32)
+
+
+def test_the_time_left_counts_steps_previews_and_saves() -> None:
+    clock = loop.Clock(steps=10, preview_every=4, save_every=0)
+    clock.step_took(2.0)
+    assert clock.left(1) == 18.0
+    clock.previews_took(100.0)
+    clock.save_took(1000.0)
+    assert clock.left(4) == 6 * 2 + 3 * 100 + 1000  # at 4, 8 and 10; a save at the end
+    assert clock.left(5) == 5 * 2 + 2 * 100 + 1000
+    assert clock.left(10) == 100 + 1000

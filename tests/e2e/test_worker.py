@@ -172,6 +172,26 @@ def test_a_sample_worker_draws_what_it_is_told(
     assert pipe.finish() == 0
 
 
+def test_a_sample_worker_draws_with_an_adapter_as_strongly_as_told(
+    pipe: Pipe, project: Project, tmp_path: Path
+) -> None:
+    from core.training.control import Control
+    from core.training.train import train
+
+    project.save(files.with_changes(project.config(), ["training.learning_rate=0.05"]))
+    list(train(project, Control()))
+    adapter = str(project.run("").newest_adapter())
+    pipe.send(SampleJob(base=project.config().base, adapter=adapter, inference_steps=2))
+    drawn = []
+    for weight in (0.0, 0.5, 1.0):
+        out = tmp_path / f"{weight}.png"
+        pipe.send(Draw(prompt="a ball", out=str(out), weight=weight, width_px=64, height_px=64))
+        pipe.until(PictureDrawn)
+        drawn.append(out.read_bytes())
+    assert len(set(drawn)) == 3
+    assert pipe.finish() == 0
+
+
 def test_an_export_job_writes_the_file(pipe: Pipe, project: Project, tmp_path: Path) -> None:
     from core.training.control import Control
     from core.training.train import train
@@ -181,3 +201,12 @@ def test_an_export_job_writes_the_file(pipe: Pipe, project: Project, tmp_path: P
     pipe.send(ExportJob(source=str(project.run("").root), format="diffusers", out=str(out)))
     assert pipe.until(Finished)
     assert out.exists()
+
+
+def test_words_it_does_not_know_leave_it_able_to_hear_stop(pipe: Pipe, project: Project) -> None:
+    pipe.send(endless(project))
+    pipe.until(StepDone)
+    pipe.process.stdin.write(b'{"type": "novelty"}\nno JSON at all\n')
+    pipe.send(Stop())
+    assert list(pipe.events())[-1] == Finished(stopped=True)
+    assert pipe.finish() == 0

@@ -90,3 +90,11 @@ def test_runs_are_numbered_and_frozen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "made"), [("Ink / line: 2", "Ink-line-2"), ("..", "run")])
 def test_a_slug_is_a_file_name_everywhere(name: str, made: str) -> None:
     assert slug(name) == made
+
+
+@pytest.mark.parametrize("name", ["a" * 240, "墨絵の肖像画" * 40])
+def test_a_long_name_leaves_room_for_what_follows_it(name: str, tmp_path: Path) -> None:
+    project = create(tmp_path, CONFIG)
+    run = project.new_run(replace(CONFIG, name=name))
+    files.write_beside(run.adapter_file(name, 1500), b"")
+    assert run.newest_adapter() is not None

@@ -5,8 +5,10 @@ from base64 import b64decode
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.ImageOps import exif_transpose
+from PIL.TiffImagePlugin import IFDRational
 
-from core.data.decode import eight_bit, open_picture
+from core.data.decode import UNREADABLE, eight_bit, open_picture, turned
 
 HEIC = b64decode("""
 AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAA
@@ -49,3 +51,28 @@ def test_a_heic_is_opened_whatever_its_name(name, tmp_path) -> None:
     assert pixels.shape == (48, 64, 3)
     assert np.abs(pixels[:, :28] - [200, 40, 40]).max() < 16
     assert np.abs(pixels[:, 36:] - [40, 40, 200]).max() < 16
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_as_pillow_turns_it(orientation, tmp_path) -> None:
+    image = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(2, 4, 3))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as opened:
+        assert np.array_equal(np.asarray(turned(opened)), np.asarray(exif_transpose(opened)))
+
+
+def test_an_odd_entry_beside_the_orientation_does_not_matter(tmp_path) -> None:
+    """Old programs mistype entries, which Pillow's own function writes anew and fails on."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x011A] = IFDRational(72, 1)  # XResolution
+    content = bytearray(exif.tobytes())
+    entry = content.index(b"\x1a\x01" if b"II" in content[:10] else b"\x01\x1a")
+    content[entry + 2 : entry + 4] = b"\x02\x00" if b"II" in content[:10] else b"\x00\x02"  # text
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=bytes(content))
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert turned(image).size == (20, 40)
+        with pytest.raises(UNREADABLE):
+            exif_transpose(image)  # else this test shows nothing
