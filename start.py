@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "stylewright-stamp"  # written last: without it the set-up is not complete
+TORCH_STAMP = VENV / "stylewright-torch"  # which build is installed
 TORCH = "torch==2.13.0"
 UV = "uv==0.13.9"
 PYTHONS = ((3, 11), (3, 13))
@@ -31,7 +32,8 @@ NEEDED_MB = {"cpu": 3_000, "gpu": 9_000}
 # Which build of torch a machine gets. NVIDIA: the driver's CUDA version and the card's compute
 # capability decide, never the driver alone: a GTX 10xx with a new driver has no kernels in cu130.
 TURING, BLACKWELL = 7.5, 12.0
-CUDA_OF_CU130, CUDA_OF_CU126 = 13.0, 12.6
+CUDA_OF_CU130, CUDA_OF_CU126 = 13.0, 12.0  # of the driver: within 12 older ones run newer builds
+WITHOUT_GPU = "STYLEWRIGHT_CPU"  # set to 1 it chooses the build without a GPU
 
 # Qt's libraries on Debian and Ubuntu, by the file that shows whether they are there.
 QT_LIBRARIES = {
@@ -88,6 +90,8 @@ def main(arguments: list[str]) -> int:
             "Install one of these and run: python3.12 start.py"
         )
         return 2
+    if os.name == "nt":
+        os.system("")  # noqa: S605 - wakes the console's sense for escape codes
     testing = arguments[:1] == ["test"]
     needs_window = not arguments or arguments[0] not in COMMANDS
     try:
@@ -108,8 +112,9 @@ def run(command: list[str]) -> int:
     """Replace this process where the system can, so that signals reach the program."""
     if os.name == "posix":
         sys.stdout.flush()
-        os.execv(command[0], command)
-    return subprocess.run(command, check=False).returncode
+        os.execve(command[0], command, clean_environment())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the program's, which saves and ends
+    return subprocess.run(command, check=False, env=clean_environment()).returncode
 
 
 def python() -> Path:
@@ -124,29 +129,57 @@ def requirements(*, with_tests: bool) -> list[Path]:
 
 
 def fingerprint(*, with_tests: bool) -> str:
-    """Changes when the interpreter or a wanted version does."""
-    content = sys.version + TORCH
+    """Changes when the interpreter, a wanted version, or the kind of card does."""
+    content = interpreter() + TORCH + card_at_hand()
     content += "".join(p.read_text(encoding="utf-8") for p in requirements(with_tests=with_tests))
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def interpreter() -> str:
+    """What an environment is made for: it goes on through updates of the same Python."""
+    return f"{platform.python_implementation()} {sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def card_at_hand() -> str:
+    """A quick look, at every start: a driver that comes later wants another torch."""
+    if os.environ.get(WITHOUT_GPU) == "1":
+        return ""
+    if shutil.which("nvidia-smi"):
+        return "nvidia"
+    return "amd" if sys.platform == "linux" and Path("/opt/rocm").exists() else ""
 
 
 def ensure_environment(*, with_tests: bool) -> None:
     """Make `.venv` and install into it, unless that was done.
 
     Raises:
-        SetupError: No internet, no room, no venv module, or a package that does not install.
+        SetupError: No internet, no room, no venv module, a package that does not install, or a
+            machine that torch is not made for.
     """
     done = STAMP.read_text(encoding="utf-8").split() if STAMP.exists() else []
     if fingerprint(with_tests=with_tests) in done:
         return
+    if sys.platform == "darwin" and platform.machine() != "arm64":
+        raise SetupError(
+            "torch is no longer made for Macs with an Intel processor.\n"
+            "Use a Mac with Apple silicon, or another computer."
+        )
     flavour = torch_flavour(find_gpu())
-    check_room("cpu" if flavour == "cpu" else "gpu")
-    print("Setting up Stylewright. This is done once and takes a few minutes.", flush=True)
     if not venv_works():
         shutil.rmtree(VENV, ignore_errors=True)
+    installed = TORCH_STAMP.read_text(encoding="utf-8") if TORCH_STAMP.exists() else ""
+    if installed != flavour:
+        check_room("gpu" if flavour.startswith(("cu", "rocm")) else "cpu")
+    print("Setting up Stylewright. This is done once and takes a few minutes.", flush=True)
+    if not VENV.exists():
         make_venv()
     STAMP.unlink(missing_ok=True)
-    install_torch(flavour)
+    if installed != flavour:
+        TORCH_STAMP.unlink(missing_ok=True)
+        if installed:  # pip would take any build of that version for the wanted one
+            quietly([str(python()), "-m", "pip", "uninstall", "--yes", "torch"])
+        install_torch(flavour)
+        TORCH_STAMP.write_text(flavour, encoding="utf-8")
     with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as pin:
         pin.write(TORCH + "\n")  # no later step may swap the build for another
     try:
@@ -179,9 +212,22 @@ def venv_works() -> bool:
     """Whether there is a whole environment of this very Python: one can be left half made."""
     if not python().exists():
         return False
-    code = "import pip, sys; print(sys.version)"
-    step = subprocess.run([str(python()), "-c", code], capture_output=True, text=True, check=False)
-    return step.returncode == 0 and step.stdout.strip() == sys.version.strip()
+    code = "import pip, sys; print(*sys.version_info[:2], sep='.')"
+    step = quietly([str(python()), "-c", code])
+    return step.returncode == 0 and interpreter().endswith(f" {step.stdout.strip()}")
+
+
+def quietly(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command and keep what it says."""
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        cwd=ROOT,
+        env=clean_environment(),
+    )
 
 
 def make_venv() -> None:
@@ -190,9 +236,7 @@ def make_venv() -> None:
     Raises:
         SetupError: The folder cannot be written, or this Python lacks venv or pip.
     """
-    step = subprocess.run(
-        [sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False
-    )
+    step = quietly([sys.executable, "-m", "venv", str(VENV)])
     if step.returncode == 0 and python().exists():
         return
     shutil.rmtree(VENV, ignore_errors=True)
@@ -300,15 +344,10 @@ def install_torch(flavour: str) -> None:
 
 
 def torch_at_hand() -> bool:
-    """Whether pip would take torch from this machine's disk."""
-    command = [str(python()), "-m", "pip", "install", "--dry-run", "--no-deps", "--quiet",
-               "--disable-pip-version-check", "--report", "-", TORCH]  # fmt: skip
-    step = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    try:
-        chosen = json.loads(step.stdout)["install"]
-    except (ValueError, KeyError):
-        return False
-    return all(item["download_info"]["url"].startswith("file:") for item in chosen)
+    """Whether pip finds torch in a folder of this machine; asked with an index it downloads."""
+    command = [str(python()), "-m", "pip", "install", "--dry-run", "--no-deps", "--no-index",
+               "--ignore-installed", "--disable-pip-version-check", TORCH]  # fmt: skip
+    return quietly(command).returncode == 0
 
 
 def find_gpu() -> tuple[str, float, float]:
@@ -319,6 +358,8 @@ def find_gpu() -> tuple[str, float, float]:
     if fake := os.environ.get("STYLEWRIGHT_FAKE_GPU"):
         vendor, cuda, capability = (*fake.split(), "0", "0")[:3]
         return vendor, float(cuda), float(capability)
+    if os.environ.get(WITHOUT_GPU) == "1":
+        return "", 0, 0
     if sys.platform == "darwin":
         return ("apple" if platform.machine() == "arm64" else "", 0, 0)
     if tool := shutil.which("nvidia-smi"):
@@ -360,13 +401,15 @@ def torch_flavour(gpu: tuple[str, float, float]) -> str:
     if capability >= BLACKWELL:
         raise SetupError(
             "The driver of this NVIDIA card is too old for it.\n"
-            "Install driver 580 or newer from NVIDIA, and run start.py again."
+            f"Install driver 580 or newer from NVIDIA and run start.py again, or set "
+            f"{WITHOUT_GPU}=1 to train without the card."
         )
     if cuda >= CUDA_OF_CU126:
         return "cu126"
     raise SetupError(
-        f"The NVIDIA driver is too old: it speaks CUDA {cuda}, and 12.6 is needed.\n"
-        "Install a newer driver from NVIDIA, and run start.py again."
+        f"The NVIDIA driver is too old: it speaks CUDA {cuda}, and 12.0 is needed.\n"
+        f"Install a newer driver from NVIDIA and run start.py again, or set {WITHOUT_GPU}=1 to "
+        "train without the card."
     )
 
 
@@ -377,13 +420,12 @@ def check_self() -> None:
         SetupError: It does not work here.
     """
     code = "import torch, diffusers, transformers, peft; print(torch.__version__)"
-    step = subprocess.run(
-        [str(python()), "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    if step.returncode != 0:
-        tail = step.stderr.strip().splitlines()[-1:]
+    step = quietly([str(python()), "-c", code])
+    if step.returncode != 0:  # on Windows torch says on stdout what is missing and where it is
+        tail = "\n".join((step.stdout.strip() + "\n" + step.stderr.strip()).splitlines()[-6:])
         raise SetupError(
-            f"The engine does not start: {' '.join(tail)}\nDelete {VENV} and run start.py again."
+            f"The engine does not start:\n{tail}\n"
+            f"Mend what is said there, or delete {VENV}, and run start.py again."
         )
     print(f"  torch {step.stdout.strip()}", flush=True)
 

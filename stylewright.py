@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 
 def main() -> int:
     """`--worker` is decided first: a worker never imports Qt, the window never imports torch."""
+    if getattr(sys, "frozen", False):
+        _free_children_of_our_libraries()
     arguments = sys.argv[1:]
     if arguments[:1] == ["--worker"]:
         from core.worker.__main__ import main as worker
@@ -25,6 +28,14 @@ def main() -> int:
     from app.main import main as window
 
     return window(arguments)
+
+
+def _free_children_of_our_libraries() -> None:
+    """A file manager that we open would load them; this process has what it needs already."""
+    before = os.environ.pop("LD_LIBRARY_PATH_ORIG", None)
+    os.environ.pop("LD_LIBRARY_PATH", None)
+    if before is not None:
+        os.environ["LD_LIBRARY_PATH"] = before
 
 
 def _is_command(word: str) -> bool:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QSettings, QStandardPaths
 
+from core.project.layout import is_project
+
 RECENT = 8
 
 
@@ -32,7 +34,7 @@ def recent(settings: QSettings) -> list[Path]:
     value = settings.value("recent")
     names: list[object] = value if isinstance(value, list) else [value]  # one is read as a string
     paths = [Path(name) for name in names if isinstance(name, str) and name]
-    return [path for path in paths if (path / "project.toml").exists()]
+    return [path for path in paths if is_project(path)]
 
 
 def remember(settings: QSettings, project: Path) -> None:

@@ -65,7 +65,7 @@ QToolTip {{ background: {raised}; color: {text}; border: 1px solid {line}; paddi
     color: {secondary}; }}
 #rail QToolButton:hover {{ background: {raised}; }}
 #rail QToolButton:checked {{ background: {raised}; color: {text}; }}
-QToolButton:focus, QPushButton:focus, #card:focus {{ border: 2px solid {accent}; }}
+QToolButton:focus, QPushButton:focus {{ border: 2px solid {accent}; }}
 #title {{ font-size: 18px; font-weight: 600; }}
 #secondary {{ color: {secondary}; }}
 #small {{ color: {secondary}; font-size: 11px; }}

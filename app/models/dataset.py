@@ -19,7 +19,7 @@ from PySide6.QtGui import QImage, QUndoStack
 from typing_extensions import override
 
 from app.models.edits import Remove, SetCaption
-from app.models.importer import Imported, Importer, free_name
+from app.models.importer import Imported, Importer, free_name, taken_stems
 from app.models.pictures import Thumbnails
 from app.models.scanner import Scanner
 from core.config.files import write_beside
@@ -62,6 +62,8 @@ class DatasetModel(QAbstractListModel):
         self._findings: tuple[Finding, ...] = ()
         self._written: dict[Path, str] = {}  # captions since the scan began, which it may not know
         self._removed: set[Path] = set()  # pictures, likewise
+        self.edited: Path | None = None  # whose caption was last written, also by an undo
+        self.importing = False
         self._scanner = Scanner(self)
         self._importer = Importer(self)
         self._scanner.started.connect(self._on_scan_started)
@@ -86,6 +88,7 @@ class DatasetModel(QAbstractListModel):
         self._scanner.stop()
         self.project = project
         self.undo_stack.clear()
+        self.thumbnails.forget_wishes()
         self._show(Dataset((), ()))
         self.rescan()
 
@@ -113,7 +116,13 @@ class DatasetModel(QAbstractListModel):
         Nothing is overwritten: a taken name gets a number. `imported` tells how it went.
         """
         if self.project is not None:
+            self.importing = True
             self._importer.start(paths, self.project.images)
+
+    @Slot()
+    def stop_importing(self) -> None:
+        """End after the picture in hand."""
+        self._importer.stop()
 
     def set_caption(self, path: Path, text: str, based_on: str) -> bool:
         """Write a caption; can be undone. False if it could not be written.
@@ -162,9 +171,10 @@ class DatasetModel(QAbstractListModel):
 
     def _write_caption(self, path: Path, text: str, expected: str) -> bool:
         """What set_caption, its undo and its redo do."""
-        if not path.exists():
-            return False  # removed: its caption lies in the bin
+        self.edited = path
         try:
+            if not path.exists():
+                return False  # removed: its caption lies in the bin
             there = captions.read(path).text
             if there not in (text, expected):
                 self._keep(path)
@@ -190,7 +200,8 @@ class DatasetModel(QAbstractListModel):
         """Copy a caption that another program wrote into the bin."""
         if self.project is None:
             return
-        kept = captions.caption_file(free_name(self.project.bin, path.name))
+        folder = self.project.bin
+        kept = captions.caption_file(free_name(folder, path.name, taken_stems(folder)))
         write_beside(kept, captions.caption_file(path).read_bytes())
         self.noted.emit(
             f"Another program changed the caption of {path.name} while you wrote. Yours is saved; "
@@ -300,6 +311,7 @@ class DatasetModel(QAbstractListModel):
 
     @Slot(object)
     def _on_imported(self, imported: Imported) -> None:
+        self.importing = False
         self._become("")
         self.imported.emit(imported)
         self.rescan()

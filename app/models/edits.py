@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtGui import QUndoCommand
 from typing_extensions import override
 
-from app.models.importer import free_name
+from app.models.importer import free_name, taken_stems
 from core.data import captions, scan
 from core.errors import StorageError
 
@@ -66,19 +67,27 @@ class Remove(QUndoCommand):
         self._moves, problem = [], ""
         try:
             self._bin.mkdir(parents=True, exist_ok=True)
+            taken = taken_stems(self._bin)
+            staying = Counter(  # pictures of a name: they share a caption
+                path.with_suffix("")
+                for folder in {path.parent for path in self._paths}
+                for path in folder.iterdir()
+                if path.suffix.lower() in scan.SUFFIXES
+            )
             for path in self._paths:
-                self._remove(path)
+                staying[path.with_suffix("")] -= 1
+                self._remove(path, taken, shared=staying[path.with_suffix("")] > 0)
         except OSError as error:
             problem = str(StorageError.writing(self._bin, error))
         self._on_moved([path for path in self._paths if not path.exists()], problem)
 
-    def _remove(self, path: Path) -> None:
-        target = free_name(self._bin, path.name)
+    def _remove(self, path: Path, taken: set[str], *, shared: bool) -> None:
+        target = free_name(self._bin, path.name, taken)
         sidecar, kept = captions.caption_file(path), captions.caption_file(target)
         self._move(path, target)
         if not sidecar.exists():
             return
-        if any(scan.pictures_named(sidecar)):
+        if shared:
             shutil.copyfile(sidecar, kept)  # another picture of that name needs it still
         else:
             self._move(sidecar, kept)

@@ -20,6 +20,7 @@ class Imported:
 
     found: int  # pictures among what was dropped
     copied: int
+    stopped: bool = False
     problem: str = ""  # the first one, in words
 
 
@@ -34,20 +35,21 @@ class _Import(QRunnable):
 
     def _copied(self) -> Imported:
         importer, copied, problem = self._importer, 0, ""
-        sources = pictures_among(self._paths)
+        sources = pictures_among(self._paths, importer.stopped)
+        taken = taken_stems(self._folder)
         for number, source in enumerate(sources):
             if importer.stopped.is_set():
                 break
             importer.progressed.emit(number, len(sources))
             try:
-                copy_beside(source, self._folder)
+                copy_beside(source, self._folder, taken)
                 copied += 1
             except OSError as error:  # the rest goes on
                 problem = problem or (
                     f"Could not copy {source}: {error.strerror}. Check that it may be read, and "
                     f"that {self._folder} may be written to and has room."
                 )
-        return Imported(len(sources), copied, problem)
+        return Imported(len(sources), copied, importer.stopped.is_set(), problem)
 
 
 class Importer(QObject):
@@ -64,40 +66,51 @@ class Importer(QObject):
 
     def start(self, paths: Sequence[Path], folder: Path) -> None:
         """Copy pictures, and folders of them, into `folder`."""
+        self.stopped.clear()
         self._pool.start(_Import(self, paths, folder))
 
-    def finish(self) -> None:
-        """End after the picture in hand; before the program ends."""
+    def stop(self) -> None:
+        """End after the picture in hand."""
         self.stopped.set()
+
+    def finish(self) -> None:
+        """Stop, and wait for that; before the program ends."""
+        self.stop()
         self._pool.waitForDone()
 
 
-def pictures_among(paths: Iterable[Path]) -> list[Path]:
-    """The pictures that were dropped, and those in dropped folders."""
+def pictures_among(paths: Iterable[Path], stopped: Event) -> list[Path]:
+    """The pictures that were dropped, and those in dropped folders; some, once `stopped`."""
     sources: list[Path] = []
     for path in paths:
-        inside = scan.picture_files([path]) if path.is_dir() else [path]
-        sources += [p for p in inside if p.suffix.lower() in scan.SUFFIXES]
+        for inside in scan.picture_files([path]) if path.is_dir() else [path]:
+            if stopped.is_set():
+                return sources
+            if inside.suffix.lower() in scan.SUFFIXES:
+                sources.append(inside)
     return sources
 
 
-def free_name(folder: Path, name: str) -> Path:
-    """`name` in `folder`, numbered if a picture or caption of that stem is there already."""
-    stem, suffix = Path(name).stem, Path(name).suffix
-    target, number = folder / name, 1
-    while _taken(target):
+def taken_stems(folder: Path) -> set[str]:
+    """What a new picture in `folder` may not be called: it would share a caption, or be one.
+
+    In lower case, since some systems take A.png and a.png for one file.
+    """
+    return {path.stem.lower() for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def free_name(folder: Path, name: str, taken: set[str]) -> Path:
+    """`name` in `folder`, numbered where its stem is `taken`, to which it is added."""
+    first, suffix = Path(name).stem, Path(name).suffix
+    stem, number = first, 1
+    while stem.lower() in taken:
         number += 1
-        target = folder / f"{stem}-{number}{suffix}"
-    return target
+        stem = f"{first}-{number}"
+    taken.add(stem.lower())
+    return folder / f"{stem}{suffix}"
 
 
-def _taken(target: Path) -> bool:
-    """Pictures that differ only in the suffix would share one caption file."""
-    sidecar = captions.caption_file(target)
-    return target.exists() or sidecar.exists() or any(scan.pictures_named(target))
-
-
-def copy_beside(source: Path, folder: Path) -> Path:
+def copy_beside(source: Path, folder: Path, taken: set[str]) -> Path:
     """Copy a picture and its caption into `folder` under a free name.
 
     Raises:
@@ -106,7 +119,7 @@ def copy_beside(source: Path, folder: Path) -> Path:
     if source.parent == folder:
         return source
     folder.mkdir(parents=True, exist_ok=True)
-    target = free_name(folder, source.name)
+    target = free_name(folder, source.name, taken)
     sidecar = captions.caption_file(source)
     try:
         if sidecar.exists():

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from PIL import Image
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QGuiApplication, QImage
 
 from core.data.decode import UNREADABLE, eight_bit, open_picture, turned
 
 KEPT_BYTES = 200 * 2**20
-TILE_PX = 320  # of the shorter side: tiles crop to fill
+TILE_PX = 288  # of the shorter side, in the screen's own units: tiles crop to fill
 
 
 def load(path: Path, edge_px: int = 0, *, filling: bool = False) -> QImage:
@@ -51,6 +51,12 @@ def to_qimage(image: Image.Image) -> QImage:
     return QImage(data, rgba.width, rgba.height, stride, QImage.Format.Format_RGBA8888).copy()
 
 
+def _screen_scale() -> float:
+    """Pixels of the sharpest screen to one of the window's."""
+    app = QGuiApplication.instance()
+    return app.devicePixelRatio() if isinstance(app, QGuiApplication) else 1.0
+
+
 class _Load(QRunnable):
     def __init__(self, store: Thumbnails, path: Path, stamp: int) -> None:
         super().__init__()
@@ -75,14 +81,15 @@ class Thumbnails(QObject):
         edge_px: int = 0,
         kept_bytes: int = KEPT_BYTES,
     ) -> None:
-        """Pictures that fit a square of `edge_px`, or, without it, that fill a tile."""
+        """Pictures that fit a square of `edge_px` on the screen, or, without it, fill a tile."""
         super().__init__(parent)
         self.filling = edge_px == 0
-        self.edge_px = edge_px or TILE_PX
+        self.edge_px = round((edge_px or TILE_PX) * _screen_scale())
         self._kept_bytes = kept_bytes
         self._images: OrderedDict[str, tuple[int, QImage]] = OrderedDict()
         self._bytes = 0
         self._asked: set[tuple[str, int]] = set()
+        self._wishes = 0
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(2)
         self.loaded.connect(self._on_loaded)
@@ -101,8 +108,14 @@ class Thumbnails(QObject):
                 return kept[1]
         if (name, stamp) not in self._asked:
             self._asked.add((name, stamp))
-            self._pool.start(_Load(self, path, stamp))
+            self._wishes += 1
+            self._pool.start(_Load(self, path, stamp), self._wishes)  # what is on screen now first
         return kept[1] if kept else None
+
+    def forget_wishes(self) -> None:
+        """Decode nothing more of what was asked for."""
+        self._pool.clear()
+        self._asked.clear()
 
     def finish(self) -> None:
         """Wait for what is being decoded; before the program ends."""

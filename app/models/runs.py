@@ -83,9 +83,12 @@ class RunRecord:
         return [self.previews[index][max(self.previews[index])] for index in sorted(self.previews)]
 
     def picture_file(self, preview: PreviewReady) -> Path:
-        """Where a preview's picture lies, also after the project was moved."""
-        path = Path(preview.path)
-        return path if path.exists() else self.run.previews / path.name
+        """Where a preview's picture lies; the log's own path may be that of a copied project."""
+        return self.run.preview_file(preview.step, preview.index)
+
+    def adapter_file(self, saved: AdapterSaved) -> Path:
+        """Where an adapter lies, likewise."""
+        return self.run.adapters / saved.path.replace("\\", "/").rpartition("/")[2]
 
     def preview_steps(self) -> list[int]:
         """All steps with previews, in order."""
@@ -120,7 +123,8 @@ class AdapterCard:
 class Runs(QObject):
     """The project's runs; one of them is shown."""
 
-    reset = Signal()  # another project or run
+    chosen = Signal()  # the person turned to another project or run; before `reset`
+    reset = Signal()  # another run is shown
     stepped = Signal()  # the shown run has a new loss
     previewed = Signal()  # the shown run has a new preview
     adapters_changed = Signal()
@@ -139,6 +143,7 @@ class Runs(QObject):
         records = [self._record(run) for run in project.runs()] if project else []
         told = [record for record in records if record.steps or record.previews]
         self.shown = (told or records or [None])[-1]
+        self.chosen.emit()
         self.reset.emit()
         self.adapters_changed.emit()
 
@@ -151,6 +156,7 @@ class Runs(QObject):
         if self._project and (self.shown is None or self.shown.name != name):
             live = self._live
             self.shown = live if live and live.name == name else self._record_of(name)
+            self.chosen.emit()
             self.reset.emit()
 
     def take(self, event: Event, run: str) -> None:
@@ -211,9 +217,7 @@ class Runs(QObject):
         for run in reversed(self._project.runs() if self._project else []):
             record = self._record(run)
             for saved in reversed(record.adapters):
-                path = Path(saved.path)
-                if not path.exists():
-                    path = run.adapters / path.name  # the project was moved
+                path = record.adapter_file(saved)
                 if not path.exists():
                     continue
                 picture = path.with_suffix(".png")

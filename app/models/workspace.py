@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSettings, Signal, Slot
 
 from app import settings
+from core.config import files
 from core.config.options import DEMO_BASE, RunConfig
 from core.errors import UserError
 from core.project import demo, layout
@@ -19,8 +20,9 @@ NEW_NAME = "My style"
 class Workspace(QObject):
     """At most one project is open; it is remembered for the next start."""
 
+    closing = Signal()  # another project is about to take this one's place
     opened = Signal()  # another project
-    changed = Signal()  # the project's settings
+    changed = Signal()  # another program has changed the project's settings
     failed = Signal(str)  # in words
 
     def __init__(self, store: QSettings, parent: QObject | None = None) -> None:
@@ -28,6 +30,12 @@ class Workspace(QObject):
         self._store = store
         self.project: Project | None = None
         self.config: RunConfig | None = None
+        self._in_file: RunConfig | None = None  # as last read or written
+
+    @property
+    def saved(self) -> bool:
+        """Whether the file holds the settings that the window shows."""
+        return self.config == self._in_file
 
     def recent(self) -> list[Path]:
         """Projects opened lately that still exist, newest first."""
@@ -41,7 +49,8 @@ class Workspace(QObject):
         except UserError as error:
             self.failed.emit(str(error))
             return
-        self.project, self.config = project, config
+        self.closing.emit()
+        self.project, self.config, self._in_file = project, config, config
         settings.remember(self._store, root)
         self.opened.emit()
 
@@ -64,14 +73,32 @@ class Workspace(QObject):
 
     @Slot(object)
     def save(self, config: RunConfig) -> None:
-        """Take over and write the project's settings."""
+        """Take over and write the project's settings; what others changed in the file stays."""
         self.config = config
-        if self.project:
-            try:
-                self.project.save(config)
-            except UserError as error:
-                self.failed.emit(str(error))
-        self.changed.emit()
+        if self.project is None or self._in_file is None:
+            return
+        try:
+            there = self.project.config()
+            whole = files.merged(self._in_file, config, there)
+            self.project.save(whole)
+        except UserError as error:
+            self.failed.emit(str(error))
+            return
+        self.config = self._in_file = whole
+        if whole != config:
+            self.changed.emit()
+
+    def refresh(self) -> None:
+        """Take over what another program has changed in the file."""
+        if self.project is None or not self.saved:
+            return
+        try:
+            there = self.project.config()
+        except UserError:  # half written, perhaps; the scan of the pictures tells
+            return
+        if there != self._in_file:
+            self.config = self._in_file = there
+            self.changed.emit()
 
     def _make(self, root: Path, make: Callable[[], Project]) -> None:
         try:

@@ -44,7 +44,7 @@ class Sampler(QObject):
             self.phase.emit("")
 
     def end(self) -> None:
-        """The program closes: nothing is lost by ending at once."""
+        """End at once: a run or the program's end waits for it, and nothing is lost."""
         worker = self._worker
         self.close()
         if worker is not None:

@@ -40,6 +40,7 @@ class Session(QObject):
         self.step = 0
         self.steps = 0
         self.loss = 0.0
+        self.device = ""
         self.seconds_left = 0.0
         self.share: float | None = None  # of the phase, where it is known
         self._given_up = False
@@ -109,8 +110,8 @@ class Session(QObject):
             case Progress(phase=phase, done=done, total=total) if self.state is not State.STOPPING:
                 self.phase = phase
                 self.share = done / total if total else None
-            case RunStarted(run=run, steps=steps, first_step=first):
-                self.run, self.steps, self.step = run, steps, first - 1
+            case RunStarted(run=run, steps=steps, first_step=first, device=device):
+                self.run, self.steps, self.step, self.device = run, steps, first - 1, device
                 if self.state is State.STARTING:
                     self.state = State.RUNNING
             case StepDone(step=step, loss=loss, seconds_left=left):

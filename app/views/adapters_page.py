@@ -76,7 +76,8 @@ class AdapterCards(QAbstractListModel):
 
     @Slot(str)
     def _on_thumbnail_ready(self, _name: str) -> None:
-        self.dataChanged.emit(self.index(0), self.index(len(self.cards) - 1))
+        if self.cards:
+            self.dataChanged.emit(self.index(0), self.index(len(self.cards) - 1))
 
     def finish(self) -> None:
         """Wait for what is being decoded; before the program ends."""
@@ -180,11 +181,12 @@ class AdaptersPage(QWidget):
         card = self._current()
         if card is None:
             return
-        words = self.tr("Save the adapter")
-        suggestion = str(Path.home() / f"{card.path.stem}-{layout}.safetensors")
-        name, _ = QFileDialog.getSaveFileName(self, words, suggestion, "*.safetensors")
-        if name:
-            self.export_wished.emit(card.path, layout, Path(name))
+        dialog = QFileDialog(self, self.tr("Save the adapter"), str(Path.home()), "*.safetensors")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("safetensors")  # other programs list no file without it
+        dialog.selectFile(f"{card.path.stem}-{layout}.safetensors")
+        if dialog.exec():
+            self.export_wished.emit(card.path, layout, Path(dialog.selectedFiles()[0]))
 
     def show_exporting(self, *, busy: bool) -> None:
         """One export at a time: each loads the base model."""

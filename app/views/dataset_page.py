@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, QTimer, Signal, Slot
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.models.dataset import DatasetModel, Role
+from app.views.places import ZOOM
 from app.widgets import labels
 from app.widgets.drop import DropFrame, DropPage
 from app.widgets.grid import TILE_PX, Grid
@@ -112,7 +113,9 @@ class CaptionEditor(QFrame):
         """Write this caption, and try those again that could not be written."""
         self.save()
         for path, (text, based_on) in list(self._unsaved.items()):
-            if path != self._path and self._model.set_caption(path, text, based_on):
+            shown = path == self._path and self._model.row_of(path) >= 0  # was tried just now
+            gone = self._model.row_of(path) < 0 and _is_gone(path)
+            if gone or (not shown and self._model.set_caption(path, text, based_on)):
                 del self._unsaved[path]
 
     @Slot()
@@ -174,6 +177,7 @@ class DatasetPage(DropPage):
 
     folder_wished = Signal()
     demo_wished = Signal()
+    removed = Signal(int)  # how many pictures
 
     def __init__(self, model: DatasetModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -182,19 +186,20 @@ class DatasetPage(DropPage):
         self._grid.setModel(model)
         self._grid.setAccessibleName("Pictures")
         self._editor = CaptionEditor(model)
-        self.splitter = QSplitter()
-        self.splitter.setChildrenCollapsible(False)
-        self.splitter.addWidget(self._grid)
-        self.splitter.addWidget(self._editor)
-        self.splitter.setSizes([720, 400])
-        self.splitter.setStretchFactor(0, 1)
+        splitter = QSplitter()
+        splitter.setObjectName("dataset_splitter")
+        splitter.setChildrenCollapsible(False)
+        splitter.addWidget(self._grid)
+        splitter.addWidget(self._editor)
+        splitter.setSizes([720, 400])
+        splitter.setStretchFactor(0, 1)
         full = QWidget()
         inside = QVBoxLayout(full)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(8)
         inside.addLayout(self._make_bar())
         inside.addWidget(self._make_findings())
-        inside.addWidget(self.splitter, stretch=1)
+        inside.addWidget(splitter, stretch=1)
         self._drop = DropFrame()
         self._drop.folder_wished.connect(self.folder_wished)
         self._drop.demo_wished.connect(self.demo_wished)
@@ -210,8 +215,8 @@ class DatasetPage(DropPage):
         model.busy_changed.connect(self._on_busy_changed)
         self._grid.selectionModel().currentChanged.connect(self._on_current_changed)
         self._grid.removal_wished.connect(self._on_removal_wished)
-        QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self, self._on_undo)
-        QShortcut(QKeySequence(QKeySequence.StandardKey.Redo), self, model.undo_stack.redo)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self, self.undo)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Redo), self, self._on_redo)
         self._on_refreshed()
 
     def _make_bar(self) -> QHBoxLayout:
@@ -224,17 +229,22 @@ class DatasetPage(DropPage):
         zoom.setRange(96, 288)
         zoom.setValue(TILE_PX)
         zoom.setFixedWidth(144)
+        zoom.setObjectName(ZOOM)
         zoom.setAccessibleName("Zoom")
         self._add = QPushButton(self.tr("Add pictures"))
         self._add.clicked.connect(self.folder_wished)
         zoom.valueChanged.connect(self._grid.set_edge)
         self._busy = labels.secondary()
         self._busy.setWordWrap(False)
+        self._stop = QPushButton(self.tr("Stop copying"))
+        self._stop.clicked.connect(self._model.stop_importing)
+        self._stop.hide()
         bar = QHBoxLayout()
         bar.setSpacing(16)
         bar.addWidget(self._count)
         bar.addWidget(self._findings)
         bar.addWidget(self._busy)
+        bar.addWidget(self._stop)
         bar.addStretch()
         bar.addWidget(labels.small(self.tr("Zoom")))
         bar.addWidget(zoom)
@@ -285,6 +295,7 @@ class DatasetPage(DropPage):
     @Slot()
     def _on_busy_changed(self) -> None:
         self._busy.setText(self._model.busy)
+        self._stop.setVisible(self._model.importing)
         self._drop.show_busy(self._model.busy)
 
     @Slot(bool)
@@ -296,9 +307,21 @@ class DatasetPage(DropPage):
         self._editor.show_picture(current.data(Role.PATH) if current.isValid() else None)
 
     @Slot()
-    def _on_undo(self) -> None:
+    def undo(self) -> None:
+        """Take back what was last done to the pictures, and show it."""
         self.save()
-        self._model.undo_stack.undo()
+        self._travel(self._model.undo_stack.undo)
+
+    @Slot()
+    def _on_redo(self) -> None:
+        self._travel(self._model.undo_stack.redo)
+
+    def _travel(self, step: Callable[[], None]) -> None:
+        self._model.edited = None
+        step()
+        row = self._model.row_of(self._model.edited) if self._model.edited else -1
+        if row >= 0:
+            self._grid.setCurrentIndex(self._model.index(row))
 
     @Slot()
     def _on_removal_wished(self) -> None:
@@ -307,9 +330,19 @@ class DatasetPage(DropPage):
         if not chosen:
             return
         first = min(index.row() for index in chosen)
+        before = self._model.rowCount()
         self._model.remove([index.data(Role.PATH) for index in chosen])
         if count := self._model.rowCount():
             self._grid.setCurrentIndex(self._model.index(min(first, count - 1)))
+        if gone := before - count:
+            self.removed.emit(gone)
+
+
+def _is_gone(picture: Path) -> bool:
+    try:
+        return not picture.exists()
+    except OSError:
+        return False  # it cannot be reached, which may pass
 
 
 def findings_words(findings: Sequence[Finding]) -> str:

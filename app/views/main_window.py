@@ -25,6 +25,7 @@ from app.models.workspace import NEW_NAME, Workspace
 from app.process.exporter import Exporter
 from app.process.sampler import Sampler
 from app.process.session import Session
+from app.views import places
 from app.views.adapters_page import AdaptersPage
 from app.views.dataset_page import DatasetPage
 from app.views.preview_page import PreviewPage
@@ -33,6 +34,7 @@ from app.views.train_page import TrainPage
 from app.widgets.banner import Banner
 from app.widgets.rail import Rail
 from app.widgets.run import RunStrip
+from core.project.layout import is_project
 from core.protocol.events import Event, Failed, Finished, Warned
 
 PAGES = (
@@ -50,7 +52,7 @@ class MainWindow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Stylewright")
-        self.setMinimumSize(960, 600)
+        self.setMinimumSize(880, 520)  # of a screen of 1920 x 1080 at 200 %, less its bars
         self._settings = settings.store()
         self._notes: list[str] = []
         self._closing = False  # as soon as the run is saved
@@ -64,9 +66,7 @@ class MainWindow(QWidget):
         self._make_layout()
         self._connect()
         self.resize(1280, 800)
-        if geometry := self._settings.value("geometry"):
-            self.restoreGeometry(geometry)
-        self.show_page(int(str(self._settings.value("page", 0))))
+        self.show_page(places.restore(self._settings, self))
 
     def _make_pages(self) -> None:
         self.dataset_page = DatasetPage(self.dataset)
@@ -112,7 +112,10 @@ class MainWindow(QWidget):
         self.dataset.failed.connect(self.banner.show_failure)
         self.dataset.noted.connect(self.banner.show_note)
         self.dataset.imported.connect(self._on_imported)
+        self.dataset_page.removed.connect(self._on_removed)
+        self.workspace.closing.connect(self._on_project_closing)
         self.workspace.opened.connect(self._on_opened)
+        self.workspace.changed.connect(self._on_settings_changed)
         self.workspace.failed.connect(self.banner.show_failure)
         self.train_page.form.changed.connect(self.workspace.save)
         self.train_page.train_wished.connect(self.train)
@@ -129,7 +132,6 @@ class MainWindow(QWidget):
         self.session.changed.connect(self._on_session_changed)
         self.session.said.connect(self._on_said)
         self.session.failed.connect(self._on_run_failed)
-        QShortcut(QKeySequence("Ctrl+Return"), self, self.train_page.click_train)
         QShortcut(QKeySequence("F11"), self, self._on_full_screen)
 
     # the project
@@ -141,16 +143,27 @@ class MainWindow(QWidget):
             return
         self.setWindowTitle(f"{config.name} - Stylewright")
         self.banner.hide()
+        self.sampler.close()
         self.dataset.open(project)
         self.runs.open(project)
         self.train_page.show_config(config)
+
+    @Slot()
+    def _on_project_closing(self) -> None:
+        """Keep what is being written before another project takes its place."""
+        self.dataset_page.save()
+        self.train_page.form.read()
+
+    @Slot()
+    def _on_settings_changed(self) -> None:
+        self.train_page.show_config(self.workspace.config)
 
     # pictures
 
     @Slot(list)
     def _on_dropped(self, paths: list[Path]) -> None:
         first = paths[0]
-        if len(paths) == 1 and (first / "project.toml").exists():
+        if len(paths) == 1 and is_project(first):
             if self.session.busy:
                 words = self.tr("Another project can be opened once the run has ended.")
                 self.banner.show_note(words)
@@ -158,17 +171,30 @@ class MainWindow(QWidget):
                 self.workspace.open(first)
             return
         if self.workspace.project is None:
-            self.workspace.open_new(first.name if first.is_dir() else NEW_NAME)
+            # a drive's root has no name
+            self.workspace.open_new((first.name if first.is_dir() else "") or NEW_NAME)
         if self.workspace.project is None:
             return
         self.dataset.import_paths(paths)
 
     @Slot(object)
     def _on_imported(self, imported: Imported) -> None:
+        missing = imported.found - imported.copied
         if imported.problem:
-            self.banner.show_failure(imported.problem)
+            first = f"{missing:,} of {imported.found:,} pictures were not copied. The first: "
+            self.banner.show_failure((first if missing > 1 else "") + imported.problem)
+        elif imported.stopped:
+            self.banner.show_note(f"Stopped. {imported.copied:,} pictures were copied.")
         elif not imported.found:
             self.banner.show_note(self.tr("There was no picture among what you dropped."))
+
+    @Slot(int)
+    def _on_removed(self, count: int) -> None:
+        self.banner.show_note(
+            f"Removed {count:,} picture{'s' if count != 1 else ''}.",
+            action=self.tr("Undo"),
+            on_action=self.dataset_page.undo,
+        )
 
     @Slot()
     def _on_folder_wished(self) -> None:
@@ -190,11 +216,14 @@ class MainWindow(QWidget):
             self._start(name)
 
     def _start(self, resume: str) -> None:
-        if self.workspace.project is None:
+        if self.workspace.project is None or self.workspace.config is None:
             return
-        self.dataset_page.save()
-        self.sampler.close()
         self.banner.hide()
+        if not self.workspace.saved:
+            self.workspace.save(self.workspace.config)  # once more
+        if self.dataset_page.save() or not self.workspace.saved:
+            return  # the banner says what could not be written: no run on what is not meant
+        self.sampler.end()
         self._notes.clear()
         self.session.train(self.workspace.project.root, resume)
 
@@ -294,6 +323,7 @@ class MainWindow(QWidget):
     @override
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.workspace.refresh()
             self.dataset.rescan()
         super().changeEvent(event)
 
@@ -336,12 +366,12 @@ class MainWindow(QWidget):
                 self._on_session_changed()  # the run may have ended while the person thought
             return
         self._closing = False
+        self.train_page.form.read()
         unsaved = self.dataset_page.save()
         if unsaved and not self.ask_to_lose(unsaved):
             event.ignore()
             return
-        self._settings.setValue("geometry", self.saveGeometry())
-        self._settings.setValue("page", self._pages.currentIndex())
+        places.remember(self._settings, self, self._pages.currentIndex())
         self._settings.sync()
         self.exporter.end()
         self.sampler.end()

@@ -54,11 +54,11 @@ class PreviewPage(QWidget):
         self._view = PreviewGrid(self.table)
         self._wipe = WipeView()
         splitter = QSplitter()
+        splitter.setObjectName("preview_splitter")
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(self._view)
         splitter.addWidget(self._make_right())
         splitter.setSizes([560, 560])
-        self.splitter = splitter
         self._run = QComboBox()
         self._run.setAccessibleName("Run")
         self._run.textActivated.connect(runs.show)
@@ -78,7 +78,8 @@ class PreviewPage(QWidget):
         self.table.modelReset.connect(self._on_table_reset)
         self._view.selectionModel().currentChanged.connect(self._on_current_changed)
         self._view.clicked.connect(self._on_clicked)
-        runs.reset.connect(self._on_reset)
+        runs.chosen.connect(self._on_chosen)
+        runs.reset.connect(self._on_run_changed)
         runs.previewed.connect(self._on_previewed)
         runs.adapters_changed.connect(self._on_run_changed)
         sampler.drawn.connect(self._on_drawn)
@@ -158,10 +159,10 @@ class PreviewPage(QWidget):
         self._weight.setEnabled(possible)
 
     @Slot()
-    def _on_reset(self) -> None:
+    def _on_chosen(self) -> None:
+        """What was wished for another run is forgotten."""
         self._picked = ""
-        self._prompt.setModified(False)
-        self._on_run_changed()
+        self._prompt.setText("")  # and not modified
 
     @Slot()
     def _on_run_changed(self) -> None:
@@ -194,8 +195,6 @@ class PreviewPage(QWidget):
         self._following = True
         if columns:
             self._view.setCurrentIndex(self.table.index(0, columns - 1))
-        else:
-            self._prompt.clear()
         self._show_current()
 
     @Slot()

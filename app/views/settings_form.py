@@ -124,7 +124,7 @@ class SettingsForm(QWidget):
         return panel
 
     def _make_numbers(self) -> QHBoxLayout:
-        self._rate = QDoubleSpinBox(decimals=6, minimum=0.0, maximum=1.0, singleStep=1e-5)
+        self._rate = QDoubleSpinBox(decimals=6, minimum=0.0, maximum=10.0, singleStep=1e-5)
         self._batch = QSpinBox(minimum=1, maximum=256)
         self._edge = QSpinBox(minimum=64, maximum=4096, singleStep=64, suffix=" px")
         for spin in (self._rate, self._batch, self._edge):
@@ -186,10 +186,12 @@ class SettingsForm(QWidget):
 
     @Slot()
     def read(self) -> None:
-        """Take what is written now, as a prompt may be, before the pause in which it is saved."""
+        """Take what is written now, also what the person has not left yet."""
         config = self._config
         if config is None or self._filling:
             return
+        for spin in (self._rate, self._batch, self._edge):
+            spin.interpretText()
         self._change(
             replace(
                 config,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -69,6 +69,8 @@ class TrainPage(QScrollArea):
         self._train.setObjectName("primary")
         self._train.setMinimumWidth(128)
         self._train.clicked.connect(self._on_train_clicked)
+        keys = QShortcut(QKeySequence("Ctrl+Return"), self, self._on_keys)
+        keys.setAutoRepeat(False)
         self._train.setToolTip("Ctrl+Return")
         self._resume = QPushButton(self.tr("Resume"))
         self._resume.clicked.connect(self.resume_wished)
@@ -103,9 +105,10 @@ class TrainPage(QScrollArea):
         self._stack.setCurrentIndex(0 if config is None else 1)
         self.form.show_config(config)
 
-    def click_train(self) -> None:
-        """Train, or Stop, if that is what the button offers."""
-        if self._stack.currentIndex():
+    @Slot()
+    def _on_keys(self) -> None:
+        """The keys only ever start a run: pressed by mistake they end none."""
+        if self._stack.currentIndex() and not self._session.busy:
             self._train.click()
 
     @Slot()

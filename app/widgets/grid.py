@@ -119,7 +119,6 @@ class Grid(QListView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setDragEnabled(False)
-        self.setMouseTracking(True)
 
     def set_edge(self, edge_px: int) -> None:
         """The zoom."""
@@ -128,7 +127,7 @@ class Grid(QListView):
 
     @override
     def keyPressEvent(self, event) -> None:  # noqa: ANN001 - QKeyEvent
-        if event.key() == Qt.Key.Key_Delete:
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):  # the latter on a Mac
             self.removal_wished.emit()
             return
         super().keyPressEvent(event)

@@ -34,6 +34,7 @@ class RunProgress(QWidget):
     def _on_changed(self) -> None:
         session = self._session
         self._words.setText(status_line(session) if session.busy else "")
+        self._words.setToolTip(f"Trained on {session.device}" if session.device else "")
         self._bar.setVisible(session.busy)
         self._bar.setRange(0, 0 if session.share is None else BAR_PARTS)
         self._bar.setValue(round((session.share or 0) * BAR_PARTS))

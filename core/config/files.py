@@ -76,6 +76,28 @@ def decode(content: bytes, path: Path) -> RunConfig:
         ) from error
 
 
+def merged(before: RunConfig, ours: RunConfig, theirs: RunConfig) -> RunConfig:
+    """Two sides' changes to `before` together; of an option that both changed, ours.
+
+    Raises:
+        ConfigError: Together they are out of bounds.
+    """
+    tree = _merged(*map(msgspec.to_builtins, (before, ours, theirs)))
+    try:
+        return msgspec.convert(tree, RunConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"The settings do not fit what another program has written: {error}.",
+            hint="Open the project again to see what is there.",
+        ) from error
+
+
+def _merged(before: Any, ours: Any, theirs: Any) -> Any:  # noqa: ANN401 - trees of options
+    if isinstance(ours, dict):
+        return {name: _merged(before[name], ours[name], theirs[name]) for name in ours}
+    return theirs if ours == before else ours
+
+
 def load(path: Path) -> RunConfig:
     """Read a run file.
 

@@ -67,15 +67,6 @@ def picture_files(folders: Sequence[Path]) -> Iterator[Path]:
                     yield Path(here) / name
 
 
-def pictures_named(stem: Path) -> Iterator[Path]:
-    """The pictures whose name is that of `stem` but for the suffix: they share a caption file."""
-    if not stem.parent.is_dir():
-        return
-    for path in stem.parent.iterdir():
-        if path.stem == stem.stem and path.suffix.lower() in SUFFIXES:
-            yield path
-
-
 def examine(path: Path, *, decode: bool = True) -> Picture | Finding:
     """Open one picture; with `decode` also read every pixel, which finds truncated files."""
     found = _examine_pixels(path, decode=decode)

@@ -170,6 +170,14 @@ class Project:
         return run
 
 
+def is_project(folder: Path) -> bool:
+    """Whether a project can be opened there; False also for what cannot be reached."""
+    try:
+        return (folder / "project.toml").exists()
+    except OSError:  # a network drive that is gone, a folder that may not be read
+        return False
+
+
 def base_path(base: str, root: Path) -> Path:
     """The folder that a config's `base` stands for."""
     return ASSETS / "demo-base" if base == DEMO_BASE else root / Path(base).expanduser()

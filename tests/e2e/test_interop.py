@@ -179,6 +179,7 @@ def test_the_demo_base_is_drawn_as_by_plain_diffusers() -> None:
     assert difference.mean() < CLOSE
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's own
 def test_peft_loads_its_own_folder(trained: Project, tiny_base: Path, tmp_path: Path) -> None:
     from diffusers import UNet2DConditionModel
     from peft import PeftModel

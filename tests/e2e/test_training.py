@@ -271,8 +271,18 @@ def test_stopped_before_the_first_step_nothing_is_begun(project: Project) -> Non
         if isinstance(event, Progress) and event.phase == "Encoding the pictures":
             control.stop.set()
     assert events[-1] == Finished(stopped=True)
-    assert len(of(Progress, events)) < 6
+    assert len([e for e in of(Progress, events) if e.phase == "Encoding the pictures"]) == 1
     assert project.runs() == []
+
+
+def test_stopped_among_its_pictures_it_reads_no_more(project: Project) -> None:
+    control = Control()
+    events = []
+    for event in train(project, control):
+        events.append(event)
+        control.stop.set()
+    assert [e.phase for e in of(Progress, events)] == ["Reading the pictures"]
+    assert events[-1] == Finished(stopped=True)
 
 
 def test_stopped_while_drawing_it_is_saved_and_goes_on(project: Project, tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from core.project.layout import Project
 def window(qtbot: QtBot) -> Iterator[MainWindow]:
     """As at a first start; a run still going on at the end is saved and stopped."""
     made = MainWindow()
+    made.ask_to_close = lambda: True
     qtbot.addWidget(made)
     made.show()
     yield made
-    made.ask_to_close = lambda: True
     made.close()
 
 

@@ -110,3 +110,20 @@ def test_captions_that_cannot_be_saved_are_not_lost_in_silence(
     assert opened.close()
     assert (project.images / "p01.txt").read_text() == "words 1"
     assert (project.images / "p02.txt").read_text() == "words 2"
+
+
+def test_words_for_a_picture_that_is_gone_do_not_keep_the_window_open(
+    opened: MainWindow, qtbot: QtBot, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _text: str) -> None:
+        raise StorageError(f"Could not write {path}: No space left on device.")
+
+    monkeypatch.setattr("app.models.dataset.captions.write", full)
+    qtbot.keyClicks(editor_of(opened), "New words. ")
+    opened.dataset_page._grid.setCurrentIndex(opened.dataset.index(3))
+    assert opened.dataset_page.save() == 1
+    for file in project.images.glob("p00.*"):
+        file.unlink()
+    opened.dataset.rescan()
+    qtbot.waitUntil(lambda: opened.dataset.rowCount() == 5)
+    assert opened.dataset_page.save() == 0

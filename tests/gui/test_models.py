@@ -9,7 +9,7 @@ from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
 from app.models.dataset import DatasetModel, Role
-from app.models.importer import copy_beside, free_name
+from app.models.importer import copy_beside, free_name, taken_stems
 from app.models.pictures import Thumbnails
 from app.models.previews import PreviewTable
 from app.models.runs import Runs, read
@@ -207,9 +207,9 @@ def test_pictures_of_one_name_do_not_take_each_others_caption(
     qtbot.waitUntil(lambda: any("shares its caption" in f.message for f in model.findings))
     model.remove([first])
     assert first.with_suffix(".txt").exists()
-    assert free_name(first.parent, "p00.webp").name == "p00-2.webp"
-    twin.rename(twin.with_suffix(".JPG"))
-    assert free_name(first.parent, "p00.png").name == "p00-2.png"
+    taken = taken_stems(first.parent)
+    assert free_name(first.parent, "P00.webp", taken).name == "P00-2.webp"
+    assert free_name(first.parent, "p00.png", taken).name == "p00-3.png"
 
 
 def test_a_caption_that_cannot_be_read_is_one_finding(model: DatasetModel, qtbot: QtBot) -> None:
@@ -238,9 +238,43 @@ def test_thumbnails_arrive_and_follow_the_file(qtbot: QtBot, tmp_path: Path) -> 
 
 def test_free_names_respect_captions_of_others(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a caption without its picture")
-    assert free_name(tmp_path, "a.png").name == "a-2.png"
+    taken = taken_stems(tmp_path)
+    assert free_name(tmp_path, "a.png", taken).name == "a-2.png"
     source = draw_picture(tmp_path / "b.png", 1)
-    assert copy_beside(source, tmp_path) == source
+    assert copy_beside(source, tmp_path, taken) == source
+
+
+def test_pictures_of_one_name_from_many_folders_are_all_copied(
+    model: DatasetModel, qtbot: QtBot, tmp_path: Path
+) -> None:
+    for number in range(3):
+        fill(tmp_path / "drop" / str(number), 2)
+    with qtbot.waitSignal(model.imported):
+        model.import_paths([tmp_path / "drop"])
+    qtbot.waitUntil(lambda: model.rowCount() == 9)
+    assert all(picture.caption for picture in model.pictures)
+
+
+def test_copying_can_be_stopped(model: DatasetModel, qtbot: QtBot, tmp_path: Path) -> None:
+    fill(tmp_path / "drop", 20)
+    model.busy_changed.connect(model.stop_importing)  # at the first sign of it
+    with qtbot.waitSignal(model.imported) as said:
+        model.import_paths([tmp_path / "drop"])
+    (imported,) = said.args
+    assert imported.stopped
+    assert imported.copied < 20
+
+
+def test_what_is_on_screen_now_is_decoded_before_what_was(qtbot: QtBot, tmp_path: Path) -> None:
+    paths = [draw_picture(tmp_path / f"{n}.png", n, (1500, 1500)) for n in range(12)]
+    thumbnails = Thumbnails()
+    came: list[str] = []
+    thumbnails.ready.connect(came.append)
+    for path in paths:
+        thumbnails.get(path)
+    qtbot.waitUntil(lambda: len(came) == 12, timeout=20_000)
+    assert came.index(str(paths[11])) < came.index(str(paths[4]))
+    thumbnails.finish()
 
 
 def test_a_record_is_read_from_a_log_with_odd_lines(opened: Project) -> None:

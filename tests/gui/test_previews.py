@@ -1,11 +1,11 @@
 """The Preview page follows a run, and what the person is looking at and writing stays."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
 from app.models.runs import Runs
@@ -13,53 +13,9 @@ from app.process.sampler import Sampler
 from app.views.preview_page import PreviewPage
 from app.widgets.grid import GAP_PX
 from app.widgets.preview_grid import LARGE_PX, SMALL_PX
-from core.project.layout import Project, Run
-from core.protocol import wire
-from core.protocol.events import AdapterSaved, Event, PreviewReady, RunStarted, StepDone
-
-PROMPTS = ("a fox", "a whale", "a tree")
-
-
-def tell(run: Run, *events: Event) -> None:
-    with run.log_file.open("ab") as log:
-        log.write(b"".join(wire.to_line(event) for event in events))
-
-
-def preview(run: Run, step: int, index: int, colour: str) -> PreviewReady:
-    path = run.preview_file(step, index)
-    path.parent.mkdir(exist_ok=True)
-    image = QImage(8, 8, QImage.Format.Format_RGB32)
-    image.fill(colour)
-    assert image.save(str(path))
-    return PreviewReady(step=step, index=index, prompt=PROMPTS[index], seed=index, path=str(path))
-
-
-def adapter(run: Run, step: int) -> AdapterSaved:
-    path = run.adapter_file("x", step)
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"weights")
-    return AdapterSaved(step=step, path=str(path))
-
-
-def started(run: Run) -> RunStarted:
-    return RunStarted(
-        run=run.root.name,
-        steps=300,
-        first_step=1,
-        trainable=1,
-        total=2,
-        pictures=3,
-        device="CPU",
-    )
-
-
-def made_run(project: Project, colour: str) -> Run:
-    run = project.new_run(project.config())
-    for step in (0, 100):
-        shown = colour if step else "white"
-        tell(run, *(preview(run, step, index, shown) for index in range(3)))
-    tell(run, adapter(run, 100))
-    return run
+from core.project.layout import Project
+from core.protocol.events import StepDone
+from tests.gui.made_runs import made_run, preview, started
 
 
 @pytest.fixture
@@ -128,6 +84,31 @@ def test_a_prompt_that_is_being_written_stays(page: PreviewPage, runs: Runs, qtb
     for index in range(3):
         runs.take(preview(run, 200, index, "#00ff00"), run.root.name)
     assert page._prompt.text() == "my own words"
+
+
+def test_a_prompt_written_while_the_engine_starts_stays(
+    page: PreviewPage, runs: Runs, project: Project, qtbot: QtBot
+) -> None:
+    page._prompt.setFocus()
+    page._prompt.selectAll()
+    qtbot.keyClicks(page._prompt, "my own words")
+    run = project.new_run(project.config())
+    runs.take(started(run), run.root.name)
+    for index in range(3):
+        runs.take(preview(run, 0, index, "#00ff00"), run.root.name)
+    assert page._prompt.text() == "my own words"
+    runs.show(runs.names()[0])  # another run is another matter
+    assert page._prompt.text() == "a fox"
+
+
+def test_a_copied_project_shows_its_own_files(runs: Runs, project: Project, tmp_path: Path) -> None:
+    shutil.copytree(project.root, tmp_path / "copy")
+    runs.open(Project(tmp_path / "copy"))
+    assert runs.shown is not None
+    files = [runs.shown.picture_file(one) for one in runs.shown.newest_previews()]
+    files += [card.path for card in runs.adapters()]
+    assert len(files) == 5
+    assert all(file.exists() and file.is_relative_to(tmp_path / "copy") for file in files)
 
 
 def test_another_run_can_be_looked_at_while_one_goes_on(page: PreviewPage, runs: Runs) -> None:

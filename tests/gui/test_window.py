@@ -9,17 +9,30 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QFileDialog,
+    QLabel,
+    QLineEdit,
+    QSlider,
+    QSplitter,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from app import settings, theme
 from app.process.session import State, duration
 from app.views.main_window import PAGES, MainWindow
 from core.config import files
+from core.errors import StorageError
 from core.project.layout import Project
+from core.protocol.commands import Draw, SampleJob
 from tests.conftest import fill, small_config
 from tests.gui.conftest import editor_of
+from tests.gui.made_runs import made_run
 
+PLACES = ((QSlider, "zoom"), (QSplitter, "preview_splitter"))  # that are brought back
 LONG_MS = 120_000  # importing torch beside another test may take a while
 
 
@@ -47,6 +60,12 @@ def button(window: QWidget, text: str) -> QAbstractButton:
 def long_run(project: Project) -> None:
     changes = ["training.steps=100000", "training.checkpoint_every=3"]
     project.save(files.with_changes(project.config(), changes))
+
+
+def end(window: MainWindow, qtbot: QtBot) -> None:
+    """A run that has shown what it should."""
+    window.session.end_now()
+    qtbot.waitUntil(lambda: not window.session.busy)
 
 
 def test_the_first_start_offers_the_demo_ready_to_train(window: MainWindow, qtbot: QtBot) -> None:
@@ -183,13 +202,167 @@ def test_the_last_project_and_page_come_back(
 ) -> None:
     window.workspace.open(project.root)
     window.show_page(2)
+    zoom, splitter = (window.findChild(*what) for what in PLACES)
+    zoom.setValue(200)
+    splitter.setSizes([500, 600])
+    share = splitter.sizes()[0] / sum(splitter.sizes())
     window.close()
     again = MainWindow()
     qtbot.addWidget(again)
+    again.show()
     again.workspace.open_last()
     assert again.workspace.project == project
     assert again._pages.currentIndex() == 2
+    zoom, splitter = (again.findChild(*what) for what in PLACES)
+    assert zoom.value() == 200
+    # the screen may be smaller than the window was
+    assert splitter.sizes()[0] / sum(splitter.sizes()) == pytest.approx(share, abs=0.01)
     again.close()
+
+
+def test_a_project_that_cannot_be_reached_does_not_keep_the_window_shut(
+    window: MainWindow, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a network drive that is gone, where every look raises."""
+    window.workspace.open(project.root)
+    real = Path.exists
+
+    def exists(path: Path) -> bool:
+        if path.is_relative_to(project.root):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "exists", exists)
+    window.workspace.open_last()
+    assert window.workspace.recent() == []
+
+
+def test_what_was_just_written_is_saved_on_closing(
+    window: MainWindow, project: Project, qtbot: QtBot
+) -> None:
+    window.workspace.open(project.root)
+    window.show_page(1)
+    form = window.train_page.form
+    form._prompts.setPlainText("a fox")
+    form._batch.lineEdit().setText("3")
+    window.close()
+    assert project.config().preview.prompts == ("a fox",)
+    assert project.config().training.batch_size == 3
+
+
+def test_what_was_just_written_is_the_old_projects(
+    opened: MainWindow, project: Project, qtbot: QtBot
+) -> None:
+    qtbot.keyClicks(editor_of(opened), "New words. ")
+    opened.train_page.form._prompts.setPlainText("a fox")
+    opened.workspace.open_new("Other")
+    assert project.config().preview.prompts == ("a fox",)
+    assert (project.images / "p00.txt").read_text().startswith("New words. ")
+    assert opened.workspace.project != project
+    assert opened.workspace.project.config().preview.prompts == ()
+
+
+def test_what_another_program_writes_into_the_settings_stays(
+    opened: MainWindow, project: Project
+) -> None:
+    project.save(files.with_changes(project.config(), ["training.seed=5"]))
+    opened.train_page.form._steps.setValue(5)
+    assert project.config().training.seed == 5
+    assert project.config().training.steps == 1000
+    project.save(files.with_changes(project.config(), ["dataset.trigger=ink"]))
+    opened.workspace.refresh()  # as when the window is turned to again
+    assert opened.train_page.form._trigger.text() == "ink"
+
+
+def test_no_run_starts_on_what_could_not_be_saved(
+    opened: MainWindow, project: Project, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object) -> None:
+        raise StorageError(f"Could not write {path}: No space left on device.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.models.dataset.captions.write", full)
+        qtbot.keyClicks(editor_of(opened), "New words. ")
+        opened.train()
+        assert not opened.session.busy
+        assert "p00" in opened.banner.text
+    with monkeypatch.context() as patched:
+        patched.setattr("core.config.files.write_beside", full)
+        opened.train_page.form._steps.setValue(5)
+        opened.train()
+        assert not opened.session.busy
+        assert "project.toml" in opened.banner.text
+    long_run(project)  # with room again, what was set in the window is written before the run
+    opened.train()
+    assert opened.session.busy
+    assert project.config().training.steps == 1000
+    end(opened, qtbot)
+
+
+def test_the_keys_that_train_work_on_their_page_and_end_no_run(
+    opened: MainWindow, project: Project, qtbot: QtBot
+) -> None:
+    opened.activateWindow()
+    editor = editor_of(opened)
+    editor.setFocus()
+    qtbot.keyClick(editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert not opened.session.busy
+    opened.show_page(1)
+    for _ in range(2):
+        trigger = opened.train_page.form._trigger
+        trigger.setFocus()
+        qtbot.keyClick(opened, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+        assert opened.session.state is State.STARTING
+    end(opened, qtbot)
+
+
+def test_the_engine_that_draws_makes_room_for_a_run(
+    opened: MainWindow, project: Project, qtbot: QtBot, tmp_path: Path
+) -> None:
+    job = SampleJob(base=project.config().base, inference_steps=1000)
+    opened.sampler.draw(job, Draw(prompt="a ball", out=str(tmp_path / "a.png")))
+    worker = opened.sampler._worker
+    assert worker is not None
+    opened.train()
+    assert not worker.running
+    end(opened, qtbot)
+
+
+def test_a_removal_can_be_undone_from_the_banner(opened: MainWindow, qtbot: QtBot) -> None:
+    opened.dataset_page._grid.selectAll()
+    opened.dataset_page._grid.removal_wished.emit()
+    assert opened.dataset.rowCount() == 0
+    assert "Removed 6 pictures" in opened.banner.text
+    button(opened.banner, "Undo").click()
+    qtbot.waitUntil(lambda: opened.dataset.rowCount() == 6)
+
+
+def test_an_undo_shows_what_it_did(opened: MainWindow, qtbot: QtBot) -> None:
+    grid = opened.dataset_page._grid
+    qtbot.keyClicks(editor_of(opened), "New words. ")
+    grid.setCurrentIndex(opened.dataset.index(4))
+    opened.dataset_page.undo()
+    assert grid.currentIndex().row() == 0
+    assert not editor_of(opened).toPlainText().startswith("New")
+
+
+def test_a_saved_adapter_has_the_suffix_that_others_list(
+    opened: MainWindow, project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made_run(project, "red")
+    opened.runs.open(project)
+    wishes = []
+
+    def typed(dialog: QFileDialog) -> int:
+        dialog.findChild(QLineEdit).setText(str(tmp_path / "mine"))
+        return 1
+
+    monkeypatch.setattr(QFileDialog, "exec", typed)
+    opened.adapters_page.export_wished.disconnect()
+    opened.adapters_page.export_wished.connect(lambda *wish: wishes.append(wish))
+    opened.show_page(3)
+    button(opened.adapters_page, "Save for diffusers").click()
+    assert wishes[0][1:] == ("diffusers", tmp_path / "mine.safetensors")
 
 
 def test_a_setting_is_saved_and_a_preset_changes_several(
@@ -209,17 +382,27 @@ def test_a_setting_is_saved_and_a_preset_changes_several(
 
 @pytest.mark.parametrize("dark", [True, False])
 def test_pages_paint_in_both_themes(
-    window: MainWindow, qtbot: QtBot, project: Project, dark: bool
+    opened: MainWindow, qtbot: QtBot, project: Project, dark: bool
 ) -> None:
+    """With pictures and a run: what paints itself is on every page that it is on."""
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     theme.apply(app, dark=dark)
-    window.workspace.open(project.root)
+    made_run(project, "#ff0000")
+    opened.runs.open(project)
     colours = theme.DARK if dark else theme.LIGHT
     for number in range(len(PAGES)):
-        window.show_page(number)
-        picture = window.grab().toImage()
-        assert picture.pixelColor(picture.width() - 3, 3).name() == colours.window
+        opened.show_page(number)
+
+        def painted(wanted: tuple[str, ...]) -> bool:
+            picture = opened.grab().toImage()
+            places = range(0, picture.width(), 7), range(0, picture.height(), 7)
+            there = {picture.pixelColor(x, y).name() for x in places[0] for y in places[1]}
+            return there.issuperset(wanted)
+
+        pictures = ((), ("#ff0000",))[number in (1, 2)]
+        wanted = (colours.window, colours.panel, *pictures)
+        qtbot.waitUntil(lambda wanted=wanted: painted(wanted))
 
 
 def test_the_loss_chart_follows_the_theme(opened: MainWindow, qtbot: QtBot) -> None:
@@ -256,8 +439,10 @@ def test_text_has_enough_contrast(colours: theme.Theme) -> None:
         assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
 
 
-def test_every_control_has_an_accessible_name(window: MainWindow, project: Project) -> None:
-    window.workspace.open(project.root)
+def test_every_control_has_an_accessible_name(opened: MainWindow, project: Project) -> None:
+    made_run(project, "red")
+    opened.runs.open(project)
+    window = opened
     for number in range(len(PAGES)):
         window.show_page(number)
         for widget in window.findChildren(QWidget):

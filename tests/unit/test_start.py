@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
         ("nvidia 13.0 12.0", "cu130"),
         ("nvidia 13.0 6.1", "cu126"),
         ("nvidia 12.8 8.9", "cu126"),
+        ("nvidia 12.2 8.6", "cu126"),
         ("amd", "rocm7.2"),
         ("apple", "mps"),
         ("none", "cpu"),
@@ -119,3 +120,47 @@ def test_a_half_made_environment_is_not_trusted(tmp_path: Path, monkeypatch) -> 
     assert not start.venv_works()
     start.python().write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     assert start.venv_works()
+
+
+def test_a_card_can_be_left_out(monkeypatch) -> None:
+    monkeypatch.setattr(start.shutil, "which", lambda _: "nvidia-smi")
+    monkeypatch.setenv(start.WITHOUT_GPU, "1")
+    assert start.torch_flavour(start.find_gpu()) == "cpu"
+
+
+@pytest.fixture
+def set_up(tmp_path: Path, monkeypatch) -> list[str]:
+    """What a set-up does, in words; nothing is installed."""
+    done: list[str] = []
+    monkeypatch.setattr(start, "VENV", tmp_path)
+    monkeypatch.setattr(start, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(start, "TORCH_STAMP", tmp_path / "torch")
+    monkeypatch.setattr(start, "venv_works", lambda: True)
+    monkeypatch.setattr(start, "quietly", lambda command: done.append(command[3]))
+    monkeypatch.setattr(start, "install_torch", lambda flavour: done.append(flavour))
+    monkeypatch.setattr(start, "pip", lambda words, *_: done.append(words.split()[-1]))
+    monkeypatch.setattr(start, "check_self", lambda: None)
+    monkeypatch.setattr(start, "card_at_hand", lambda: "")
+    monkeypatch.setenv("STYLEWRIGHT_FAKE_GPU", "none")
+    return done
+
+
+def test_what_is_there_is_not_installed_again(set_up: list[str]) -> None:
+    start.ensure_environment(with_tests=True)
+    assert set_up == ["cpu", "requirements", "requirements-test"]
+    set_up.clear()
+    start.ensure_environment(with_tests=True)
+    start.ensure_environment(with_tests=False)
+    assert set_up == []
+    start.STAMP.unlink()  # as when it was interrupted
+    start.ensure_environment(with_tests=False)
+    assert set_up == ["requirements"]
+
+
+def test_a_card_that_comes_later_gets_its_build(set_up: list[str], monkeypatch) -> None:
+    start.ensure_environment(with_tests=False)
+    set_up.clear()
+    monkeypatch.setattr(start, "card_at_hand", lambda: "nvidia")
+    monkeypatch.setenv("STYLEWRIGHT_FAKE_GPU", "nvidia 13.0 8.6")
+    start.ensure_environment(with_tests=False)
+    assert set_up == ["uninstall", "cu130", "requirements"]
