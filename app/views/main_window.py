@@ -10,7 +10,6 @@ from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QMessageBox,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -32,6 +31,7 @@ from app.views.preview_page import PreviewPage
 from app.views.project_menu import ProjectMenu
 from app.views.train_page import TrainPage
 from app.widgets.banner import Banner
+from app.widgets.question import confirmed
 from app.widgets.rail import Rail
 from app.widgets.run import RunStrip
 from core.project.layout import is_project
@@ -329,26 +329,35 @@ class MainWindow(QWidget):
 
     def ask_to_close(self) -> bool:
         """A run goes on: may it be saved and stopped?"""
-        box = QMessageBox(self)
-        box.setText(self.tr("A run is going on."))
-        box.setInformativeText(self.tr("It will be saved, and you can resume it later."))
-        save = box.addButton(self.tr("Save and close"), QMessageBox.ButtonRole.AcceptRole)
-        box.addButton(self.tr("Keep training"), QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(save)
-        box.exec()
-        return box.clickedButton() is save
+        return confirmed(
+            self,
+            self.tr("A run is going on."),
+            self.tr("It will be saved, and you can resume it later."),
+            yes=self.tr("Save and close"),
+            no=self.tr("Keep training"),
+        )
 
     def ask_to_lose(self, captions: int) -> bool:
         """Some captions cannot be written: may they be lost?"""
-        box = QMessageBox(self)
-        plural = "s" if captions != 1 else ""
-        box.setText(f"{captions} caption{plural} could not be saved.")
-        box.setInformativeText(self.tr("Make room on the disk, or make the folder writable."))
-        keep = box.addButton(self.tr("Keep the window open"), QMessageBox.ButtonRole.RejectRole)
-        lose = box.addButton(self.tr("Close and lose them"), QMessageBox.ButtonRole.DestructiveRole)
-        box.setDefaultButton(keep)
-        box.exec()
-        return box.clickedButton() is lose
+        return confirmed(
+            self,
+            f"{captions} caption{'s' if captions != 1 else ''} could not be saved.",
+            self.tr("Make room on the disk, or make the folder writable."),
+            yes=self.tr("Close and lose them"),
+            no=self.tr("Keep the window open"),
+            harmless=False,
+        )
+
+    def ask_to_stop_copying(self) -> bool:
+        """Pictures are being copied: may the rest be left out?"""
+        return confirmed(
+            self,
+            self.tr("Your pictures are still being copied."),
+            self.tr("Those that are not copied yet would be missing from the project."),
+            yes=self.tr("Stop copying and close"),
+            no=self.tr("Keep copying"),
+            harmless=False,
+        )
 
     @Slot()
     def _on_saved(self) -> None:
@@ -368,7 +377,9 @@ class MainWindow(QWidget):
         self._closing = False
         self.train_page.form.read()
         unsaved = self.dataset_page.save()
-        if unsaved and not self.ask_to_lose(unsaved):
+        if (unsaved and not self.ask_to_lose(unsaved)) or (
+            self.dataset.importing and not self.ask_to_stop_copying()
+        ):
             event.ignore()
             return
         places.remember(self._settings, self, self._pages.currentIndex())

@@ -38,13 +38,17 @@ class Cache:
     """A folder of tensors by key. Any file may be deleted at any time; a damaged one is remade."""
 
     folder: Path
+    nets: str  # a fingerprint of what makes the tensors
 
-    def get(self, key: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-        """The tensors under `key`, made now if they are not there.
+    def get(
+        self, source: tuple[object, ...], make: Callable[[], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """The tensors made from `source`, made now if they are not there.
 
         Raises:
             StorageError: They cannot be written.
         """
+        key = key_of(self.nets, *source)
         path = self.folder / key[:2] / f"{key}.safetensors"
         try:
             return safetensors.torch.load(path.read_bytes())

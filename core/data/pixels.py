@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from core.data.buckets import Crop, Size, crop
-from core.data.decode import eight_bit, open_picture, turned
+from core.data.decode import UNREADABLE, eight_bit, open_picture, turned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,14 +24,20 @@ def open_rgb(path: Path) -> Image.Image:
     """A picture as a person sees it: EXIF rotation applied, transparency on white, 8-bit RGB.
 
     Raises:
-        One of `decode.UNREADABLE`: The file is gone or damaged.
+        OSError: The file is gone or damaged.
     """
-    with open_picture(path) as image:
-        seen = eight_bit(turned(image))
-        if not seen.has_transparency_data:
-            return seen.convert("RGB")
-        clear = seen.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+    try:
+        with open_picture(path) as image:
+            seen = eight_bit(turned(image))
+            if not seen.has_transparency_data:
+                return seen.convert("RGB")
+            clear = seen.convert("RGBA")
+            ground = Image.new("RGBA", clear.size, "white")
+            return Image.alpha_composite(ground, clear).convert("RGB")
+    except OSError:
+        raise
+    except UNREADABLE as error:
+        raise OSError(str(error)) from error
 
 
 def fitted(image: Image.Image, bucket: Size) -> Image.Image:

@@ -30,7 +30,6 @@ class Components:
     prediction: Prediction
     size_px: int  # the edge of the pictures it was trained on
     multiple_px: int  # picture sides must be multiples of it
-    fingerprint: str  # of the VAE's and text encoders' weights: what caches depend on
     device: torch.device
 
     def nets(self, *, text_encoders: bool) -> dict[str, nn.Module]:
@@ -63,6 +62,7 @@ class ModelFamily:
     implementation: str  # modelspec.implementation
     pipeline: str  # the class name in model_index.json
     load: Callable[[Path, torch.device, torch.dtype], Components]
+    fingerprint: Callable[[Path], str]  # of a base's VAE and text encoders: caches depend on them
     tokens: Callable[[Components, str], tuple[int, int]]  # of a caption: used, and the limit
     encode_text: Callable[[Components, Sequence[str]], Tensor]
     encode_picture: Callable[[Components, Tensor], tuple[Tensor, Tensor]]

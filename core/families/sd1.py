@@ -90,12 +90,12 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> Components:
         prediction=scheduler.config.prediction_type,
         size_px=unet.config.sample_size * pixels_per_latent,
         multiple_px=pixels_per_latent * levels,
-        fingerprint=_fingerprint(path),
         device=device,
     )
 
 
-def _fingerprint(path: Path) -> str:
+def fingerprint(path: Path) -> str:
+    """Of the VAE's and the text encoder's files."""
     weights = sorted(p for part in ("vae", "text_encoder") for p in (path / part).glob("*"))
     return key_of(*(file_hash(p) for p in weights if p.is_file()))
 
@@ -213,6 +213,7 @@ SD1 = ModelFamily(
     implementation="diffusers",
     pipeline="StableDiffusionPipeline",
     load=load,
+    fingerprint=fingerprint,
     tokens=tokens,
     encode_text=encode_text,
     encode_picture=encode_picture,

@@ -16,7 +16,6 @@ from core.config.options import RunConfig
 from core.data import buckets, captions, pixels
 from core.data.batches import Item, step_seed
 from core.data.cache import Cache, file_hash, key_of
-from core.data.decode import UNREADABLE
 from core.data.scan import Dataset, Finding, Picture, dataset_of, examine, picture_files
 from core.errors import DatasetError
 from core.families.family import Components, ModelFamily
@@ -72,7 +71,7 @@ def prepare(
     path = project.base_path(config)
     family = family_of(path)
     parts = family.load(path, device.device, device.weights)
-    cache = Cache(project.cache)
+    cache = Cache(project.cache, family.fingerprint(path))
     items = yield from _encode(dataset, (family, parts), config, cache, control)
     if control.stop.is_set():
         return None
@@ -166,10 +165,10 @@ def _encode(
         try:
             content = file_hash(picture.path)
             made = cache.get(
-                key_of("latents", pixels.RECIPE, content, bucket, parts.fingerprint),
+                ("latents", pixels.RECIPE, content, bucket),
                 lambda path=picture.path, bucket=bucket: latents_of(model, path, bucket),
             )
-        except UNREADABLE as error:  # it was whole a moment ago
+        except OSError as error:  # it was whole a moment ago
             yield Warned(
                 message=f"{picture.path.name} was left out: {error}", path=str(picture.path)
             )
@@ -230,7 +229,7 @@ def _condition(
 
     def embedding(text: str) -> Tensor:
         made = cache.get(
-            key_of("text", text, parts.fingerprint, device.device.type, device.compute),
+            ("text", text, device.device.type, device.compute),
             lambda: {"text": family.encode_text(parts, [text])[0]},
         )
         return made["text"].to(parts.device)

@@ -12,7 +12,6 @@ from core.adapters import lora
 from core.config import files
 from core.config.files import write_beside
 from core.data import pixels
-from core.data.decode import UNREADABLE
 from core.errors import RunError, StorageError, naming_full_memory
 from core.project.layout import Project, Run
 from core.protocol import wire
@@ -150,7 +149,7 @@ def measured_style(
     size = preview.size_of(prepared)
     pictures: list[Tensor] = []
     for item in prepared.items[:STYLE_PICTURES]:
-        with contextlib.suppress(*UNREADABLE):  # gone or damaged since it was encoded
+        with contextlib.suppress(OSError):  # gone or damaged since it was encoded
             pictures.append(pixels.to_tensor(pixels.fitted(pixels.open_rgb(item.path), size)))
     return style.measure(
         features,

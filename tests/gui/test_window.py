@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
     QLineEdit,
+    QMessageBox,
     QSlider,
     QSplitter,
     QWidget,
@@ -24,6 +25,7 @@ from pytestqt.qtbot import QtBot
 from app import settings, theme
 from app.process.session import State, duration
 from app.views.main_window import PAGES, MainWindow
+from app.widgets.question import confirmed
 from core.config import files
 from core.errors import StorageError
 from core.project.layout import Project
@@ -335,6 +337,33 @@ def test_a_removal_can_be_undone_from_the_banner(opened: MainWindow, qtbot: QtBo
     assert "Removed 6 pictures" in opened.banner.text
     button(opened.banner, "Undo").click()
     qtbot.waitUntil(lambda: opened.dataset.rowCount() == 6)
+
+
+def test_closing_while_pictures_are_copied_asks(
+    opened: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    fill(tmp_path / "more", 40)
+    answers = [False, True]
+    opened.ask_to_stop_copying = lambda: answers.pop(0)
+    opened.dataset.import_paths([tmp_path / "more"])
+    assert not opened.close()
+    qtbot.waitUntil(lambda: opened.dataset.rowCount() == 46)
+    opened.dataset.import_paths([tmp_path / "more"])
+    assert opened.close()
+    assert answers == []
+
+
+@pytest.mark.parametrize("harmless", [True, False])
+@pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Escape])
+def test_a_question_is_answered_by_key_without_harm(
+    window: MainWindow, qtbot: QtBot, key: Qt.Key, harmless: bool
+) -> None:
+    def press() -> None:
+        qtbot.keyClick(window.findChild(QMessageBox), key)
+
+    QTimer.singleShot(200, press)
+    said = confirmed(window, "Really?", "It is gone then.", yes="Yes", no="No", harmless=harmless)
+    assert said == (harmless and key == Qt.Key.Key_Return)
 
 
 def test_an_undo_shows_what_it_did(opened: MainWindow, qtbot: QtBot) -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 from PIL.ImageOps import exif_transpose
 from PIL.TiffImagePlugin import IFDRational
 
+from core.data import pixels
 from core.data.decode import UNREADABLE, eight_bit, open_picture, turned
 
 HEIC = b64decode("""
@@ -76,3 +77,15 @@ def test_an_odd_entry_beside_the_orientation_does_not_matter(tmp_path) -> None:
         assert turned(image).size == (20, 40)
         with pytest.raises(UNREADABLE):
             exif_transpose(image)  # else this test shows nothing
+
+
+def test_whatever_pillow_raises_is_an_oserror_to_the_engine(tmp_path, monkeypatch) -> None:
+    """It leaves out a picture for that; any other error is the engine's own."""
+
+    def odd(_image: Image.Image) -> None:
+        raise TypeError("an odd entry")
+
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    monkeypatch.setattr(pixels, "turned", odd)
+    with pytest.raises(OSError, match="an odd entry"):
+        pixels.open_rgb(tmp_path / "a.png")
