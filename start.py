@@ -230,8 +230,8 @@ def quietly(command: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def make_venv() -> None:
-    """A new environment.
+def make_venv(*, with_help: bool = True) -> None:
+    """A new environment; as root on Debian and Ubuntu what it needs is installed before.
 
     Raises:
         SetupError: The folder cannot be written, or this Python lacks venv or pip.
@@ -246,6 +246,10 @@ def make_venv() -> None:
         raise SetupError(f"{ROOT} may not be written to.\nMove this folder into your home folder.")
     if any(sign in said for sign in FULL_SIGNS):
         raise SetupError("The disk is full.\nFree some space and run start.py again.")
+    if with_help and shutil.which("apt-get") and os.geteuid() == 0:
+        ensure_packages([f"python{version}-venv"])
+        make_venv(with_help=False)
+        return
     raise SetupError(
         f"This Python ({sys.executable}) cannot make an environment: it lacks venv or pip.\n"
         f"On Debian and Ubuntu run: sudo apt install python{version}-venv\n"
@@ -461,7 +465,7 @@ def ensure_packages(packages: list[str]) -> None:
         )
     if os.geteuid() != 0:
         raise SetupError(f"Some system libraries are missing. Run: sudo {line}")
-    print(f"Installing system libraries: {' '.join(packages)}", flush=True)
+    print(f"Installing system packages: {' '.join(packages)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in ("apt-get update -q", line):
         step = subprocess.run(

@@ -72,8 +72,29 @@ def test_a_python_without_venv_is_told(tmp_path: Path, monkeypatch) -> None:
     fake.write_text("#!/bin/sh\necho 'No module named venv' >&2; exit 1\n")
     fake.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(fake))
+    monkeypatch.setattr(start.os, "geteuid", lambda: 1000)
     with pytest.raises(start.SetupError, match="apt install python3"):
         start.make_venv()
+
+
+def test_root_on_debian_gets_venv_installed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(start, "VENV", tmp_path / "venv")
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\necho 'No module named venv' >&2; exit 1\n")
+    fake.chmod(0o755)
+    installed = []
+
+    def install(packages: list[str]) -> None:
+        installed.extend(packages)
+        fake.write_text(f'#!/bin/sh\nmkdir -p "{start.python().parent}"; touch {start.python()}\n')
+
+    monkeypatch.setattr(sys, "executable", str(fake))
+    monkeypatch.setattr(start.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(start.shutil, "which", lambda _: "/usr/bin/apt-get")
+    monkeypatch.setattr(start, "ensure_packages", install)
+    start.make_venv()
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert installed == [f"python{version}-venv"]
 
 
 def test_missing_libraries_are_named_for_whoever_is_not_root(monkeypatch) -> None:
