@@ -165,21 +165,22 @@ def ensure_environment(*, with_tests: bool) -> None:
             "Use a Mac with Apple silicon, or another computer."
         )
     flavour = torch_flavour(find_gpu())
+    torch = f"{TORCH} {flavour}"
     if not venv_works():
         shutil.rmtree(VENV, ignore_errors=True)
     installed = TORCH_STAMP.read_text(encoding="utf-8") if TORCH_STAMP.exists() else ""
-    if installed != flavour:
+    if installed != torch:
         check_room("gpu" if flavour.startswith(("cu", "rocm")) else "cpu")
     print("Setting up Stylewright. This is done once and takes a few minutes.", flush=True)
     if not VENV.exists():
         make_venv()
     STAMP.unlink(missing_ok=True)
-    if installed != flavour:
+    if installed != torch:
         TORCH_STAMP.unlink(missing_ok=True)
         if installed:  # pip would take any build of that version for the wanted one
             quietly([str(python()), "-m", "pip", "uninstall", "--yes", "torch"])
         install_torch(flavour)
-        TORCH_STAMP.write_text(flavour, encoding="utf-8")
+        TORCH_STAMP.write_text(torch, encoding="utf-8")
     with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as pin:
         pin.write(TORCH + "\n")  # no later step may swap the build for another
     try:
