@@ -71,6 +71,10 @@ QToolButton:focus, QPushButton:focus {{ border: 2px solid {accent}; }}
 #small {{ color: {secondary}; font-size: 11px; }}
 #panel {{ background: {panel}; border: 1px solid {line}; border-radius: 6px; }}
 #panel QLabel {{ background: transparent; }}
+#palette {{ background: {panel}; border: 1px solid {line}; }}
+#palette QListWidget {{ background: transparent; border: none; outline: none; }}
+#palette QListWidget::item {{ padding: 6px 8px; border-radius: 4px; }}
+#palette QListWidget::item:selected {{ background: {accent}; color: {on_accent}; }}
 #drop {{ border: 2px dashed {line}; border-radius: 12px; }}
 #drop[over="true"] {{ border-color: {accent}; background: {raised}; }}
 #banner {{ background: {raised}; border: 1px solid {line}; border-left: 4px solid {bad};

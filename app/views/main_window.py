@@ -24,13 +24,14 @@ from app.models.workspace import NEW_NAME, Workspace
 from app.process.exporter import Exporter
 from app.process.sampler import Sampler
 from app.process.session import Session
-from app.views import places
+from app.views import actions, places
 from app.views.adapters_page import AdaptersPage
 from app.views.dataset_page import DatasetPage
 from app.views.preview_page import PreviewPage
 from app.views.project_menu import ProjectMenu
 from app.views.train_page import TrainPage
 from app.widgets.banner import Banner
+from app.widgets.palette import Palette
 from app.widgets.question import confirmed
 from app.widgets.rail import Rail
 from app.widgets.run import RunStrip
@@ -101,7 +102,8 @@ class MainWindow(QWidget):
     def _make_header(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setContentsMargins(16, 8, 24, 0)
-        row.addWidget(ProjectMenu(self.workspace, self.session))
+        self._project_menu = ProjectMenu(self.workspace, self.session)
+        row.addWidget(self._project_menu)
         row.addStretch()
         return row
 
@@ -133,6 +135,7 @@ class MainWindow(QWidget):
         self.session.said.connect(self._on_said)
         self.session.failed.connect(self._on_run_failed)
         QShortcut(QKeySequence("F11"), self, self._on_full_screen)
+        QShortcut(QKeySequence("Ctrl+K"), self, self._on_palette_wished)
 
     # the project
 
@@ -315,6 +318,14 @@ class MainWindow(QWidget):
         self._pages.setCurrentIndex(number)
         self._rail.show_chosen(number)
         self._on_session_changed()
+
+    @Slot()
+    def _on_palette_wished(self) -> None:
+        names = [name for name, _ in PAGES]
+        pages = {name: self._pages.widget(number) for number, name in enumerate(names)}
+        found = actions.of_pages(pages, lambda name: self.show_page(names.index(name)))
+        menu = self._project_menu
+        Palette([*found, *actions.of_menu(menu.filled(), menu.accessibleName())], self)
 
     @Slot()
     def _on_full_screen(self) -> None:

@@ -25,7 +25,7 @@ class ProjectMenu(QToolButton):
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setAccessibleName("Project")
         menu = QMenu(self)
-        menu.aboutToShow.connect(self._fill)
+        menu.aboutToShow.connect(self.filled)
         self.setMenu(menu)
         workspace.opened.connect(self._show_name)
         session.changed.connect(self._on_session_changed)
@@ -44,9 +44,12 @@ class ProjectMenu(QToolButton):
         self.setToolTip(self.tr("Another can be opened once the run has ended.") if busy else "")
 
     @Slot()
-    def _fill(self) -> None:
+    def filled(self) -> QMenu:
+        """The menu, with what can be opened now; empty while a run goes on."""
         menu, workspace = self.menu(), self._workspace
         menu.clear()
+        if not self.isEnabled():
+            return menu
         menu.addAction(self.tr("New project"), workspace.open_new)
         menu.addAction(self.tr("Open a project folder..."), self._on_open_wished)
         menu.addAction(self.tr("Try the demo style"), workspace.open_demo)
@@ -60,6 +63,7 @@ class ProjectMenu(QToolButton):
             menu.addSection(self.tr("Recent"))
             for path in recent:
                 menu.addAction(path.name, lambda path=path: workspace.open(path))
+        return menu
 
     @Slot()
     def _on_open_wished(self) -> None:
