@@ -53,7 +53,7 @@ class MainWindow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Stylewright")
-        self.setMinimumSize(880, 520)  # of a screen of 1920 x 1080 at 200 %, less its bars
+        self.setMinimumSize(960, 520)  # fits 1920 x 1080 at 200 %
         self._settings = settings.store()
         self._notes: list[str] = []
         self._closing = False  # as soon as the run is saved
