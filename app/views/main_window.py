@@ -322,7 +322,8 @@ class MainWindow(QWidget):
     @Slot()
     def _on_palette_wished(self) -> None:
         names = [name for name, _ in PAGES]
-        pages = {name: self._pages.widget(number) for number, name in enumerate(names)}
+        widgets = (self.dataset_page, self.train_page, self.preview_page, self.adapters_page)
+        pages = dict(zip(names, widgets, strict=True))
         found = actions.of_pages(pages, lambda name: self.show_page(names.index(name)))
         menu = self._project_menu
         Palette([*found, *actions.of_menu(menu.filled(), menu.accessibleName())], self)
