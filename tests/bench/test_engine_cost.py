@@ -14,7 +14,7 @@ from core.project.demo import create_demo, demo_config
 from core.protocol.events import StepDone
 from core.training import setup
 from core.training.control import Control
-from core.training.loop import steps
+from core.training.loop import Clock, steps
 
 PAIRS, WARM_UP = 84, 4  # steps
 
@@ -53,7 +53,8 @@ def test_the_engine_costs_at_most_five_percent(tmp_path: Path) -> None:
             prepared = done.value
             break
     run = project.new_run(config)
-    events = steps(run, prepared, Control(), 1)
+    clock = Clock(config.training.steps, 0, 0)
+    events = steps(run, prepared, Control(), 1, clock)
     batch = batches.draw(prepared.items[:8], 0, 1, 0.0)
     times: dict[str, list[float]] = {"bare": [], "engine": []}
     for _ in range(PAIRS):  # by turns, so that what else the machine does hits both alike
