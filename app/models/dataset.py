@@ -63,7 +63,7 @@ class DatasetModel(QAbstractListModel):
         self._written: dict[Path, str] = {}  # captions since the scan began, which it may not know
         self._removed: set[Path] = set()  # pictures, likewise
         self.edited: Path | None = None  # whose caption was last written, also by an undo
-        self.importing = False
+        self._imports = 0  # that have not ended
         self._scanner = Scanner(self)
         self._importer = Importer(self)
         self._scanner.started.connect(self._on_scan_started)
@@ -74,6 +74,11 @@ class DatasetModel(QAbstractListModel):
         self._importer.progressed.connect(self._on_import_progressed)
         self._importer.imported.connect(self._on_imported)
         self.thumbnails.ready.connect(self._on_thumbnail_ready)
+
+    @property
+    def importing(self) -> bool:
+        """Whether pictures are being copied."""
+        return self._imports > 0
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -116,7 +121,7 @@ class DatasetModel(QAbstractListModel):
         Nothing is overwritten: a taken name gets a number. `imported` tells how it went.
         """
         if self.project is not None:
-            self.importing = True
+            self._imports += 1
             self._importer.start(paths, self.project.images)
 
     @Slot()
@@ -311,7 +316,7 @@ class DatasetModel(QAbstractListModel):
 
     @Slot(object)
     def _on_imported(self, imported: Imported) -> None:
-        self.importing = False
+        self._imports -= 1
         self._become("")
         self.imported.emit(imported)
         self.rescan()

@@ -28,6 +28,7 @@ class _Import(QRunnable):
     def __init__(self, importer: Importer, paths: Sequence[Path], folder: Path) -> None:
         super().__init__()
         self._importer, self._paths, self._folder = importer, paths, folder
+        self._stopped = importer.stopped  # its own: a later import is not stopped with it
 
     def run(self) -> None:
         with contextlib.suppress(RuntimeError):  # the window was closed meanwhile
@@ -35,10 +36,10 @@ class _Import(QRunnable):
 
     def _copied(self) -> Imported:
         importer, copied, problem = self._importer, 0, ""
-        sources = pictures_among(self._paths, importer.stopped)
+        sources = pictures_among(self._paths, self._stopped)
         taken = taken_stems(self._folder)
         for number, source in enumerate(sources):
-            if importer.stopped.is_set():
+            if self._stopped.is_set():
                 break
             importer.progressed.emit(number, len(sources))
             try:
@@ -49,7 +50,7 @@ class _Import(QRunnable):
                     f"Could not copy {source}: {error.strerror}. Check that it may be read, and "
                     f"that {self._folder} may be written to and has room."
                 )
-        return Imported(len(sources), copied, importer.stopped.is_set(), problem)
+        return Imported(len(sources), copied, self._stopped.is_set(), problem)
 
 
 class Importer(QObject):
@@ -66,7 +67,8 @@ class Importer(QObject):
 
     def start(self, paths: Sequence[Path], folder: Path) -> None:
         """Copy pictures, and folders of them, into `folder`."""
-        self.stopped.clear()
+        if self.stopped.is_set():
+            self.stopped = Event()
         self._pool.start(_Import(self, paths, folder))
 
     def stop(self) -> None:
@@ -96,18 +98,26 @@ def taken_stems(folder: Path) -> set[str]:
 
     In lower case, since some systems take A.png and a.png for one file.
     """
-    return {path.stem.lower() for path in folder.iterdir()} if folder.is_dir() else set()
+    try:
+        return {path.stem.lower() for path in folder.iterdir()}
+    except OSError:  # not there yet; what else is wrong is told by the first copy
+        return set()
 
 
 def free_name(folder: Path, name: str, taken: set[str]) -> Path:
     """`name` in `folder`, numbered where its stem is `taken`, to which it is added."""
     first, suffix = Path(name).stem, Path(name).suffix
     stem, number = first, 1
-    while stem.lower() in taken:
+    while stem.lower() in taken or _there(folder / f"{stem}{suffix}"):
         number += 1
         stem = f"{first}-{number}"
     taken.add(stem.lower())
     return folder / f"{stem}{suffix}"
+
+
+def _there(picture: Path) -> bool:
+    """Whether it or its caption has come since the folder was looked at."""
+    return picture.exists() or captions.caption_file(picture).exists()
 
 
 def copy_beside(source: Path, folder: Path, taken: set[str]) -> Path:

@@ -20,7 +20,7 @@ NEW_NAME = "My style"
 class Workspace(QObject):
     """At most one project is open; it is remembered for the next start."""
 
-    closing = Signal()  # another project is about to take this one's place
+    closing = Signal()  # another project may take this one's place: save what is being written
     opened = Signal()  # another project
     changed = Signal()  # another program has changed the project's settings
     failed = Signal(str)  # in words
@@ -43,13 +43,13 @@ class Workspace(QObject):
 
     def open(self, root: Path) -> None:
         """Open a project; the one before stays open where this one cannot be read."""
+        self.closing.emit()  # first: what is saved by that may be this very project's
         project = Project(root)
         try:
             config = project.config()
         except UserError as error:
             self.failed.emit(str(error))
             return
-        self.closing.emit()
         self.project, self.config, self._in_file = project, config, config
         settings.remember(self._store, root)
         self.opened.emit()

@@ -265,6 +265,30 @@ def test_copying_can_be_stopped(model: DatasetModel, qtbot: QtBot, tmp_path: Pat
     assert imported.copied < 20
 
 
+def test_a_file_that_comes_while_pictures_are_copied_is_not_written_over(tmp_path: Path) -> None:
+    taken = taken_stems(tmp_path)
+    for name in ("a.png", "b.txt"):
+        (tmp_path / name).write_text("the person's own")
+    assert free_name(tmp_path, "a.png", taken).name == "a-2.png"
+    assert free_name(tmp_path, "b.png", taken).name == "b-2.png"
+
+
+def test_an_import_after_a_stopped_one_is_whole(
+    model: DatasetModel, qtbot: QtBot, tmp_path: Path
+) -> None:
+    fill(tmp_path / "one", 20)
+    fill(tmp_path / "two", 5)
+    said = []
+    model.imported.connect(said.append)
+    model.import_paths([tmp_path / "one"])
+    model.stop_importing()
+    model.import_paths([tmp_path / "two"])
+    qtbot.waitUntil(lambda: len(said) == 2)
+    assert said[0].stopped
+    assert (said[1].copied, said[1].stopped) == (5, False)
+    assert not model.importing
+
+
 def test_what_is_on_screen_now_is_decoded_before_what_was(qtbot: QtBot, tmp_path: Path) -> None:
     paths = [draw_picture(tmp_path / f"{n}.png", n, (1500, 1500)) for n in range(12)]
     thumbnails = Thumbnails()
