@@ -8,7 +8,7 @@ from PySide6.QtCore import QBuffer, QByteArray, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QImageReader, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication
 
-from core.project.layout import ASSETS
+from core.base import ASSETS
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core import version
-from core.config import files
+from core.base import open_base
+from core.config import files, presets
+from core.config.facts import FAMILIES
 from core.config.options import DEMO_BASE, RunConfig
 from core.errors import ConfigError, UserError
 from core.project import demo as demo_project
@@ -90,8 +92,13 @@ def new(project: Path, *, base: str, images: list[Path], name: str = "", trigger
         trigger: A word put in front of every caption.
     """
     where = base if base == DEMO_BASE else str(Path(base).expanduser().absolute())
+    there = open_base(base_path(where, Path.cwd()))
+    for folder in images:
+        if not folder.expanduser().is_dir():
+            raise ConfigError(f"{folder} is no folder.", hint="Give folders of pictures.")
     folders = tuple(str(folder.expanduser().absolute()) for folder in images)
-    config = demo_project.on_base(RunConfig(name=name or project.absolute().name, base=""), where)
+    empty = RunConfig(name=name or project.absolute().name, base="")
+    config = presets.on_base(empty, where, FAMILIES[0], there.facts)
     dataset = replace(config.dataset, folders=folders, trigger=trigger)
     create(project, replace(config, dataset=dataset))
     _line(_console(), f"Made {Project(project).config_file}. Next: stylewright train {project}")
@@ -137,23 +144,20 @@ def sample(
     inference_steps: InferenceSteps = 25,
 ) -> None:
     """Draw one picture with a base model and, if given, an adapter."""
-    from core.adapters import lora
-    from core.families.family import DrawOptions
-    from core.families.registry import family_of
-    from core.training import device, export, preview
+    from core.training import sample as samples
 
-    path = base_path(base, Path.cwd())
-    family = family_of(path)
-    chosen = device.choose("auto")
-    parts = family.load(path, chosen.device, chosen.weights)
-    if adapter is not None:
-        nets = parts.nets(text_encoders=True)
-        lora.attach(nets, export.read(adapter, family, nets)[0])
-        lora.set_weight(nets, weight)
-    edge = parts.size_px
-    options = DrawOptions(edge, edge, inference_steps, guidance, guidance_rescale)
-    (picture,) = family.draw(parts, [prompt], [seed], options)
-    preview.write_png(out, picture, {"prompt": prompt, "seed": str(seed)})
+    wish = samples.Wish(
+        prompt=prompt,
+        seed=seed,
+        weight=weight,
+        guidance=guidance,
+        guidance_rescale=guidance_rescale,
+        inference_steps=inference_steps,
+    )
+    sampler = samples.load(base_path(base, Path.cwd()), adapter)
+    for note in sampler.model.notes:
+        _line(_console(), f"Note: {note}")
+    sampler.draw(out, wish)
 
 
 @app.command
@@ -183,7 +187,8 @@ def check(project: Path) -> None:
         project: The project's folder.
     """
     from core.data.scan import scan
-    from core.families.registry import family_of
+    from core.families import registry
+    from core.families.device import whole_cpu
 
     opened = Project(project)
     config = opened.config()
@@ -192,7 +197,9 @@ def check(project: Path) -> None:
     for finding in dataset.findings:
         _line(console, f"{finding.path}: {finding.message} {finding.hint}")
     console.print(f"{len(dataset.pictures)} pictures can be used.")
-    family_of(opened.base_path(config))
+    model = registry.load(open_base(opened.base_path(config)), whole_cpu())
+    for note in model.notes:
+        _line(console, note)
     if not dataset.pictures:
         raise UserError("There is nothing to train on.", hint="Add pictures to the project.")
 

@@ -82,6 +82,11 @@ class MemoryFullError(UserError):
     code = "memory"
 
 
+def full_memory(error: Exception) -> bool:
+    """Whether that is what `error` means."""
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in _FULL_MEMORY)
+
+
 @contextlib.contextmanager
 def naming_full_memory(hint: str = "Close other programs, and try again.") -> Iterator[None]:
     """Say in words that memory ran out, and what to do.
@@ -92,7 +97,7 @@ def naming_full_memory(hint: str = "Close other programs, and try again.") -> It
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, MemoryError) or any(sign in str(error) for sign in _FULL_MEMORY):
+        if full_memory(error):
             raise MemoryFullError("There is not enough memory for this.", hint=hint) from error
         raise
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSettings, Signal, Slot
 
 from app import settings
-from core.config import files
+from core.config import files, presets
+from core.config.facts import DEMO, SD1
 from core.config.options import DEMO_BASE, RunConfig
 from core.errors import UserError
 from core.project import demo, layout
@@ -68,7 +69,7 @@ class Workspace(QObject):
     def open_new(self, name: str = NEW_NAME) -> None:
         """Make a project without pictures, on the demo base, and open it."""
         root = settings.unused_folder(name)
-        config = demo.on_base(RunConfig(name=root.name, base=""), DEMO_BASE)
+        config = presets.on_base(RunConfig(name=root.name, base=""), DEMO_BASE, SD1, DEMO)
         self._make(root, lambda: layout.create(root, config))
 
     @Slot(object)

@@ -30,9 +30,9 @@ from typing_extensions import override
 from app.models.runs import Runs
 from app.process.session import duration
 from app.widgets import labels
+from core.base import facts_of
 from core.config import presets
 from core.config.options import DEMO_BASE, RunConfig
-from core.project import demo
 
 SAVE_AFTER_MS = 400  # of no typing
 DEMO_WORDS = "Stylewright demo base, Stable Diffusion 1 shape"
@@ -168,7 +168,7 @@ class SettingsForm(QWidget):
             return
         self._filling = True
         self._base.setText(DEMO_WORDS if config.base == DEMO_BASE else config.base)
-        self._check_preset(presets.matching(config))
+        self._check_preset(presets.matching(config, facts_of(config.base, Path())))
         if prompts_of(self._prompts) != config.preview.prompts:
             self._prompts.setPlainText("\n".join(config.preview.prompts))
             self._prompts_timer.stop()
@@ -234,7 +234,11 @@ class SettingsForm(QWidget):
     @Slot(int)
     def _on_preset_clicked(self, number: int) -> None:
         if self._config:
-            self._change(presets.apply(presets.PRESETS[number], self._config))
+            self._change(
+                presets.apply(
+                    presets.PRESETS[number], self._config, facts_of(self._config.base, Path())
+                )
+            )
 
     @Slot(int)
     def _on_steps_moved(self, place: int) -> None:
@@ -262,7 +266,8 @@ class SettingsForm(QWidget):
 
     def _use_base(self, base: str) -> None:
         if self._config:
-            self._change(demo.on_base(self._config, base))
+            before, after = (facts_of(b, Path()) for b in (self._config.base, base))
+            self._change(presets.on_base(self._config, base, before, after))
 
 
 def prompts_of(text: QPlainTextEdit) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _LENGTH = struct.Struct("<Q")
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 
 
 def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
@@ -66,11 +67,16 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         AdapterError: It is missing or no safetensors file. Pickled files are not opened: they can
             run code.
     """
+    if path.suffix.lower() in PICKLES:
+        raise AdapterError(
+            f"{path} is a pickled file, which can run code and is not opened.",
+            hint="Choose a .safetensors file.",
+        )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
-    except (OSError, safetensors.SafetensorError) as error:
+    except (OSError, safetensors.SafetensorError, ValueError, TypeError, RuntimeError) as error:
         raise AdapterError(
             f"{path} cannot be read as an adapter: {error}.",
             hint="Choose a whole .safetensors file.",

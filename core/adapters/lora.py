@@ -1,13 +1,16 @@
-"""A LoRA as a value, put into nets and taken out of them through peft."""
+"""Adapters as values, put into nets and taken out of them through peft."""
 
 from __future__ import annotations
 
+import contextlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
+from peft.tuners.tuners_utils import BaseTunerLayer
 
 from core.errors import AdapterError
 
@@ -17,18 +20,22 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 ADAPTER = "default"  # peft's name for the one adapter we inject
+OTHER_BASE = "Use the base model that it was trained on."
 
 
 class Place(NamedTuple):
-    """Where a pair of matrices sits: `unet`, `down_blocks.0.attentions.0...attn1.to_q`."""
+    """Where an adapter changes a net: `unet`, `down_blocks.0.attentions.0...attn1.to_q`."""
 
     component: str
     module: str
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """dW = up @ down * alpha / rank. down is (r, in), up is (out, r)."""
+class LoRA:
+    """A change of rank r: dW = up @ down * alpha / r (Hu et al. 2021, arXiv:2106.09685).
+
+    down is (r, in), up is (out, r); of convolutions (r, in, kh, kw) and (out, r, 1, 1).
+    """
 
     down: Tensor
     up: Tensor
@@ -39,77 +46,96 @@ class Pair:
         return self.down.shape[0]
 
 
-Adapter = dict[Place, Pair]
+Change = LoRA  # a union, as more kinds are read and written
+Adapter = dict[Place, Change]
 
 
 def inject(
     nets: Mapping[str, nn.Module], targets: Mapping[str, str], config: LoraConfig
-) -> list[nn.Parameter]:
-    """Put a new, neutral LoRA into the modules that match `targets` (component to regex).
+) -> dict[str, nn.Parameter]:
+    """Put a new, neutral adapter into the modules that match `targets` (part to regex).
 
-    Its weights are float32 whatever the net's precision, as training them needs.
+    Its numbers are drawn and kept in float32 whatever the net's precision, as training needs, so
+    that a run begins alike on every device.
 
     Returns:
-        Its parameters, in the order of the nets' modules.
+        Its parameters by peft's names with the part in front, in the order of the nets' modules.
     """
-    for component, pattern in targets.items():
-        settings = LoraConfig(**{**config.to_dict(), "target_modules": pattern})
-        inject_adapter_in_model(settings, nets[component])
-    parameters = [p for net in nets.values() for p in net.parameters() if p.requires_grad]
-    for parameter in parameters:
-        parameter.data = parameter.data.float()
-    return parameters
-
-
-def layers(nets: Mapping[str, nn.Module]) -> Iterator[tuple[Place, Any]]:
-    """Every module that carries a LoRA: peft's LoraLayer, whose parts are untyped."""
-    for component, net in nets.items():
-        for name, module in net.named_modules():
-            if isinstance(module, LoraLayer) and ADAPTER in module.lora_A:
-                yield Place(component, name), module
-
-
-def take(nets: Mapping[str, nn.Module]) -> Adapter:
-    """The LoRA that the nets carry, copied to the CPU in float32."""
+    with _kept_in_float32():
+        for component, pattern in targets.items():
+            settings = LoraConfig(**{**config.to_dict(), "target_modules": pattern})
+            inject_adapter_in_model(settings, nets[component])
     return {
-        place: Pair(
-            layer.lora_A[ADAPTER].weight.detach().float().cpu().clone(),
-            layer.lora_B[ADAPTER].weight.detach().float().cpu().clone(),
-            float(layer.lora_alpha[ADAPTER]),
-        )
-        for place, layer in layers(nets)
+        f"{component}.{name.replace(f'.{ADAPTER}', '')}": parameter
+        for component, net in nets.items()
+        for name, parameter in net.named_parameters()
+        if parameter.requires_grad
     }
 
 
-@torch.no_grad()
-def put(nets: Mapping[str, nn.Module], adapter: Adapter) -> None:
-    """Copy an adapter's weights into the LoRA that the nets carry already.
+@contextlib.contextmanager
+def _kept_in_float32() -> Iterator[None]:
+    """WORKAROUND: peft rounds what it has just drawn to the base's dtype (tuners_utils.py).
+
+    Only its PeftModel wrapper undoes that, when the digits are lost already.
+    """
+
+    def device_and_float32(layer: Any, base: Any) -> tuple[Any, torch.dtype | None]:  # noqa: ANN401
+        device, dtype = real(layer, base)
+        return device, None if dtype is None else torch.float32
+
+    peft: Any = BaseTunerLayer
+    real = peft._get_base_layer_device_and_dtype
+    peft._get_base_layer_device_and_dtype = device_and_float32
+    try:
+        yield
+    finally:
+        peft._get_base_layer_device_and_dtype = real
+
+
+def layers(nets: Mapping[str, nn.Module]) -> Iterator[tuple[Place, Any]]:
+    """Every module that carries an adapter: peft's layers, whose parts are untyped."""
+    for component, net in nets.items():
+        for name, module in net.named_modules():
+            if isinstance(module, BaseTunerLayer):
+                layer: Any = module
+                yield Place(component, name), layer
+
+
+def train_mode(nets: Mapping[str, nn.Module], *, on: bool) -> None:
+    """Switch the adapter's own dropout; the frozen nets never leave evaluation."""
+    for _, layer in layers(nets):
+        layer.train(on)
+        layer.get_base_layer().eval()
+
+
+def take(nets: Mapping[str, nn.Module]) -> Adapter:
+    """The adapter that the nets carry, copied to the CPU in float32.
 
     Raises:
-        AdapterError: A place is missing on either side, or a shape differs.
+        AdapterError: It is of a kind that no file of ours can hold.
     """
-    places = dict(layers(nets))
-    if places.keys() != adapter.keys():
-        odd = sorted(places.keys() ^ adapter.keys())[0]
+    return {place: _change(place, layer) for place, layer in layers(nets)}
+
+
+def _change(place: Place, layer: Any) -> Change:  # noqa: ANN401
+    if not isinstance(layer, LoraLayer) or ADAPTER not in layer.lora_A or layer.lora_variant:
         raise AdapterError(
-            f"The adapter does not fit this model: {odd.component} {odd.module} has no partner.",
-            hint="Use the base model that it was trained on.",
+            f"The adapter at {place.module} is a {type(layer).__name__}, which cannot be written.",
+            hint="Train a plain LoRA.",
         )
-    for place, pair in adapter.items():
-        layer = places[place]
-        a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
-        if a.shape != pair.down.shape or b.shape != pair.up.shape:
-            raise AdapterError(
-                f"The adapter does not fit this model at {place.module}: "
-                f"{tuple(pair.down.shape)} where {tuple(a.shape)} is needed.",
-                hint="Use the base model that it was trained on.",
-            )
-        a.copy_(pair.down)
-        b.copy_(pair.up)
+    return LoRA(
+        layer.lora_A[ADAPTER].weight.detach().float().cpu().clone(),
+        layer.lora_B[ADAPTER].weight.detach().float().cpu().clone(),
+        layer.scaling[ADAPTER] * layer.r[ADAPTER],
+    )
 
 
+@torch.no_grad()
 def attach(nets: Mapping[str, nn.Module], adapter: Adapter) -> None:
-    """Put a finished adapter into nets that carry none, exactly as large as it is.
+    """Put a finished adapter into nets that carry none, exactly as large as it is, frozen.
+
+    Its numbers have the dtype of the module they change: drawing needs no more.
 
     Raises:
         AdapterError: A place does not exist in the nets, or a shape differs.
@@ -117,19 +143,46 @@ def attach(nets: Mapping[str, nn.Module], adapter: Adapter) -> None:
     known = {Place(c, name) for c, net in nets.items() for name, _ in net.named_modules()}
     if lost := sorted(adapter.keys() - known):
         raise AdapterError(
-            f"The adapter does not fit this model: it has no {lost[0].module}.",
-            hint="Use the base model that it was trained on.",
+            f"The adapter does not fit this model: it has no {lost[0].module}.", hint=OTHER_BASE
         )
     for component, net in nets.items():
         pairs = {p.module: pair for p, pair in adapter.items() if p.component == component}
         if pairs:
-            settings = LoraConfig(
-                target_modules=list(pairs),
-                rank_pattern={f"^{name}$": pair.rank for name, pair in pairs.items()},
-                alpha_pattern={f"^{name}$": pair.alpha for name, pair in pairs.items()},
+            inject_adapter_in_model(_exactly(pairs), net)
+    for place, layer in layers(nets):
+        pair = adapter[place]
+        a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
+        if a.shape != pair.down.shape or b.shape != pair.up.shape:
+            raise AdapterError(
+                f"The adapter does not fit this model at {place.module}: "
+                f"{tuple(pair.down.shape)} where {tuple(a.shape)} is needed.",
+                hint=OTHER_BASE,
             )
-            inject_adapter_in_model(settings, net)
-    put(nets, adapter)
+        for parameter, value in ((a, pair.down), (b, pair.up)):
+            parameter.copy_(value)
+            parameter.requires_grad = False
+        layer.eval()
+
+
+def _exactly(pairs: Mapping[str, LoRA]) -> LoraConfig:
+    """Peft's settings for these modules and no others, each with its own rank and alpha.
+
+    One pattern for all that are alike: peft tries each pattern on each module, and a bare name also
+    fits modules whose names end with it.
+    """
+    alike: dict[tuple[int, float], list[str]] = {}
+    for name, pair in pairs.items():
+        alike.setdefault((pair.rank, pair.alpha), []).append(name)
+    patterns = {_any_of(names): numbers for numbers, names in alike.items()}
+    return LoraConfig(
+        target_modules=_any_of(list(pairs)),
+        rank_pattern={f"^{pattern}": rank for pattern, (rank, _) in patterns.items()},
+        alpha_pattern={f"^{pattern}": alpha for pattern, (_, alpha) in patterns.items()},
+    )
+
+
+def _any_of(names: list[str]) -> str:
+    return f"(?:{'|'.join(map(re.escape, names))})"
 
 
 def set_weight(nets: Mapping[str, nn.Module], weight: float) -> None:

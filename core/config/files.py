@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import tempfile
@@ -14,7 +15,7 @@ from core.config.options import SCHEMA, RunConfig
 from core.errors import ConfigError, NewerVersionError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 def _umask() -> int:
@@ -24,6 +25,7 @@ def _umask() -> int:
     return mask
 
 
+_MOST_BYTES = 2**20  # a run file has 1 or 2 kB
 _UMASK = _umask()  # read once: to read it is to change it, for other threads, too
 
 
@@ -61,8 +63,10 @@ def decode(content: bytes, path: Path) -> RunConfig:
         NewerVersionError: Its schema is above ours.
         ConfigError: Not TOML, an unknown option or a value out of bounds.
     """
+    if len(content) > _MOST_BYTES:
+        raise ConfigError(f"{path} is too large for settings.", hint="Restore the file.")
     try:
-        tree: Any = msgspec.toml.decode(content)
+        tree: Any = msgspec.toml.decode(_text(content))
         schema = tree.get("schema", SCHEMA)
         if isinstance(schema, int) and schema > SCHEMA:
             raise NewerVersionError(
@@ -70,10 +74,20 @@ def decode(content: bytes, path: Path) -> RunConfig:
                 hint="Update Stylewright to open it. Nothing in it was changed.",
             )
         return msgspec.convert(tree, RunConfig)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path} cannot be used: {error}.", hint="Correct that line, or restore the file."
-        ) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        words = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        hint = "Correct that line, or restore the file."
+        if any(word in str(error) for word in ("hex value", "escape", "backslash")):
+            hint = "Write paths with / or between single quotes: base = 'C:\\Models\\mine'."
+        raise ConfigError(f"{path} cannot be used: {words}.", hint=hint) from error
+
+
+def _text(content: bytes) -> str:
+    """TOML is UTF-8; Windows' editors put a mark before it, and PowerShell writes UTF-16."""
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if content.startswith(mark):
+            return content.decode(encoding)
+    return content.decode("utf-8-sig")
 
 
 def merged(before: RunConfig, ours: RunConfig, theirs: RunConfig) -> RunConfig:
@@ -128,27 +142,49 @@ def with_changes(config: RunConfig, changes: Iterable[str]) -> RunConfig:
     Raises:
         ConfigError: No such option, or a value that does not fit it.
     """
-    tree: dict[str, Any] = msgspec.to_builtins(config)
     for change in changes:
         name, equals, text = change.partition("=")
-        *sections, option = name.strip().split(".")
-        place: Any = tree
-        for section in sections:
-            place = place.get(section) if isinstance(place, dict) else None
-        if not equals or not isinstance(place, dict) or option not in place:
+        name = name.strip()
+        if not equals or name == "schema":
             raise ConfigError(
                 f"There is no option {name!r} to set.", hint="Write it as training.steps=400."
             )
-        place[option] = _value(text)
-    try:
-        return msgspec.convert(tree, RunConfig)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"That setting cannot be used: {error}.") from error
+        config = _with_change(config, name, text.strip())
+    return config
 
 
-def _value(text: str) -> object:
-    """A number, true or false, a JSON list or string; anything else is itself a string."""
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text
+def _with_change(config: RunConfig, name: str, text: str) -> RunConfig:
+    *sections, option = name.split(".")
+    first: msgspec.ValidationError | None = None
+    for value in _readings(text):
+        tree: dict[str, Any] = msgspec.to_builtins(config)
+        place: Any = tree
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or option not in place or isinstance(place[option], dict):
+            raise ConfigError(
+                f"There is no option {name!r} to set.", hint="Write it as training.steps=400."
+            )
+        place[option] = value
+        try:
+            return msgspec.convert(tree, RunConfig)
+        except msgspec.ValidationError as error:
+            first = first or error
+    words = str(first).partition(" - at ")[0]
+    raise ConfigError(
+        f"{name} cannot be {text[:80]!r}: {words}.", hint="Write it as training.steps=400."
+    ) from first
+
+
+def _readings(text: str) -> Iterator[object]:
+    """What may be meant, the likeliest first: JSON, true or false, a whole number, text, a list."""
+    with contextlib.suppress(msgspec.DecodeError, RecursionError, ValueError):
+        value = msgspec.json.decode(text)
+        yield value
+        if isinstance(value, float) and value.is_integer():
+            yield int(value)
+    if text.lower() in ("true", "false"):
+        yield text.lower() == "true"
+    if text.isprintable():
+        yield text
+        yield [text]

@@ -17,6 +17,7 @@ Seed = Annotated[int, Meta(ge=0, le=2**63 - 1, description="Every random number 
 Share = Annotated[float, Meta(ge=0, lt=1, description="A share, 0 to 1.")]
 Rank = Annotated[int, Meta(ge=1, le=512, description="Inner width r of the pair A, B.")]
 Alpha = Annotated[float, Meta(gt=0, description="The update is scaled by alpha / rank.")]
+Minutes = Annotated[float, Meta(ge=0, le=10_000, description="Between two; 0 is never.")]
 Every = Annotated[int, Meta(ge=0, description="In steps; 0 is only at the end.")]
 
 
@@ -51,9 +52,10 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.01
     max_grad_norm: Annotated[float, Meta(gt=0)] = 1.0
     min_snr_gamma: Annotated[float, Meta(ge=0)] = 0.0  # 0 is off (arXiv:2303.09556)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     seed: Seed = 0
     checkpoint_every: Every = 250
+    checkpoint_minutes: Minutes = 5.0  # besides; the first one comes after one
     keep_checkpoints: Annotated[int, Meta(ge=1)] = 2
 
     def __post_init__(self) -> None:

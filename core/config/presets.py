@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from core.config.options import DEMO_BASE, RunConfig
+from core.config.facts import Facts
+from core.config.options import RunConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,8 @@ class Preset:
     sentence: str
     steps: int
     rank: int
-    learning_rate: float
-    text_encoder_learning_rate: float
+    rate: float  # times the base model's own
+    text_encoder_rate: float  # the same
     caption_dropout: float
 
 
@@ -30,8 +31,8 @@ PRESETS = (
         sentence="How pictures are drawn: line, colour, light.",
         steps=1500,
         rank=16,
-        learning_rate=1e-4,
-        text_encoder_learning_rate=5e-5,
+        rate=1.0,
+        text_encoder_rate=0.5,
         caption_dropout=0.1,
     ),
     Preset(
@@ -40,8 +41,8 @@ PRESETS = (
         sentence="One person or figure, in any scene.",
         steps=1200,
         rank=32,
-        learning_rate=1e-4,
-        text_encoder_learning_rate=5e-5,
+        rate=1.0,
+        text_encoder_rate=0.5,
         caption_dropout=0.05,
     ),
     Preset(
@@ -50,8 +51,8 @@ PRESETS = (
         sentence="One thing, from all sides.",
         steps=1000,
         rank=16,
-        learning_rate=1e-4,
-        text_encoder_learning_rate=2e-5,
+        rate=1.0,
+        text_encoder_rate=0.2,
         caption_dropout=0.05,
     ),
     Preset(
@@ -60,19 +61,18 @@ PRESETS = (
         sentence="A few minutes, to see whether it works.",
         steps=200,
         rank=8,
-        learning_rate=3e-4,
-        text_encoder_learning_rate=5e-5,
+        rate=3.0,
+        text_encoder_rate=0.5,
         caption_dropout=0.1,
     ),
 )
 
 RATE_DIGITS = 9  # after the point: ten times 3e-4 is 3e-3, not a little less
-DEMO_RATE_FACTOR = 10  # 18 million numbers bear, and need, a higher rate than 860 million
 
 
-def apply(preset: Preset, config: RunConfig) -> RunConfig:
-    """`config` with the preset's settings; everything else stays."""
-    factor = DEMO_RATE_FACTOR if config.base == DEMO_BASE else 1
+def apply(preset: Preset, config: RunConfig, facts: Facts) -> RunConfig:
+    """`config` with the preset's settings for a base of these facts; everything else stays."""
+    rate = facts.learning_rate
     return replace(
         config,
         dataset=replace(config.dataset, caption_dropout=preset.caption_dropout),
@@ -81,14 +81,51 @@ def apply(preset: Preset, config: RunConfig) -> RunConfig:
             config.training,
             steps=preset.steps,
             warmup_steps=0,
-            learning_rate=round(factor * preset.learning_rate, RATE_DIGITS),
-            text_encoder_learning_rate=round(
-                factor * preset.text_encoder_learning_rate, RATE_DIGITS
-            ),
+            learning_rate=round(preset.rate * rate, RATE_DIGITS),
+            text_encoder_learning_rate=round(preset.text_encoder_rate * rate, RATE_DIGITS),
         ),
     )
 
 
-def matching(config: RunConfig) -> Preset | None:
+def matching(config: RunConfig, facts: Facts) -> Preset | None:
     """The preset that `config` follows, if it follows one."""
-    return next((preset for preset in PRESETS if apply(preset, config) == config), None)
+    return next((preset for preset in PRESETS if apply(preset, config, facts) == config), None)
+
+
+def on_base(config: RunConfig, base: str, before: Facts, after: Facts) -> RunConfig:
+    """`config` on another base; what fits only one of the two follows.
+
+    Where their facts differ, the new base's count: resolution, batch size and the way previews are
+    drawn. Learning rates keep their proportion to the base's own.
+    """
+
+    def rate(value: float) -> float:
+        return round(value * after.learning_rate / before.learning_rate, RATE_DIGITS)
+
+    def of(ours: float, old: float, new: float) -> float:
+        return ours if old == new else new
+
+    training, preview = config.training, config.preview
+    return replace(
+        config,
+        base=base,
+        dataset=replace(
+            config.dataset,
+            resolution_px=int(
+                of(config.dataset.resolution_px, before.resolution_px, after.resolution_px)
+            ),
+        ),
+        training=replace(
+            training,
+            batch_size=int(of(training.batch_size, before.batch_size, after.batch_size)),
+            learning_rate=rate(training.learning_rate),
+            text_encoder_learning_rate=rate(training.text_encoder_learning_rate),
+        ),
+        preview=replace(
+            preview,
+            guidance=of(preview.guidance, before.guidance, after.guidance),
+            guidance_rescale=of(
+                preview.guidance_rescale, before.guidance_rescale, after.guidance_rescale
+            ),
+        ),
+    )

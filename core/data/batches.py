@@ -1,10 +1,12 @@
-"""Which pictures a step sees: a pure function of seed and step."""
+"""What each step learns from: a pure function of seed and step."""
 
 from __future__ import annotations
 
+import math
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.data.buckets import Size
+
+SPANS = 8  # of the path, at the least, that are visited before one is visited again
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +33,42 @@ class Item:
     path: Path
 
 
+class Sample(NamedTuple):
+    """A picture in a batch."""
+
+    item: int  # its number among all
+    weight: float  # 1 / how often the picture comes in this epoch
+
+
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """What one step learns from."""
+class Draw:
+    """All that is random in one step, drawn whole before anything is computed.
+
+    A part of it is that part of the same step: whatever splits a step (to accumulate gradients, to
+    fit a smaller memory, to share it between processes) changes no number of it.
+    """
 
     latents: Tensor  # (B, C, H, W), drawn from each picture's distribution
-    captions: tuple[str, ...]
+    noise: Tensor  # as latents, standard normal
+    u: Tensor  # (B,), where on the path from data (0) to noise (1)
+    weights: Tensor  # (B,), of each picture's loss
+    captions: tuple[str, ...]  # some of them left empty
     files: tuple[str, ...]  # the pictures' names, for messages
+    batch_size: int  # what the sum of losses is divided by
+
+    def parts(self, size: int) -> Iterator[Draw]:
+        """Cut into draws of at most `size` pictures."""
+        for start in range(0, len(self.latents), size):
+            some = slice(start, start + size)
+            yield replace(
+                self,
+                latents=self.latents[some],
+                noise=self.noise[some],
+                u=self.u[some],
+                weights=self.weights[some],
+                captions=self.captions[some],
+                files=self.files[some],
+            )
 
 
 def step_seed(seed: int, step: int, purpose: str) -> int:
@@ -51,11 +84,17 @@ def generator(seed: int, step: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(step_seed(seed, step, purpose))
 
 
-def epoch(buckets: Sequence[Size], batch_size: int, seed: int, number: int) -> list[list[int]]:
-    """One pass over all pictures: shuffled batches of one bucket each, every picture once.
+def whole_batch(buckets: Sequence[Size], batch_size: int) -> int:
+    """The largest batch there can be: a bucket may hold fewer pictures than `batch_size`."""
+    return min(batch_size, max(Counter(buckets).values()))
+
+
+def epoch(buckets: Sequence[Size], batch_size: int, seed: int, number: int) -> list[list[Sample]]:
+    """One pass over all pictures: shuffled batches of one bucket each.
 
     A bucket's last batch is filled up with pictures from its beginning while it has others, so
-    that steps weigh the same; a bucket smaller than a batch makes a smaller batch.
+    that steps are alike; a bucket smaller than a batch makes a smaller batch. The weights of each
+    picture add up to 1, whatever its shape and however often it comes.
     """
     rng = random.Random(step_seed(seed, number, "epoch"))  # noqa: S311
     members: dict[Size, list[int]] = {}
@@ -70,12 +109,13 @@ def epoch(buckets: Sequence[Size], batch_size: int, seed: int, number: int) -> l
             missing = min(batch_size, len(indices)) - len(batch)
             batches.append(batch + indices[:missing])
     rng.shuffle(batches)
-    return batches
+    times = Counter(index for batch in batches for index in batch)
+    return [[Sample(index, 1 / times[index]) for index in batch] for batch in batches]
 
 
 def plan(
     buckets: Sequence[Size], batch_size: int, seed: int, first_step: int
-) -> Iterator[list[int]]:
+) -> Iterator[list[Sample]]:
     """The batches of steps `first_step`, `first_step + 1`, ...; steps count from 1."""
     length = len(epoch(buckets, batch_size, seed, 0))
     number, skip = divmod(first_step - 1, length)
@@ -84,14 +124,48 @@ def plan(
         number, skip = number + 1, 0
 
 
-def draw(items: Sequence[Item], seed: int, step: int, caption_dropout: float) -> Batch:
-    """Sample latents from the encoded pictures and leave out a share of the captions."""
+def draw(
+    items: Sequence[Item],
+    samples: Sequence[Sample],
+    *,
+    seed: int,
+    step: int,
+    batch_size: int,
+    caption_dropout: float,
+) -> Draw:
+    """All random numbers of a step: latents, captions that are left out, times and noise."""
+    chosen = [items[sample.item] for sample in samples]
     rng = generator(seed, step, "batch")
-    mean = torch.stack([item.mean for item in items])
-    std = torch.stack([item.std for item in items])
-    noise = torch.randn(mean.shape, generator=rng)
-    empty = torch.rand(len(items), generator=rng) < caption_dropout
+    mean = torch.stack([item.mean for item in chosen])
+    std = torch.stack([item.std for item in chosen])
+    latents = mean + std * torch.randn(mean.shape, generator=rng)
+    empty = torch.rand(len(chosen), generator=rng) < caption_dropout
     captions = tuple(
-        "" if blank else item.caption for item, blank in zip(items, empty.tolist(), strict=True)
+        "" if blank else item.caption for item, blank in zip(chosen, empty.tolist(), strict=True)
     )
-    return Batch(mean + std * noise, captions, tuple(item.path.name for item in items))
+    u, rng = _places(len(chosen), seed=seed, step=step, batch_size=batch_size)
+    return Draw(
+        latents=latents,
+        noise=torch.randn(mean.shape, generator=rng),
+        u=u,
+        weights=torch.tensor([sample.weight for sample in samples]),
+        captions=captions,
+        files=tuple(item.path.name for item in chosen),
+        batch_size=batch_size,
+    )
+
+
+def _places(count: int, *, seed: int, step: int, batch_size: int) -> tuple[Tensor, torch.Generator]:
+    """Where on the path the samples of a step are, (count,), 0 to 1; and the generator after that.
+
+    The path is cut into equal spans of which each is visited once, in a random order, before one is
+    visited again: within a batch, and for batches below `SPANS` across the steps that share an
+    order. The gradient's mean stays as it is, its noise falls.
+    """
+    rng = generator(seed, step, "noise")
+    steps = math.ceil(SPANS / count) if count == batch_size else 1
+    order = torch.randperm(steps * count, generator=rng)
+    if place := (step - 1) % steps:  # the first step of those that share an order draws it
+        order = torch.randperm(steps * count, generator=generator(seed, step - place, "noise"))
+    mine = order[place * count : (place + 1) * count]
+    return (mine + torch.rand(count, generator=rng)) / (steps * count), rng

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import safetensors
 import safetensors.torch
 
 from core.config.files import write_beside
+from core.hashing import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,19 +18,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def file_hash(path: Path) -> str:
-    """A file's content as 32 hex digits.
+@runtime_checkable
+class Keyed(Protocol):
+    """A value too large to be part of a name: a model, a picture's file."""
 
-    Raises:
-        OSError: It cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
-def key_of(*parts: object) -> str:
-    """A name for what was made from `parts`, as 32 hex digits."""
-    return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+    @property
+    def key(self) -> str:
+        """A name for all of it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +33,24 @@ class Cache:
     """A folder of tensors by key. Any file may be deleted at any time; a damaged one is remade."""
 
     folder: Path
-    nets: str  # a fingerprint of what makes the tensors
 
-    def get(
-        self, source: tuple[object, ...], make: Callable[[], dict[str, Tensor]]
-    ) -> dict[str, Tensor]:
-        """The tensors made from `source`, made now if they are not there.
+    def get(self, make: Callable[..., dict[str, Tensor]], **inputs: object) -> dict[str, Tensor]:
+        """`make(**inputs)`, computed now if it is not there.
+
+        The name is made of the function's and of every input: `make` must be a function of a
+        module, which can see nothing else, so that nothing that enters can be forgotten.
 
         Raises:
-            StorageError: They cannot be written.
+            StorageError: It cannot be written.
         """
-        key = key_of(self.nets, *source)
+        if "<" in make.__qualname__:  # <lambda>, <locals>
+            raise ValueError(f"{make.__qualname__} may see more than its arguments")
+        names = (f"{n}={v.key if isinstance(v, Keyed) else v!r}" for n, v in sorted(inputs.items()))
+        key = key_of(make.__module__, make.__qualname__, *names)
         path = self.folder / key[:2] / f"{key}.safetensors"
         try:
             return safetensors.torch.load(path.read_bytes())
         except (OSError, safetensors.SafetensorError):
-            made = {name: tensor.contiguous().cpu() for name, tensor in make().items()}
+            made = {name: tensor.contiguous().cpu() for name, tensor in make(**inputs).items()}
             write_beside(path, safetensors.torch.save(made))
             return made

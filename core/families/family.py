@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from core.hashing import key_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import torch
     from torch import Tensor, nn
 
-    from core.adapters.formats import KeyNames
-    from core.diffusion.objectives import Prediction
+    from core.base import Base
+    from core.config.facts import Facts
+    from core.diffusion.path import NoisePath
+    from core.families.condition import Condition
+    from core.families.device import Device
 
 
 @dataclass(frozen=True, slots=True)
-class Components:
-    """A loaded base model. The nets are frozen until an adapter is put in."""
+class Model:
+    """A loaded base. Its nets are frozen until an adapter is put in."""
 
-    denoiser: nn.Module
-    text_encoders: Mapping[str, nn.Module]  # by component name
-    tokenizers: Mapping[str, Any]
-    vae: Any
-    scheduler_config: Mapping[str, Any]
-    denoiser_name: str
-    alpha_bars: Tensor  # (T,), the signal's share of the variance at each training time
-    prediction: Prediction
+    family: ModelFamily
+    facts: Facts
+    parts: Mapping[str, Any]  # nets, tokenizer and scheduler, by the names of the base's folders
+    keys: Mapping[str, str]  # a fingerprint of each part's files
+    path: NoisePath
     size_px: int  # the edge of the pictures it was trained on
     multiple_px: int  # picture sides must be multiples of it
-    device: torch.device
+    place: Device
+    notes: tuple[str, ...] = ()  # what was put right while loading
 
-    def nets(self, *, text_encoders: bool) -> dict[str, nn.Module]:
-        """The nets that an adapter may go into, by component name."""
-        nets = {self.denoiser_name: self.denoiser}
-        return {**nets, **self.text_encoders} if text_encoders else nets
+    def only(self, parts: Collection[str]) -> Model:
+        """The same model with these parts alone: what it computes can depend on no other."""
+        return replace(
+            self,
+            parts={name: self.parts[name] for name in parts},
+            keys={name: self.keys[name] for name in parts},
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return self.place.device
+
+    @property
+    def key(self) -> str:
+        """A name for everything that what is computed with this model depends on."""
+        return key_of(*sorted(self.keys.items()), self.place.device.type, self.place.compute)
+
+    def nets(self, parts: Collection[str]) -> dict[str, nn.Module]:
+        """Those of its nets, in the order in which the family names them."""
+        return {name: self.parts[name] for name in self.facts.names if name in parts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +68,30 @@ class DrawOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class TextEncoder:
+    """How one text encoder's part of the condition is made.
+
+    `encode` is told texts and gives a condition for each, without the batch's dimension.
+    """
+
+    reads: tuple[str, ...]  # the parts that it needs, which its cache depends on
+    encode: Callable[[Model, Sequence[str]], list[Condition]]
+    tokens: Callable[[Model, str], tuple[int, int]]  # of a text: used, and how many fit one chunk
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFamily:
-    """Everything the engine needs to know about one kind of base model."""
+    """Everything the engine needs to know about one kind of base model.
+
+    `predict` is told noised latents (B, ...), the path's times (B,) and a condition whose tensors
+    have the batch first.
+    """
 
     id: str
-    title: str
-    names: Mapping[str, KeyNames]  # of the components in adapter files
-    targets: Mapping[str, Mapping[str, str]]  # target set to component to module regex
-    kohya_version: str  # ss_base_model_version
-    architecture: str  # modelspec.architecture
-    implementation: str  # modelspec.implementation
-    pipeline: str  # the class name in model_index.json
-    load: Callable[[Path, torch.device, torch.dtype], Components]
-    fingerprint: Callable[[Path], str]  # of a base's VAE and text encoders: caches depend on them
-    tokens: Callable[[Components, str], tuple[int, int]]  # of a caption: used, and the limit
-    encode_text: Callable[[Components, Sequence[str]], Tensor]
-    encode_picture: Callable[[Components, Tensor], tuple[Tensor, Tensor]]
-    predict: Callable[[Components, Tensor, Tensor, Tensor], Tensor]
-    draw: Callable[[Components, Sequence[str], Sequence[int], DrawOptions], list[Tensor]]
-    style_features: Callable[[Components, Tensor], list[Tensor]]
+    load: Callable[[Base, Mapping[str, str], Device], Model]  # told the parts' fingerprints
+    text_encoders: Mapping[str, TextEncoder]  # by part
+    encode_picture: Callable[[Model, Tensor], tuple[Tensor, Tensor]]  # mean and deviation
+    picture_parts: tuple[str, ...]  # what `encode_picture` reads
+    predict: Callable[[Model, Tensor, Tensor, Condition], Tensor]
+    draw: Callable[[Model, Sequence[str], Sequence[int], DrawOptions], list[Tensor]]
+    style_features: Callable[[Model, Tensor], list[Tensor]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from core.base import ASSETS
 from core.config.options import (
     DEMO_BASE,
     AdapterConfig,
@@ -16,7 +17,7 @@ from core.config.options import (
     TrainingConfig,
 )
 from core.errors import StorageError
-from core.project.layout import ASSETS, Project, create
+from core.project.layout import Project, create
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,33 +69,6 @@ def create_demo(root: Path, config: RunConfig | None = None) -> Project:
     except OSError as error:
         raise StorageError.writing(project.images, error) from error
     return project
-
-
-def on_base(config: RunConfig, base: str) -> RunConfig:
-    """`config` on another base.
-
-    Between the demo base and one of full size, what fits only one of them follows: resolution,
-    batch size, learning rates and the way previews are drawn.
-    """
-    if (config.base == DEMO_BASE) == (base == DEMO_BASE):
-        return replace(config, base=base)
-    fitting = demo_config() if base == DEMO_BASE else RunConfig(name=config.name, base=base)
-    return replace(
-        config,
-        base=base,
-        dataset=replace(config.dataset, resolution_px=fitting.dataset.resolution_px),
-        training=replace(
-            config.training,
-            batch_size=fitting.training.batch_size,
-            learning_rate=fitting.training.learning_rate,
-            text_encoder_learning_rate=fitting.training.text_encoder_learning_rate,
-        ),
-        preview=replace(
-            config.preview,
-            guidance=fitting.preview.guidance,
-            guidance_rescale=fitting.preview.guidance_rescale,
-        ),
-    )
 
 
 def shortened(config: RunConfig, steps: int) -> RunConfig:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.base import DEMO_FOLDER
 from core.config import files
 from core.config.options import DEMO_BASE, RunConfig
 from core.errors import ConfigError, RunError, StorageError
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _RUN_NAME = re.compile(r"^(\d{3,})-")
 _CHECKPOINT_NAME = re.compile(r"step\d{6}")
 _NAME_BYTES = 80  # file systems allow 255 for a whole name
@@ -47,8 +48,17 @@ class Run:
         return self.previews / f"step{step:06}-{index:02}.png"
 
     def adapter_file(self, name: str, step: int) -> Path:
-        """The adapter of a finished or stopped run, in kohya's format."""
-        return self.adapters / f"{slug(name)}-step{step:06}.safetensors"
+        """The adapter of a finished or stopped run, in kohya's format.
+
+        The run's number is in its name: all runs' adapters end up in one folder of another program.
+        """
+        return self.adapters / f"{slug(name)}-{self.number:03}-step{step:06}.safetensors"
+
+    @property
+    def number(self) -> int:
+        """As its folder's name says; 0 where that was renamed."""
+        match = _RUN_NAME.match(self.root.name)
+        return int(match[1]) if match else 0
 
     def checkpoint(self, step: int) -> Path:
         return self.checkpoints / f"step{step:06}"
@@ -65,14 +75,15 @@ class Run:
         return found[-1] if found else None
 
     def complete(self, config: RunConfig) -> bool:
-        """Whether all steps are done, and the adapter and the previews of the last one are there.
+        """Whether the adapter and the previews of the last step are there.
 
-        `config` is the run's own, whose prompts are frozen.
+        `config` is the run's own, whose prompts are frozen. Its checkpoints may have been removed
+        to save room.
         """
         steps = config.training.steps
         wanted = [self.preview_file(steps, index) for index in range(len(config.preview.prompts))]
-        wanted.append(self.adapter_file(config.name, steps))
-        trained = self.newest_checkpoint() == self.checkpoint(steps)
+        # whatever a version before this one called it
+        trained = any(self.adapters.glob(f"*-step{steps:06}.safetensors"))
         return trained and all(path.exists() for path in wanted)
 
     def newest_preview(self, step: int, index: int) -> Path | None:
@@ -83,8 +94,16 @@ class Run:
         return fitting[-1] if fitting else None
 
     def newest_adapter(self) -> Path | None:
-        found = sorted(self.adapters.glob("*.safetensors"))
+        found = sorted(self.adapters.glob("*.safetensors"), key=lambda p: p.stem.rpartition("-")[2])
         return found[-1] if found else None
+
+    def sweep(self) -> None:
+        """Remove what a killed process was writing; only its next owner may."""
+        for litter in [*self.root.rglob(".writing-*.part"), *self.checkpoints.glob(".step*.part")]:
+            if litter.is_dir():
+                shutil.rmtree(litter, ignore_errors=True)
+            else:
+                litter.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,26 +149,27 @@ class Project:
         return base_path(config.base, self.root)
 
     def runs(self) -> list[Run]:
-        """All runs, oldest first."""
+        """All runs, oldest first: by number, then by the time they were begun."""
         folder = self.root / "runs"
         if not folder.is_dir():
             return []
-        found = [p for p in folder.iterdir() if (p / "run.toml").exists()]
-        return [Run(p) for p in sorted(found)]
+        found = [Run(p) for p in folder.iterdir() if (p / "run.toml").exists()]
+        return sorted(found, key=lambda run: (run.number, run.config_file.stat().st_mtime_ns))
 
     def run(self, name: str) -> Run:
-        """One run by its folder's name, or the newest for "".
+        """One run by its folder's name or its number, or the newest for "".
 
         Raises:
             RunError: There is none.
         """
         runs = self.runs()
         for run in reversed(runs):
-            if name in ("", run.root.name):
+            if name in ("", run.root.name) or (name.isdecimal() and int(name) == run.number):
                 return run
+        there = ", ".join(run.root.name for run in runs[-10:])
         raise RunError(
             f"{self.root} has no run {name!r}." if name else f"{self.root} has no run yet.",
-            hint="Start one with Train.",
+            hint=f"There are: {there}." if there else "Start one with Train.",
         )
 
     def new_run(self, config: RunConfig) -> Run:
@@ -180,7 +200,7 @@ def is_project(folder: Path) -> bool:
 
 def base_path(base: str, root: Path) -> Path:
     """The folder that a config's `base` stands for."""
-    return ASSETS / "demo-base" if base == DEMO_BASE else root / Path(base).expanduser()
+    return DEMO_FOLDER if base == DEMO_BASE else root / Path(base).expanduser()
 
 
 def slug(name: str) -> str:

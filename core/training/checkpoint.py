@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
 import shutil
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import msgspec
 import torch
 
-from core.adapters import files, formats, lora
-from core.adapters.lora import Place
+from core.adapters import files
 from core.config.files import write_beside
+from core.config.options import AdapterConfig
 from core.errors import AdapterError, NewerVersionError, RunError, StorageError
+from core.protocol.events import Event, Warned
+from core.training import optimizers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,20 @@ if TYPE_CHECKING:
     from core.project.layout import Run
     from core.training.setup import Prepared
 
-STATE_VERSION = 1
+STATE_VERSION = 2  # 1 held the optimizer as a pickle
+ADAPTER_FILE, OPTIMIZER_FILE, STATE_FILE = (
+    "adapter.safetensors",
+    "optimizer.safetensors",
+    "state.json",
+)
+_STATE_BYTES = 2**20
+
+
+class LossScale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of a float16 run."""
+
+    scale: float
+    steps_without_overflow: int
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,27 +44,44 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = STATE_VERSION
     step: int
+    planned: bool  # due by steps, not because time had gone by
     dataset: str  # Prepared.dataset_key
+    base: dict[str, str]  # fingerprints of its parts
+    device: str
+    adapter: AdapterConfig
+    parts: list[str]  # that carry the adapter
+    groups: list[dict[str, float]]  # what the optimizer has learnt beside its tensors
+    loss_scale: LossScale | None = None
 
 
-def save(run: Run, prepared: Prepared, step: int) -> Path:
+def save(run: Run, prepared: Prepared, step: int, *, planned: bool) -> Path:
     """Write the checkpoint of `step` under another name, then rename the folder.
 
     Raises:
         StorageError: The run's folder cannot be written.
     """
     folder = run.checkpoint(step)
-    if (folder / "state.json").exists():
+    if (folder / STATE_FILE).exists():
         return folder  # the same step of the same run holds the same numbers
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
-    tensors = formats.to_kohya(lora.take(prepared.nets), dict(prepared.family.names))
-    files.write(beside / "adapter.safetensors", tensors, {})
-    optimizer = io.BytesIO()
-    torch.save(prepared.trainable.optimizer.state_dict(), optimizer)
-    write_beside(beside / "optimizer.pt", optimizer.getvalue())
-    state = State(step=step, dataset=prepared.dataset_key)
-    write_beside(beside / "state.json", msgspec.json.encode(state))
+    trainable = prepared.trainable
+    adapter = {name: p.detach().cpu() for name, p in trainable.parameters.items()}
+    files.write(beside / ADAPTER_FILE, adapter, {})
+    tensors, groups = optimizers.state_of(trainable.kind, trainable.optimizer, trainable.parameters)
+    files.write(beside / OPTIMIZER_FILE, tensors, {})
+    state = State(
+        step=step,
+        planned=planned,
+        dataset=prepared.dataset_key,
+        base=dict(prepared.model.keys),
+        device=str(prepared.model.place),
+        adapter=prepared.config.adapter,
+        parts=list(prepared.nets),
+        groups=groups,
+        loss_scale=_loss_scale(trainable.scaler),
+    )
+    write_beside(beside / STATE_FILE, msgspec.json.encode(state))
     try:
         if folder.exists():  # without its state.json it is of no use
             shutil.rmtree(folder)
@@ -60,6 +91,13 @@ def save(run: Run, prepared: Prepared, step: int) -> Path:
     except OSError as error:
         raise StorageError.writing(folder, error) from error
     return folder
+
+
+def _loss_scale(scaler: torch.amp.GradScaler) -> LossScale | None:
+    if not scaler.is_enabled():
+        return None
+    state = scaler.state_dict()
+    return LossScale(scale=state["scale"], steps_without_overflow=state["_growth_tracker"])
 
 
 def _flush(folder: Path) -> None:
@@ -73,47 +111,139 @@ def _flush(folder: Path) -> None:
 
 
 def _forget_old(run: Run, keep: int) -> None:
-    cut_short = list(run.checkpoints.glob(".step*.part"))  # by a kill or a full disk
-    for folder in run.complete_checkpoints()[:-keep] + cut_short:
-        shutil.rmtree(folder, ignore_errors=True)  # one that is open elsewhere goes the next time
+    """Keep the newest of the planned ones, and the newest of all."""
+    there = run.complete_checkpoints()
+    planned = [folder for folder in there if _is_planned(folder)]
+    for folder in there[:-1]:
+        if folder not in planned[-keep:]:
+            shutil.rmtree(folder, ignore_errors=True)  # open elsewhere? it goes the next time
 
 
-def load(folder: Path, prepared: Prepared) -> State:
-    """Put a checkpoint's numbers into a prepared run.
+def _is_planned(folder: Path) -> bool:
+    try:
+        return _read_state(folder).planned
+    except RunError:  # a damaged one is left for the person to see
+        return True
+
+
+def _read_state(folder: Path) -> State:
+    """The one door to `state.json`.
 
     Raises:
-        RunError: A file of it is missing or damaged.
-        NewerVersionError: A later version of the program wrote it.
-        AdapterError: It was made with another base model.
+        RunError: It is none of this version; its message has no subject.
     """
     try:
-        state = msgspec.json.decode((folder / "state.json").read_bytes(), type=State)
-        if state.version > STATE_VERSION:
+        content = (folder / STATE_FILE).read_bytes()
+        if len(content) > _STATE_BYTES:
+            raise RunError("its state.json is too large")
+        version = msgspec.json.decode(content, type=_Version).version
+        if version > STATE_VERSION:
             raise NewerVersionError(
                 f"The checkpoint {folder} was written by a newer version of Stylewright.",
                 hint="Update Stylewright to go on with this run.",
             )
-        content = torch.load(folder / "optimizer.pt", map_location="cpu", weights_only=True)
-        tensors, metadata = files.read(folder / "adapter.safetensors")
-    except (
-        AdapterError,
-        OSError,
-        EOFError,
-        msgspec.MsgspecError,
-        pickle.UnpicklingError,
-        RuntimeError,
-        ValueError,
-    ) as error:
+        if version < STATE_VERSION:
+            raise RunError("an older version of Stylewright wrote it")
+        return msgspec.json.decode(content, type=State)
+    except (OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise RunError(f"its state.json: {error}") from error
+
+
+class _Version(msgspec.Struct, frozen=True):
+    version: int = 1
+
+
+def load(folder: Path, prepared: Prepared) -> Generator[Event, None, State]:
+    """Put a checkpoint's numbers into a prepared run; tells what is not as it was.
+
+    Raises:
+        RunError: A file of it is missing or damaged, or run.toml asks for another adapter.
+        NewerVersionError: A later version of the program wrote it.
+    """
+    try:
+        state = _read_state(folder)
+        _check_same_adapter(state, prepared)
+        adapter, _ = files.read(folder / ADAPTER_FILE)
+        tensors, _ = files.read(folder / OPTIMIZER_FILE)
+        _put(prepared, adapter, tensors, state)
+    except NewerVersionError:
+        raise
+    except (AdapterError, RunError) as error:
+        if error.hint and isinstance(error, RunError):
+            raise
         raise RunError(
-            f"The checkpoint {folder} cannot be read: {error}.",
+            f"The checkpoint {folder} cannot be used: {error.message.rstrip('.')}.",
             hint="Move that folder away to resume from the one before it.",
         ) from error
-    places: list[Place] = [place for place, _ in lora.layers(prepared.nets)]
-    adapter = formats.from_tensors(tensors, metadata, dict(prepared.family.names), places)
-    lora.put(prepared.nets, adapter)
-    trainable = prepared.trainable.optimizer
-    settings = [{n: v for n, v in g.items() if n != "params"} for g in trainable.param_groups]
-    trainable.load_state_dict(content)
-    for group, setting in zip(trainable.param_groups, settings, strict=True):
-        group.update(setting)  # rates are run.toml's to say, not the checkpoint's
+    for words in _differences(state, prepared):
+        yield Warned(message=words)
     return state
+
+
+def _check_same_adapter(state: State, prepared: Prepared) -> None:
+    """Of all settings these alone cannot change in the middle of a run."""
+    ours = msgspec.structs.asdict(prepared.config.adapter)
+    for name, value in msgspec.structs.asdict(state.adapter).items():
+        if name in ("rank", "targets", "text_encoder") and ours[name] != value:
+            raise RunError(
+                f"run.toml says adapter.{name} = {ours[name]}, but this run was begun with "
+                f"{value}.",
+                hint=f"Put adapter.{name} = {value} back into run.toml, or start a new run.",
+            )
+    if state.parts != list(prepared.nets):
+        raise RunError(
+            f"This run was begun with {' and '.join(state.parts)} being trained.",
+            hint="Put its learning rates back into run.toml, or start a new run.",
+        )
+
+
+@torch.no_grad()
+def _put(
+    prepared: Prepared,
+    adapter: dict[str, torch.Tensor],
+    tensors: dict[str, torch.Tensor],
+    state: State,
+) -> None:
+    trainable = prepared.trainable
+    if odd := sorted(adapter.keys() ^ trainable.parameters.keys()):
+        raise RunError(f"its adapter's {odd[0]} has no partner")
+    for name, parameter in trainable.parameters.items():
+        value = adapter[name]
+        if value.shape != parameter.shape or not value.isfinite().all():
+            raise RunError(f"its adapter's {name} has another shape or is not finite")
+    optimizers.restore(
+        trainable.kind, trainable.optimizer, trainable.parameters, tensors, state.groups
+    )
+    for name, parameter in trainable.parameters.items():
+        parameter.copy_(adapter[name])
+    if trainable.scaler.is_enabled() and state.loss_scale:
+        trainable.scaler.load_state_dict(
+            {
+                **trainable.scaler.state_dict(),
+                "scale": state.loss_scale.scale,
+                "_growth_tracker": state.loss_scale.steps_without_overflow,
+            }
+        )
+
+
+def _differences(state: State, prepared: Prepared) -> list[str]:
+    """What is not as it was, in words."""
+    said: list[str] = []
+    keys = prepared.model.keys
+    if changed := [part for part, key in state.base.items() if keys.get(part) != key]:
+        said.append(
+            f"The base model has changed since this run began (its {', '.join(changed)}); the "
+            "adapter goes on with what is there now."
+        )
+    if state.dataset != prepared.dataset_key:
+        said.append(
+            "Pictures, captions or their order have changed since this run began; it goes on with "
+            "what is there now."
+        )
+    device = str(prepared.model.place)
+    if state.device != device:
+        said.append(
+            f"This run began on {state.device} and goes on on {device}; its last digits will "
+            "differ from those of a run on one device."
+        )
+    return said

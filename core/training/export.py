@@ -1,161 +1,197 @@
-"""Turn weights into the files that other programs read."""
+"""Turn weights into the files that other programs read, and read theirs."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from core import version
 from core.adapters import files, formats
-from core.adapters.lora import Adapter, Pair, Place
+from core.base import read_json
 from core.config.files import write_beside
-from core.errors import AdapterError
-from core.project.layout import slug
+from core.errors import AdapterError, BaseModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from torch import nn
-
+    from core.adapters.lora import Adapter
+    from core.config.facts import Facts
     from core.config.options import RunConfig
     from core.data.batches import Item
-    from core.families.family import Components, ModelFamily
+    from core.diffusion.path import Prediction
+    from core.training.setup import Prepared
 
 Layout = Literal["kohya", "diffusers", "peft"]
 FORMAT_VERSION = "1.0.1"  # of the ModelSpec
+CONFIG_FILE = "adapter_config.json"  # of a peft folder
+TENSORS_FILE = "adapter_model.safetensors"
 
 
-def metadata(
-    family: ModelFamily, parts: Components, config: RunConfig, items: list[Item], step: int
-) -> dict[str, str]:
-    """The header by which A1111, Forge and ComfyUI show an adapter. It holds no date.
+def header_of(prepared: Prepared, *, title: str, step: int) -> dict[str, str]:
+    """What A1111, Forge and ComfyUI show of an adapter after `step`. It holds no date.
 
     Without dates the same run gives the same file, byte for byte.
     """
-    tags = Counter(t.strip().lower() for i in items for t in i.caption.split(",") if t.strip())
-    resolution = config.dataset.resolution_px
-    prediction = "v" if parts.prediction == "v_prediction" else "epsilon"
-    header: dict[str, object] = {
-        "ss_network_module": "networks.lora",
-        "ss_network_dim": config.adapter.rank,
-        "ss_network_alpha": config.adapter.alpha,
-        "ss_v2": False,
-        "ss_base_model_version": family.kohya_version,
-        "ss_output_name": slug(config.name),
-        "ss_sd_model_name": config.base.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1],
-        "ss_resolution": f"({resolution}, {resolution})",
+    config, model = prepared.config, prepared.model
+    header = {
+        **_network(model.facts, config),
+        **_training(model.facts, config),
         "ss_steps": step,
-        "ss_max_train_steps": config.training.steps,
-        "ss_seed": config.training.seed,
-        "ss_learning_rate": config.training.learning_rate,
-        "ss_unet_lr": config.training.learning_rate,
-        "ss_text_encoder_lr": config.training.text_encoder_learning_rate
-        if config.adapter.text_encoder
-        else "",
-        "ss_lr_scheduler": config.training.schedule,
-        "ss_optimizer": "torch.optim.AdamW",
-        "ss_num_train_images": len(items),
-        "ss_batch_size_per_device": config.training.batch_size,
-        "ss_tag_frequency": json.dumps({slug(config.name): dict(sorted(tags.items()))}),
-        "modelspec.sai_model_spec": FORMAT_VERSION,
-        "modelspec.architecture": family.architecture,
-        "modelspec.implementation": family.implementation,
-        "modelspec.implementation_version": f"stylewright/{version.VERSION}",
-        "modelspec.title": config.name,
-        "modelspec.resolution": f"{resolution}x{resolution}",
-        "modelspec.prediction_type": prediction,
-        "modelspec.trigger_phrase": config.dataset.trigger,
+        "ss_batch_size_per_device": prepared.batch_size,
+        **_dataset(config, prepared.items, title),
+        **_modelspec(model.facts, model.path.prediction, config),
     }
     return {name: str(value) for name, value in header.items() if value != ""}
 
 
+def _network(facts: Facts, config: RunConfig) -> dict[str, object]:
+    return {
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": config.adapter.rank,
+        "ss_network_alpha": config.adapter.alpha,
+        "ss_v2": False,
+        "ss_base_model_version": facts.kohya_version,
+        "ss_sd_model_name": config.base.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1],
+    }
+
+
+def _training(facts: Facts, config: RunConfig) -> dict[str, object]:
+    training = config.training
+    rates = facts.rates(config)
+    encoder = [rate for part, rate in rates.items() if part in facts.text_encoders]
+    return {
+        "ss_max_train_steps": training.steps,
+        "ss_seed": training.seed,
+        "ss_learning_rate": training.learning_rate,
+        "ss_unet_lr": rates.get(facts.denoiser, ""),
+        "ss_text_encoder_lr": encoder[0] if encoder else "",
+        "ss_lr_scheduler": training.schedule,
+        "ss_optimizer": "torch.optim.AdamW",
+    }
+
+
+def _dataset(config: RunConfig, items: Sequence[Item], title: str) -> dict[str, object]:
+    tags = Counter(t.strip().lower() for i in items for t in i.caption.split(",") if t.strip())
+    edge = config.dataset.resolution_px
+    return {
+        "ss_output_name": title,
+        "ss_resolution": f"({edge}, {edge})",
+        "ss_num_train_images": len(items),
+        "ss_tag_frequency": json.dumps({title: dict(sorted(tags.items()))}),
+    }
+
+
+def _modelspec(facts: Facts, prediction: Prediction, config: RunConfig) -> dict[str, object]:
+    edge = config.dataset.resolution_px
+    only_here = "Only Stylewright's demo base can use this adapter." if facts.only_here else ""
+    return {
+        "modelspec.sai_model_spec": FORMAT_VERSION,
+        "modelspec.architecture": facts.architecture,
+        "modelspec.implementation": facts.implementation,
+        "modelspec.implementation_version": f"stylewright/{version.VERSION}",
+        "modelspec.title": config.name,
+        "modelspec.resolution": f"{edge}x{edge}",
+        "modelspec.prediction_type": {"v_prediction": "v", "flow": ""}.get(prediction, prediction),
+        "modelspec.trigger_phrase": config.dataset.trigger,
+        "modelspec.usage_hint": only_here,
+    }
+
+
 def write(
-    path: Path,
-    adapter: Adapter,
-    family: ModelFamily,
-    header: dict[str, str],
-    layout: Layout,
+    path: Path, adapter: Adapter, facts: Facts, header: dict[str, str], layout: Layout
 ) -> None:
     """Write an adapter for other programs, in half precision as they keep theirs.
 
-    kohya: one file for ComfyUI, Forge, A1111 and diffusers. diffusers: one file of peft names.
-    peft: a folder for each net, which `PeftModel.from_pretrained` loads into the nets of the
-    diffusers and transformers that we use (CLIP's modules had other names before transformers 5).
+    kohya: one file for ComfyUI, Forge, A1111, InvokeAI and diffusers, and beside it the trigger
+    word as A1111, Forge and InvokeAI look for it. diffusers: one file of peft names. peft: a folder
+    for each net, which `PeftModel.from_pretrained` loads.
 
     Args:
         path: The file; for peft the folder.
         adapter: What is written.
-        family: Its names for modules.
+        facts: The family's names for modules.
         header: What kohya's format says of it; entries of other formats are left out.
         layout: One of the three.
 
     Raises:
         StorageError: It cannot be written.
-        AdapterError: The format cannot hold it.
     """
     half = {
-        place: Pair(pair.down.to(torch.float16), pair.up.to(torch.float16), pair.alpha)
-        for place, pair in adapter.items()
+        place: replace(lora, down=lora.down.to(torch.float16), up=lora.up.to(torch.float16))
+        for place, lora in adapter.items()
     }
-    names = dict(family.names)
     if layout == "kohya":
-        tensors = formats.to_kohya(half, names)
+        tensors = formats.to_kohya(half, facts.names)
         # diffusers refuses a file with kohya's alphas and its own header
         said = {n: v for n, v in header.items() if n.startswith(("ss_", "modelspec."))}
         files.write(path, tensors, files.with_hashes(tensors, said))
+        _write_trigger(path.with_suffix(".json"), facts, said.get("modelspec.trigger_phrase", ""))
     elif layout == "diffusers":
-        files.write(path, *formats.to_diffusers(half, names))
+        files.write(path, *formats.to_diffusers(half, facts.names))
     else:
-        _write_peft(path, half)
+        for part in sorted({place.component for place in half}):
+            tensors, settings = formats.to_peft(half, part, facts.names[part])
+            content = json.dumps(settings, indent=2, sort_keys=True).encode()
+            write_beside(path / part / CONFIG_FILE, content)
+            files.write(path / part / TENSORS_FILE, tensors, {"format": "pt"})
 
 
-def _write_peft(folder: Path, adapter: Adapter) -> None:
-    for component in sorted({place.component for place in adapter}):
-        pairs = {p.module: pair for p, pair in adapter.items() if p.component == component}
-        settings = {"peft_type": "LORA", **formats.peft_settings(pairs)}
-        tensors = {}
-        for module, pair in pairs.items():
-            tensors[f"base_model.model.{module}.lora_A.weight"] = pair.down
-            tensors[f"base_model.model.{module}.lora_B.weight"] = pair.up
-        content = json.dumps(settings, indent=2).encode()
-        write_beside(folder / component / "adapter_config.json", content)
-        files.write(folder / component / "adapter_model.safetensors", tensors, {"format": "pt"})
+def _write_trigger(path: Path, facts: Facts, trigger: str) -> None:
+    """The file in which A1111, Forge and InvokeAI keep what a person notes of an adapter."""
+    if trigger and not path.exists():
+        said = {"activation text": trigger, "sd version": facts.shown_as, "preferred weight": 1.0}
+        write_beside(path, json.dumps(said, indent=4, ensure_ascii=False).encode())
 
 
-def read(
-    path: Path, family: ModelFamily, nets: dict[str, nn.Module]
-) -> tuple[Adapter, dict[str, str]]:
-    """An adapter file for nets that carry none, and its header.
+def read(path: Path, facts: Facts) -> tuple[Adapter, dict[str, str]]:
+    """An adapter file or a peft folder of any of these programs, and its header.
 
     Raises:
-        AdapterError: It cannot be read or does not fit.
+        AdapterError: It cannot be read, or is of another kind or family.
     """
-    tensors, header = files.read(path)
     try:
-        adapter = formats.from_tensors(tensors, header, dict(family.names), _places(nets))
+        if path.is_dir():
+            adapter, header = _read_peft(path, facts)
+        else:
+            tensors, header = files.read(path)
+            adapter = formats.from_tensors(tensors, header, facts.names)
     except AdapterError as error:
-        raise AdapterError(f"{path}: {error.message}", hint=error.hint) from error
+        where = "" if str(path) in error.message else f"{path}: "
+        raise AdapterError(f"{where}{error.message}", hint=error.hint) from error
     if not adapter:
         raise AdapterError(f"{path} holds no adapter.", hint="Choose another file.")
     return adapter, header
 
 
-def _places(nets: dict[str, nn.Module]) -> Iterable[Place]:
-    return (Place(c, name) for c, net in nets.items() for name, _ in net.named_modules() if name)
+def _read_peft(path: Path, facts: Facts) -> tuple[Adapter, dict[str, str]]:
+    """A folder of folders, one for each part, or one part's own."""
+    folders = {part: path / part for part in facts.names if (path / part / CONFIG_FILE).is_file()}
+    if (path / CONFIG_FILE).is_file():
+        folders = {path.name if path.name in facts.names else facts.denoiser: path}
+    adapter: Adapter = {}
+    for part, folder in folders.items():
+        tensors, _ = files.read(folder / TENSORS_FILE)
+        try:
+            settings: dict[str, Any] = read_json(folder / CONFIG_FILE)
+        except BaseModelError as error:
+            raise AdapterError(error.message, hint="Get a whole copy of the adapter.") from error
+        said = json.dumps({f"{part}.{option}": value for option, value in settings.items()})
+        header = {"lora_adapter_metadata": said}
+        adapter |= formats.from_tensors(tensors, header, facts.names, part)
+    return adapter, {}
 
 
-def convert(
-    source: Path, family: ModelFamily, parts: Components, layout: Layout, out: Path
-) -> None:
-    """Write an adapter file once more in another format.
+def convert(source: Path, facts: Facts, layout: Layout, out: Path) -> None:
+    """Write an adapter file once more in another format; no base model is needed for it.
 
     Raises:
-        AdapterError: `source` cannot be read, or the format cannot hold it.
+        AdapterError: `source` cannot be read.
         StorageError: `out` cannot be written.
     """
-    adapter, header = read(source, family, parts.nets(text_encoders=True))
-    write(out, adapter, family, header, layout)
+    adapter, header = read(source, facts)
+    write(out, adapter, facts, header, layout)

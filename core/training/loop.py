@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from core.adapters import lora
 from core.data import batches
-from core.protocol.events import CheckpointSaved, Event, StepDone
+from core.errors import full_memory
+from core.protocol.events import CheckpointSaved, Event, StepDone, Warned
 from core.training import checkpoint, lr, preview
-from core.training.step import denoising_loss, set_rate, train_step
+from core.training.step import StepResult, denoising_losses, set_rate, train_step
 
 if TYPE_CHECKING:
-    from core.data.batches import Batch
+    from core.data.batches import Draw
     from core.project.layout import Run
+    from core.training.clock import Clock
     from core.training.control import Control
     from core.training.setup import Prepared
-
-TIMED_STEPS = 20  # the newest of them tell how long the rest will take
 
 
 def steps(
@@ -27,32 +28,31 @@ def steps(
 ) -> Generator[Event, None, int]:
     """Train from `first_step` to the end or until asked to stop; returns the last step done.
 
-    Whatever ends it, its last step has a checkpoint.
+    When it returns, that step has a checkpoint. When it raises, the newest checkpoint is the last
+    good one: nothing is saved of a step that failed.
 
     Raises:
-        DivergedError: After saving nothing: the last checkpoint is the last good one.
+        DivergedError: The loss or a gradient is no finite number.
+        MemoryFullError: Not even one picture at a time fits.
         StorageError: A preview or checkpoint cannot be written.
     """
-    config = prepared.config.training
-    every = prepared.config.preview.every
-    buckets = [item.bucket for item in prepared.items]
-    plan = batches.plan(buckets, config.batch_size, config.seed, first_step)
-
-    def loss_of(batch: Batch, rng: torch.Generator) -> torch.Tensor:
-        model = (prepared.family, prepared.parts)
-        return denoising_loss(model, batch, prepared.condition, rng, config.min_snr_gamma)
-
-    step = first_step - 1
-    for step in range(first_step, config.steps + 1):
+    config, every = prepared.config.training, prepared.config.preview.every
+    plan = batches.plan(
+        [item.bucket for item in prepared.items], prepared.batch_size, config.seed, first_step
+    )
+    at_once = prepared.batch_size
+    for step, samples in zip(range(first_step, config.steps + 1), plan, strict=False):
         began = time.monotonic()
-        torch.manual_seed(batches.step_seed(config.seed, step, "dropout"))
-        items = [prepared.items[index] for index in next(plan)]
-        dropout = prepared.config.dataset.caption_dropout
-        batch = batches.draw(items, config.seed, step, dropout)
-        for net in prepared.nets.values():
-            net.train()
         rate = set_rate(prepared.trainable.optimizer, lr.factor(config, step))
-        done = train_step(loss_of, batch, prepared.trainable, config, step, prepared.device)
+        draw = batches.draw(
+            prepared.items,
+            samples,
+            seed=config.seed,
+            step=step,
+            batch_size=prepared.batch_size,
+            caption_dropout=prepared.config.dataset.caption_dropout,
+        )
+        done, at_once = yield from _fitting_step(prepared, draw, step, at_once)
         seconds = time.monotonic() - began
         clock.step_took(seconds)
         yield StepDone(
@@ -63,57 +63,55 @@ def steps(
             seconds=seconds,
             seconds_left=clock.left(step),
         )
-        last = step == config.steps or control.stop.is_set()
-        drawing = step == config.steps or control.taken(control.preview) or _due(step, every)
-        saving = last or drawing or _due(step, config.checkpoint_every)
-        if saving:  # before the drawing, which may take minutes in which a run can die
+        draws = step == config.steps or control.taken(control.preview) or due(step, every)
+        planned = draws or due(step, config.checkpoint_every)
+        saves = planned or control.stop.is_set() or clock.save_due()
+        if saves:  # before the drawing, which may take minutes in which a run can die
             began = time.monotonic()
-            folder = checkpoint.save(run, prepared, step)
+            folder = checkpoint.save(run, prepared, step, planned=planned)
             yield CheckpointSaved(step=step, path=str(folder))
             clock.save_took(time.monotonic() - began)
-        if drawing:
+        if draws:
             began = time.monotonic()
             yield from preview.draw(run, prepared, control, step)
             clock.previews_took(time.monotonic() - began)
-        if last or (saving and control.stop.is_set()):
-            break
-    return step
+        if saves and control.stop.is_set():
+            return step
+    return config.steps
 
 
-def _due(step: int, every: int) -> bool:
+def due(step: int, every: int) -> bool:
+    """Whether something comes after `step` that comes every so often; 0 is never."""
     return every > 0 and step % every == 0
 
 
-class Clock:
-    """Estimates the time left from the newest steps, previews and checkpoint, in seconds."""
+def _fitting_step(
+    prepared: Prepared, draw: Draw, step: int, at_once: int
+) -> Generator[Event, None, tuple[StepResult, int]]:
+    """One step with as many pictures in the memory as fit; the step itself stays the same."""
+    while True:
+        try:
+            return _step(prepared, draw, step, at_once), at_once
+        except (RuntimeError, MemoryError) as error:
+            if at_once == 1 or not full_memory(error):
+                raise
+        # outside of `except`: its traceback would hold on to the memory that is missing
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        at_once = (at_once + 1) // 2
+        yield Warned(
+            message=f"The memory is too small for the whole batch: {at_once} of its pictures are "
+            "taken at a time. What is learnt is the same; lower the resolution to be faster."
+        )
 
-    def __init__(self, steps: int, preview_every: int, save_every: int) -> None:
-        """`previews_took` and `save_took` may be told from the start; until then they are 0."""
-        self._steps = steps
-        self._preview_every = preview_every
-        self._save_every = save_every
-        self._took: list[float] = []
-        self._previews = 0.0
-        self._save = 0.0
 
-    def step_took(self, seconds: float) -> None:
-        self._took = [*self._took[-TIMED_STEPS + 1 :], seconds]
+def _step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult:
+    config, model = prepared.config.training, prepared.model
 
-    def previews_took(self, seconds: float) -> None:
-        self._previews = seconds
+    def losses_of(part: Draw) -> torch.Tensor:
+        with model.place.autocast():
+            return denoising_losses(model, part, prepared.condition, config.min_snr_gamma)
 
-    def save_took(self, seconds: float) -> None:
-        self._save = seconds
-
-    def left(self, step: int) -> float:
-        """Of the steps after `step`, and of the previews and checkpoints from `step` on."""
-        typical = sorted(self._took)[len(self._took) // 2]
-        previews = self._rounds(step, self._preview_every) * self._previews
-        saves = self._rounds(step, self._save_every) * self._save
-        return (self._steps - step) * typical + previews + saves
-
-    def _rounds(self, step: int, every: int) -> int:
-        """How often something comes from `step` on that is due `every` so often and at the end."""
-        every = every or self._steps
-        at_the_end = self._steps % every > 0
-        return self._steps // every - (step - 1) // every + at_the_end
+    torch.manual_seed(batches.step_seed(config.seed, step, "dropout"))
+    lora.train_mode(prepared.nets, on=True)
+    return train_step(losses_of, draw, prepared.trainable, at_once=at_once, step=step)

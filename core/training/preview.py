@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import PngImagePlugin
 
+from core.adapters import lora
 from core.config.files import write_beside
 from core.data import buckets, pixels
 from core.families.family import DrawOptions
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from core.config.options import PreviewConfig
+    from core.config.options import PreviewConfig, RunConfig
     from core.project.layout import Run
     from core.training.control import Control
     from core.training.setup import Prepared
@@ -60,17 +61,16 @@ def write_png(path: Path, picture: Tensor, said: dict[str, str]) -> None:
 def draw(run: Run, prepared: Prepared, control: Control, step: int) -> Generator[Event, None, None]:
     """Draw all prompts with the adapter as it is after `step`, or some, if asked to stop."""
     config = prepared.config.preview
-    chosen = options(config, prepared.config.dataset.resolution_px, prepared.parts.multiple_px)
+    chosen = options(config, prepared.config.dataset.resolution_px, prepared.model.multiple_px)
     prompts = config.prompts
-    for net in prepared.nets.values():
-        net.eval()
+    lora.train_mode(prepared.nets, on=False)
     for start in range(0, len(prompts), TOGETHER):
         if control.stop.is_set():
             return
         yield Progress(phase="Drawing previews", done=start, total=len(prompts))
         some = prompts[start : start + TOGETHER]
         seeds = [config.seed + start + offset for offset in range(len(some))]
-        pictures = prepared.family.draw(prepared.parts, some, seeds, chosen)
+        pictures = prepared.model.family.draw(prepared.model, some, seeds, chosen)
         for offset, picture in enumerate(pictures):
             path = run.preview_file(step, start + offset)
             said = {"prompt": some[offset], "seed": str(seeds[offset]), "step": str(step)}
@@ -84,6 +84,15 @@ def draw(run: Run, prepared: Prepared, control: Control, step: int) -> Generator
             )
 
 
+def missing(run: Run, config: RunConfig, step: int, *, due: bool) -> bool:
+    """Whether previews of `step` should be there and are not, or only some of them.
+
+    A run that died between a checkpoint and its previews draws them when it goes on.
+    """
+    there = [run.preview_file(step, i).exists() for i in range(len(config.preview.prompts))]
+    return not all(there) and (due or any(there))
+
+
 def read_back(run: Run, prepared: Prepared, step: int) -> list[Tensor]:
     """The previews of `step`, (3, H, W) each."""
     indices = range(len(prepared.config.preview.prompts))
@@ -94,5 +103,5 @@ def read_back(run: Run, prepared: Prepared, step: int) -> list[Tensor]:
 def size_of(prepared: Prepared) -> buckets.Size:
     """The size of this run's previews, px."""
     config = prepared.config
-    chosen = options(config.preview, config.dataset.resolution_px, prepared.parts.multiple_px)
+    chosen = options(config.preview, config.dataset.resolution_px, prepared.model.multiple_px)
     return buckets.Size(chosen.width_px, chosen.height_px)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from core.data.batches import generator
-from core.diffusion import objectives
+from core.diffusion import path
 from core.errors import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor, nn
 
-    from core.config.options import TrainingConfig
-    from core.data.batches import Batch
-    from core.families.family import Components, ModelFamily
-    from core.training.device import Device
+    from core.data.batches import Draw
+    from core.families.condition import Condition
+    from core.families.family import Model
+    from core.training.optimizers import Kind
+
+FIRST_SCALE = 2.0**16  # of a float16 loss; it finds its own within some steps
+LEAST_SCALE = 1.0  # a loss that overflows below it is no matter of scale
 
 
 class StepResult(NamedTuple):
@@ -34,8 +37,10 @@ class StepResult(NamedTuple):
 class Trainable:
     """What a step changes."""
 
-    parameters: list[nn.Parameter]
+    parameters: dict[str, nn.Parameter]  # by peft's names, the part in front
+    kind: Kind
     optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler  # does nothing but in float16
     max_grad_norm: float
 
 
@@ -46,62 +51,64 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
     return optimizer.param_groups[0]["lr"]
 
 
-def denoising_loss(
-    model: tuple[ModelFamily, Components],
-    batch: Batch,
-    condition: Callable[[tuple[str, ...]], Tensor],
-    rng: torch.Generator,
+def denoising_losses(
+    model: Model,
+    draw: Draw,
+    condition: Callable[[Sequence[str]], Condition],
     min_snr_gamma: float,
 ) -> Tensor:
-    """The loss of one batch at random times, one time from each of B equal spans.
+    """The weighted mean squared error of each sample, (B,), float32; no random number is drawn.
 
-    Spreading the times lowers the noise of the gradient and leaves its mean as it is. Random
-    numbers are drawn on the CPU, so that every device sees the same ones.
+    The weight is the picture's share in its epoch, times min-SNR's of its time.
     """
-    family, parts = model
-    count = len(batch.latents)
-    steps = len(parts.alpha_bars)
-    spans = torch.randperm(count, generator=rng) + torch.rand(count, generator=rng)
-    t = (spans / count * steps).long().clamp(max=steps - 1)
-    noise = torch.randn(batch.latents.shape, generator=rng)
-    alpha_bar = parts.alpha_bars[t].to(parts.device)
-    x0, noise = batch.latents.to(parts.device), noise.to(parts.device)
-    x_t = objectives.noised(x0, noise, alpha_bar)
-    made = family.predict(parts, x_t, t.to(parts.device), condition(batch.captions))
-    wanted = objectives.target(x0, noise, alpha_bar, parts.prediction)
-    weight = objectives.min_snr_weight(alpha_bar, min_snr_gamma, parts.prediction)
-    return objectives.loss(made, wanted, weight)
+    t = model.path.time(draw.u)
+    signal, noise_share = (share.to(model.device) for share in model.path.coefficients(t))
+    x0, noise = draw.latents.to(model.device), draw.noise.to(model.device)
+    x_t = path.noised(x0, noise, signal, noise_share)
+    made = model.family.predict(model, x_t, t.to(model.device), condition(draw.captions))
+    wanted = path.target(x0, noise, signal, noise_share, model.path.prediction)
+    errors = (made.float() - wanted.float()).square().flatten(1).mean(dim=1)
+    snr_weight = path.min_snr_weight(model.path.snr(t), min_snr_gamma, model.path.prediction)
+    return errors * (snr_weight * draw.weights).to(model.device)
 
 
 def train_step(
-    loss_of: Callable[[Batch, torch.Generator], Tensor],
-    batch: Batch,
+    losses_of: Callable[[Draw], Tensor],
+    draw: Draw,
     trainable: Trainable,
-    config: TrainingConfig,
+    *,
+    at_once: int,
     step: int,
-    device: Device,
 ) -> StepResult:
-    """Forward, backward, clip, step.
+    """Forward, backward, clip, step; at most `at_once` pictures in the memory at a time.
+
+    The gradient is that of the sum of all losses, divided by the batch's size: a picture counts the
+    same in a batch that is not full. The loss that is told is the pictures' weighted mean. In
+    float16 a step whose gradient overflows changes nothing but the scale.
 
     Raises:
         DivergedError: The loss or a gradient is not finite; the weights are as before the step.
     """
-    with device.autocast():
-        loss = loss_of(batch, generator(config.seed, step, "noise"))
-    loss.backward()
-    norm = clip_grad_norm_(trainable.parameters, trainable.max_grad_norm)
-    result = StepResult(loss.item(), norm.item())  # the only waits for the device
-    if not all(map(_finite, result)):
-        others = f" and {len(batch.files) - 3} others" if len(batch.files) > 3 else ""  # noqa: PLR2004
+    scaler, optimizer = trainable.scaler, trainable.optimizer
+    optimizer.zero_grad(set_to_none=True)  # what a step that ran out of memory left behind
+    total = 0.0
+    for part in draw.parts(at_once):
+        loss = losses_of(part).sum() / draw.batch_size
+        scaler.scale(loss).backward()
+        total += loss.item()
+    scaler.unscale_(optimizer)
+    parameters = list(trainable.parameters.values())
+    norm = clip_grad_norm_(parameters, trainable.max_grad_norm).item()
+    told = total * draw.batch_size / draw.weights.sum().item()
+    overflow = scaler.is_enabled() and math.isfinite(told) and scaler.get_scale() > LEAST_SCALE
+    if not math.isfinite(told) or not (math.isfinite(norm) or overflow):
+        others = f" and {len(draw.files) - 3} others" if len(draw.files) > 3 else ""  # noqa: PLR2004
         raise DivergedError(
-            f"Step {step}, on {', '.join(batch.files[:3])}{others}: the loss is {result.loss} and "
-            f"the gradient {result.grad_norm}.",
+            f"Step {step}, on {', '.join(draw.files[:3])}{others}: the loss is {told} and "
+            f"the gradient {norm}.",
             hint="Start a new run with a lower learning rate: resumed, this one would do the same.",
         )
-    trainable.optimizer.step()
-    trainable.optimizer.zero_grad(set_to_none=True)
-    return result
-
-
-def _finite(value: float) -> bool:
-    return abs(value) < float("inf")  # False for NaN, too
+    scaler.step(optimizer)  # passes over gradients that overflowed
+    scaler.update()
+    optimizer.zero_grad(set_to_none=True)
+    return StepResult(told, norm if math.isfinite(norm) else 0.0)

@@ -12,12 +12,15 @@ from core.adapters import lora
 from core.config import files
 from core.config.files import write_beside
 from core.data import pixels
-from core.errors import RunError, StorageError, naming_full_memory
+from core.errors import MemoryFullError, RunError, StorageError, UserError, naming_full_memory
 from core.project.layout import Project, Run
+from core.project.lock import held
 from core.protocol import wire
 from core.protocol.events import (
     AdapterSaved,
+    CheckpointSaved,
     Event,
+    Failed,
     Finished,
     Hello,
     PreviewReady,
@@ -28,6 +31,7 @@ from core.protocol.events import (
     Warned,
 )
 from core.training import checkpoint, export, loop, preview, setup, style
+from core.training.clock import Clock
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,60 +47,72 @@ def train(project: Project, control: Control, resume: str | None = None) -> Iter
     """Train the project's next run, or go on with the run named `resume` ("" is the newest).
 
     Its events are also written to the run's log, from which a window shows it later. A new run's
-    folder is made once everything it needs is loaded.
+    folder is made once everything it needs is loaded; while it is trained no other program can
+    train it.
 
     Raises:
         UserError: One of its kinds; the message names the file or setting.
     """
-    run = None if resume is None else project.run(resume)
-    config = project.config() if run is None else files.load(run.config_file)
-    folder = None if run is None else _unfinished_checkpoint(run, config)
     with naming_full_memory("Lower batch size, resolution or rank, or close other programs."):
+        if resume is None:
+            yield from _begin(project, control)
+        else:
+            yield from _go_on(project, project.run(resume), control)
+
+
+def _begin(project: Project, control: Control) -> Iterator[Event]:
+    prepared = yield from setup.prepare(project, project.config(), control)
+    if prepared is None:
+        yield Finished(stopped=True)
+        return
+    run = project.new_run(prepared.config)
+    with held(run.root):
+        yield from _logged(run, _train(run, prepared, control, first_step=1))
+
+
+def _go_on(project: Project, run: Run, control: Control) -> Iterator[Event]:
+    with held(run.root):
+        config = files.load(run.config_file)
+        folder = _unfinished_checkpoint(run, config)
+        run.sweep()
         prepared = yield from setup.prepare(project, config, control)
         if prepared is None:
             yield Finished(stopped=True)
             return
-        first_step = 1
-        if run is None:
-            run = project.new_run(prepared.config)
-        elif folder is None:
-            _cut_log(run, 0)
-        else:
-            state = checkpoint.load(folder, prepared)
-            first_step = state.step + 1
-            _cut_log(run, state.step)
-            if state.dataset != prepared.dataset_key:
-                yield Warned(
-                    message="Pictures, captions or their order have changed since this run began; "
-                    "it goes on with what is there now."
-                )
-        yield from _logged(run, _go(run, prepared, control, first_step))
+        step = 0
+        if folder is not None:
+            step = (yield from checkpoint.load(folder, prepared)).step
+        _cut_log(run, step)
+        yield from _logged(run, _train(run, prepared, control, first_step=step + 1))
 
 
 def _unfinished_checkpoint(run: Run, config: RunConfig) -> Path | None:
+    """Where `run` goes on; None is from its beginning.
+
+    Raises:
+        RunError: There is nothing left to do, or nothing to go on from.
+    """
     if run.complete(config):
         raise RunError(
             f"The run {run.root.name} is complete: all {config.training.steps} steps are done.",
             hint="Start a new run to train longer.",
         )
-    return run.newest_checkpoint()
+    newest = run.newest_checkpoint()
+    if newest is None and run.newest_adapter() is not None:
+        raise RunError(
+            f"The checkpoints of the run {run.root.name} are gone, so it cannot go on.",
+            hint=f"Start a new run, or put them back into {run.checkpoints}.",
+        )
+    return newest
 
 
-def _go(run: Run, prepared: Prepared, control: Control, first_step: int) -> Iterator[Event]:
+def _train(run: Run, prepared: Prepared, control: Control, *, first_step: int) -> Iterator[Event]:
     config = prepared.config
-    nets = [prepared.parts.denoiser, *prepared.parts.text_encoders.values()]
-    yield RunStarted(
-        run=run.root.name,
-        steps=config.training.steps,
-        first_step=first_step,
-        trainable=sum(p.numel() for p in prepared.trainable.parameters),
-        total=sum(p.numel() for net in nets for p in net.parameters()),
-        pictures=len(prepared.items),
-        device=str(prepared.device),
-    )
+    yield _started(run, prepared, first_step)
     last, steps = first_step - 1, config.training.steps
-    clock = loop.Clock(steps, config.preview.every, config.training.checkpoint_every)
-    if last == 0 or _cut_short(run, config, last):
+    clock = Clock(config)
+    due = last in (0, steps) or loop.due(last, config.preview.every)
+    if preview.missing(run, config, last, due=due):
         began = time.monotonic()
         yield from preview.draw(run, prepared, control, last)
         clock.previews_took(time.monotonic() - began)
@@ -107,29 +123,42 @@ def _go(run: Run, prepared: Prepared, control: Control, first_step: int) -> Iter
     yield Finished(stopped=not run.complete(config))
 
 
-def _cut_short(run: Run, config: RunConfig, step: int) -> bool:
-    """Whether the run ended while it drew the previews of `step`, or before its last ones."""
-    paths = [run.preview_file(step, index) for index in range(len(config.preview.prompts))]
-    there = [path.exists() for path in paths]
-    return not all(there) and (any(there) or step == config.training.steps)
+def _started(run: Run, prepared: Prepared, first_step: int) -> RunStarted:
+    facts, parts = prepared.model.facts, prepared.model.parts
+    nets = [parts[name] for name in (facts.denoiser, *facts.text_encoders)]
+    return RunStarted(
+        run=run.root.name,
+        steps=prepared.config.training.steps,
+        first_step=first_step,
+        trainable=sum(p.numel() for p in prepared.trainable.parameters.values()),
+        total=sum(p.numel() for net in nets for p in net.parameters()),
+        pictures=len(prepared.items),
+        device=str(prepared.model.place),
+    )
 
 
 def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterator[Event]:
-    """Write the adapter, its picture and, unless in a hurry, how far the style has come."""
+    """Write the adapter and its picture and, unless in a hurry, how far the style has come.
+
+    The adapter comes last: where it is, everything else of the run is there, too.
+    """
+    if not control.stop.is_set():
+        yield Progress(phase="Measuring the style")
+        with contextlib.suppress(_StoppedError):
+            try:
+                change = measured_style(run, prepared, control, step)
+            except MemoryFullError as error:  # no reason to go without an adapter
+                yield Warned(message=f"The style was not measured. {error.message}")
+                change = None
+            if change is not None:
+                yield StyleMeasured(before=change.before, after=change.after, check=change.check)
     config = prepared.config
-    header = export.metadata(prepared.family, prepared.parts, config, prepared.items, step)
     path = run.adapter_file(config.name, step)
-    export.write(path, lora.take(prepared.nets), prepared.family, header, "kohya")
     if picture := run.newest_preview(step, 0):  # where Forge and A1111 look for it
         write_beside(path.with_suffix(".png"), picture.read_bytes())
+    header = export.header_of(prepared, title=path.stem, step=step)
+    export.write(path, lora.take(prepared.nets), prepared.model.facts, header, "kohya")
     yield AdapterSaved(step=step, path=str(path))
-    if control.stop.is_set():
-        return
-    yield Progress(phase="Measuring the style")
-    with contextlib.suppress(_StoppedError):
-        change = measured_style(run, prepared, control, step)
-        if change is not None:
-            yield StyleMeasured(before=change.before, after=change.after, check=change.check)
 
 
 class _StoppedError(Exception):
@@ -144,7 +173,7 @@ def measured_style(
     def features(picture: Tensor) -> list[Tensor]:
         if control.stop.is_set():
             raise _StoppedError
-        return prepared.family.style_features(prepared.parts, picture)
+        return prepared.model.family.style_features(prepared.model, picture)
 
     size = preview.size_of(prepared)
     pictures: list[Tensor] = []
@@ -160,18 +189,28 @@ def measured_style(
 
 
 def _logged(run: Run, events: Iterable[Event]) -> Iterator[Event]:
+    """Write down what happens, also how it failed, and pass it on."""
     try:
         log = run.log_file.open("ab", buffering=0)
     except OSError as error:
         raise StorageError.writing(run.log_file, error) from error
+
+    def write(event: Event) -> None:
+        try:
+            log.write(wire.to_line(event))
+        except OSError as error:
+            raise StorageError.writing(run.log_file, error) from error
+
     with log:
-        for event in events:
-            if not isinstance(event, Hello | Progress):
-                try:
-                    log.write(wire.to_line(event))
-                except OSError as error:
-                    raise StorageError.writing(run.log_file, error) from error
-            yield event
+        try:
+            for event in events:
+                if not isinstance(event, Hello | Progress):
+                    write(event)
+                yield event
+        except UserError as error:
+            with contextlib.suppress(StorageError):  # a full disk is told by the other one
+                write(Failed(code=error.code, message=error.message, hint=error.hint))
+            raise
 
 
 def _cut_log(run: Run, step: int) -> None:
@@ -180,7 +219,8 @@ def _cut_log(run: Run, step: int) -> None:
     for line in read_log_lines(run):
         with contextlib.suppress(wire.WireError):  # another version's
             event = wire.event_from(line)
-            if isinstance(event, StepDone | PreviewReady) and event.step > step:
+            later = isinstance(event, StepDone | PreviewReady | StyleMeasured | CheckpointSaved)
+            if later and getattr(event, "step", step + 1) > step:
                 continue
         kept.append(line)
     write_beside(run.log_file, b"".join(kept))

@@ -6,13 +6,9 @@ import queue
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
-from core.adapters import lora
+from core.base import facts_of
 from core.config import files
 from core.errors import RunError
-from core.families.family import DrawOptions
-from core.families.registry import family_of
 from core.project.layout import Project, Run, base_path
 from core.protocol.commands import (
     Command,
@@ -23,8 +19,8 @@ from core.protocol.commands import (
     Stop,
     TrainJob,
 )
-from core.protocol.events import AdapterSaved, Event, Finished, PictureDrawn, Progress
-from core.training import device, export, preview, train
+from core.protocol.events import AdapterSaved, Event, Finished, PictureDrawn, Progress, Warned
+from core.training import export, sample, train
 from core.training.control import Control
 
 if TYPE_CHECKING:
@@ -56,27 +52,25 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
     pipe.listen(wishes.put)
     yield Progress(phase="Loading the base model")
     path = base_path(job.base, Path.cwd())
-    family = family_of(path)
-    chosen = device.choose("auto")
-    parts = family.load(path, chosen.device, chosen.weights)
-    nets = parts.nets(text_encoders=True)
-    if job.adapter:
-        adapter, _ = export.read(Path(job.adapter), family, nets)
-        lora.attach(nets, adapter)
+    sampler = sample.load(path, Path(job.adapter) if job.adapter else None)
+    for note in sampler.model.notes:
+        yield Warned(message=note)
     yield Progress(phase="Ready")
     while isinstance(wish := _newest(wishes), Draw):
         yield Progress(phase="Drawing")
-        lora.set_weight(nets, wish.weight)
-        options = DrawOptions(
-            width_px=preview.edge_px(wish.width_px or parts.size_px, parts.multiple_px),
-            height_px=preview.edge_px(wish.height_px or parts.size_px, parts.multiple_px),
-            inference_steps=job.inference_steps,
-            guidance=job.guidance,
-            guidance_rescale=job.guidance_rescale,
+        sampler.draw(
+            Path(wish.out),
+            sample.Wish(
+                prompt=wish.prompt,
+                seed=wish.seed,
+                weight=wish.weight,
+                width_px=wish.width_px,
+                height_px=wish.height_px,
+                inference_steps=job.inference_steps,
+                guidance=job.guidance,
+                guidance_rescale=job.guidance_rescale,
+            ),
         )
-        (picture,) = family.draw(parts, [wish.prompt], [wish.seed], options)
-        said = {"prompt": wish.prompt, "seed": str(wish.seed), "weight": f"{wish.weight:g}"}
-        preview.write_png(Path(wish.out), picture, said)
         yield PictureDrawn(path=wish.out, prompt=wish.prompt, seed=wish.seed, weight=wish.weight)
     yield Finished()
 
@@ -116,8 +110,6 @@ def export_to(source: Path, layout: export.Layout, out: Path) -> Path:
     adapter_file = run.newest_adapter() if source.is_dir() else source
     if adapter_file is None:
         raise RunError(f"The run {run.root} has no adapter yet.", hint="Resume and stop it.")
-    path = base_path(config.base, run.root.parent.parent)
-    family = family_of(path)
-    parts = family.load(path, torch.device("cpu"), torch.float32)
-    export.convert(adapter_file, family, parts, layout, out)
+    facts = facts_of(config.base, run.root.parent.parent)
+    export.convert(adapter_file, facts, layout, out)
     return out

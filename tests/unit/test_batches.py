@@ -1,12 +1,44 @@
-"""Which pictures a step sees depends on seed and step alone."""
+"""What a step learns from depends on seed and step alone, and weighs every picture alike."""
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+import torch
 
 from core.data import batches
+from core.data.batches import Item, Sample
 from core.data.buckets import Size
 
 BUCKETS = [Size(64, 64)] * 5 + [Size(96, 64)] * 3
+
+
+def items(count: int) -> list[Item]:
+    rng = torch.Generator().manual_seed(1)
+    return [
+        Item(
+            str(n),
+            Size(64, 64),
+            f"picture {n}",
+            torch.randn(4, 2, 2, generator=rng),
+            torch.full((4, 2, 2), 0.1 * (n + 1)),
+            Path(f"{n}.png"),
+        )
+        for n in range(count)
+    ]
+
+
+def drawn(count: int, step: int, *, batch_size: int | None = None, dropout: float = 0.0):
+    samples = [Sample(n, 1.0) for n in range(count)]
+    return batches.draw(
+        items(count),
+        samples,
+        seed=7,
+        step=step,
+        batch_size=batch_size or count,
+        caption_dropout=dropout,
+    )
 
 
 def test_a_plan_joined_in_the_middle_is_the_same_plan() -> None:
@@ -19,9 +51,27 @@ def test_a_plan_joined_in_the_middle_is_the_same_plan() -> None:
 def test_an_epoch_shows_every_picture_and_no_batch_mixes_buckets() -> None:
     for number in range(5):
         made = batches.epoch(BUCKETS, 2, 3, number)
-        assert set(itertools.chain(*made)) == set(range(8))
-        assert all(len({BUCKETS[i] for i in batch}) == 1 for batch in made)
+        assert {sample.item for sample in itertools.chain(*made)} == set(range(8))
+        assert all(len({BUCKETS[sample.item] for sample in batch}) == 1 for batch in made)
         assert Counter(map(len, made)) == {2: 5}
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 8])
+def test_over_an_epoch_every_picture_weighs_the_same(batch_size: int) -> None:
+    """A lone picture of an odd shape once weighed four times a square, at batch size 4."""
+    shapes = [Size(64, 64)] * 9 + [Size(96, 64)] * 2 + [Size(64, 128)]
+    for number in range(3):
+        weighs: dict[int, float] = defaultdict(float)
+        for batch in batches.epoch(shapes, batch_size, 3, number):
+            for sample in batch:
+                weighs[sample.item] += sample.weight
+        assert weighs.keys() == set(range(12))
+        assert all(weight == pytest.approx(1) for weight in weighs.values())
+
+
+def test_a_batch_is_no_larger_than_the_most_pictures_of_one_shape() -> None:
+    assert batches.whole_batch(BUCKETS, 64) == 5
+    assert batches.whole_batch(BUCKETS, 2) == 2
 
 
 def test_epochs_and_seeds_differ() -> None:
@@ -37,3 +87,46 @@ def test_each_purpose_of_a_step_has_numbers_of_its_own() -> None:
         for purpose in ("batch", "noise", "dropout")
     }
     assert len(seeds) == 450
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8, 11])
+def test_every_span_of_the_path_is_visited_once_before_one_is_visited_again(batch_size) -> None:
+    steps = -(-batches.SPANS // batch_size)
+    spans = steps * batch_size
+    for first in (1, 1 + 5 * steps):
+        u = torch.cat([drawn(batch_size, first + n).u for n in range(steps)])
+        assert sorted((u * spans).long().tolist()) == list(range(spans))
+    orders = {
+        tuple((drawn(batch_size, 1 + w * steps).u * spans).long().tolist()) for w in range(9)
+    }
+    assert len(orders) > 3  # the order is random
+
+
+def test_a_batch_that_is_not_full_covers_the_path_by_itself() -> None:
+    u = drawn(2, 3, batch_size=4).u
+    assert sorted((u * 2).long().tolist()) == [0, 1]
+
+
+def test_latents_have_each_pictures_mean_and_spread() -> None:
+    made = torch.stack([drawn(3, step).latents for step in range(1, 800)])
+    for n, item in enumerate(items(3)):
+        torch.testing.assert_close(made[:, n].mean(0), item.mean, atol=0.06, rtol=0)
+        spread = made[:, n].std(0)
+        torch.testing.assert_close(spread, item.std, atol=0.03, rtol=0)
+
+
+def test_a_share_of_captions_is_left_empty() -> None:
+    empty = sum(drawn(8, step, dropout=0.25).captions.count("") for step in range(1, 500))
+    assert empty / (8 * 499) == pytest.approx(0.25, abs=0.03)
+    assert "" not in drawn(8, 1).captions
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_the_parts_of_a_draw_are_the_draw(size: int) -> None:
+    whole = drawn(5, 4, dropout=0.5)
+    parts = list(whole.parts(size))
+    assert max(len(part.latents) for part in parts) == size
+    for name in ("latents", "noise", "u", "weights"):
+        assert torch.equal(torch.cat([getattr(p, name) for p in parts]), getattr(whole, name))
+    assert sum((part.captions for part in parts), ()) == whole.captions
+    assert {part.batch_size for part in parts} == {5}

@@ -1,0 +1,86 @@
+"""Which device a model is on, and in which precision it computes."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
+
+    from torch import nn
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_MACOS_WITH_BFLOAT16 = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device and the dtype that nets compute in while training."""
+
+    device: torch.device
+    compute: torch.dtype
+
+    @property
+    def weights(self) -> torch.dtype:
+        """Of the frozen nets. On a CPU they stay whole, so that previews are exact."""
+        return torch.float32 if self.device.type == "cpu" else self.compute
+
+    @property
+    def scales_loss(self) -> bool:
+        """Whether gradients would vanish below float16's smallest number."""
+        return self.compute == torch.float16
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Compute in `compute` where that is not float32."""
+        if self.compute == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, self.compute)
+
+    def __str__(self) -> str:
+        names = {"cpu": "CPU", "mps": "Apple GPU"}
+        name = names.get(self.device.type) or torch.cuda.get_device_name(self.device)
+        return f"{name}, {str(self.compute).removeprefix('torch.')}"
+
+
+def choose(precision: Precision) -> Device:
+    """The best device there is, and the precision it is fast in, unless `precision` says one.
+
+    A GPU without bfloat16 of its own (GTX 10, RTX 20) computes in float16 with a scaled loss.
+    """
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    if kind == "cpu" and torch.backends.mps.is_available():
+        kind = "mps"
+    compute = _fast(kind) if precision == "auto" else _DTYPES[precision]
+    return Device(torch.device(kind), compute)
+
+
+def whole_cpu() -> Device:
+    """The CPU, computing in float32: for what should be exact and needs no speed."""
+    return Device(torch.device("cpu"), torch.float32)
+
+
+def place(nets: Iterable[nn.Module], device: Device) -> None:
+    """Freeze nets and move them to where they compute; the only place that moves one."""
+    for net in nets:
+        net.requires_grad_(requires_grad=False).eval().to(device.device)
+
+
+def _fast(kind: str) -> torch.dtype:
+    match kind:
+        case "cuda":
+            real = torch.cuda.is_bf16_supported(including_emulation=False)
+            return torch.bfloat16 if real else torch.float16
+        case "mps":
+            new = torch.backends.mps.is_macos_or_newer(_MACOS_WITH_BFLOAT16, 0)
+            return torch.bfloat16 if new else torch.float32
+        case _:  # without such instructions bfloat16 on a CPU is slower than float32
+            able = torch.cpu.get_capabilities()
+            return (
+                torch.bfloat16 if able.get("amx_bf16") or able.get("avx512_bf16") else torch.float32
+            )

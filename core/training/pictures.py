@@ -1,0 +1,143 @@
+"""A run's pictures: read, looked over, and encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.data import buckets, captions, pixels
+from core.data.batches import Item
+from core.data.scan import Dataset, Finding, Picture, dataset_of, examine, picture_files
+from core.errors import DatasetError
+from core.hashing import file_hash, key_of
+from core.protocol.events import Event, Progress, Warned
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.config.options import RunConfig
+    from core.data.cache import Cache
+    from core.families.family import Model
+    from core.training.control import Control
+
+SHOWN_FINDINGS = 20  # more are counted
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A picture on the disk, and a name for its content."""
+
+    path: Path
+    content: str
+
+    @property
+    def key(self) -> str:
+        """For caches: the same bytes, read in the same way."""
+        return key_of(self.content, pixels.RECIPE)
+
+
+def read(folders: list[Path], control: Control) -> Generator[Event, None, Dataset]:
+    """The dataset, whole unless asked to stop, and what is to be said of it.
+
+    Raises:
+        DatasetError: No usable picture.
+    """
+    paths = list(picture_files(folders))
+    found: list[Picture | Finding] = []
+    for number, path in enumerate(paths):
+        yield Progress(phase="Reading the pictures", done=number, total=len(paths))
+        if control.stop.is_set():
+            return dataset_of(found)
+        found.append(examine(path))
+    dataset = dataset_of(found, folders)
+    yield from _warnings(dataset)
+    _check_not_empty(dataset, folders)
+    return dataset
+
+
+def _warnings(dataset: Dataset) -> Generator[Event, None, None]:
+    for finding in dataset.findings[:SHOWN_FINDINGS]:
+        yield Warned(message=str(finding), path=str(finding.path))
+    if (more := len(dataset.findings) - SHOWN_FINDINGS) > 0:
+        yield Warned(message=f"{more} more pictures have findings.")
+
+
+def _check_not_empty(dataset: Dataset, folders: list[Path]) -> None:
+    if dataset.pictures:
+        return
+    where = ", ".join(str(folder) for folder in folders)
+    left_out = f" {len(dataset.findings)} could not be used." if dataset.findings else ""
+    raise DatasetError(
+        f"There is no picture to train on in {where}.{left_out}",
+        hint="Drop pictures on the Dataset page, or copy them into that folder.",
+    )
+
+
+def encode(
+    dataset: Dataset, model: Model, config: RunConfig, cache: Cache, control: Control
+) -> Generator[Event, None, list[Item]]:
+    """The pictures' latents, from the cache where they are there; some, if asked to stop.
+
+    Raises:
+        DatasetError: Not one of them could be read any more.
+    """
+    encoder = model.only(model.family.picture_parts)
+    sizes = buckets.sizes(config.dataset.resolution_px, model.multiple_px)
+    items: list[Item] = []
+    total = len(dataset.pictures)
+    for number, picture in enumerate(dataset.pictures, start=1):
+        if control.stop.is_set():
+            break
+        bucket = buckets.nearest(buckets.Size(picture.width_px, picture.height_px), sizes)
+        caption = captions.for_training(picture.caption, config.dataset.trigger)
+        try:
+            file = PictureFile(picture.path, file_hash(picture.path))
+            made = cache.get(latents_of, model=encoder, picture=file, bucket=bucket)
+        except OSError as error:  # it was whole a moment ago
+            yield Warned(
+                message=f"{picture.path.name} was left out: {error}", path=str(picture.path)
+            )
+            continue
+        items.append(Item(file.content, bucket, caption, made["mean"], made["std"], picture.path))
+        yield Progress(phase="Encoding the pictures", done=number, total=total)
+    if not items and not control.stop.is_set():
+        raise DatasetError(
+            f"None of the {total} pictures could be read any more.",
+            hint="Check that the disk they are on is still there.",
+        )
+    return items
+
+
+def latents_of(model: Model, picture: PictureFile, bucket: buckets.Size) -> dict[str, Tensor]:
+    """Mean and deviation of one picture's latents, (C, h, w) each.
+
+    Raises:
+        OSError: The picture is gone or damaged.
+    """
+    image = pixels.fitted(pixels.open_rgb(picture.path), bucket)
+    mean, std = model.family.encode_picture(model, pixels.to_tensor(image)[None])
+    return {"mean": mean[0], "std": std[0]}
+
+
+def long_captions(items: Sequence[Item], model: Model) -> str:
+    """One line on captions that are read in several chunks; "" where there are none."""
+    counts = [
+        max(
+            (
+                encoder.tokens(model, item.caption)
+                for encoder in model.family.text_encoders.values()
+            ),
+            key=lambda count: count[0] / count[1],
+        )
+        for item in items
+    ]
+    over = sum(used > limit for used, limit in counts)
+    longest, limit = max(counts, default=(0, 0))
+    if not over:
+        return ""
+    return (
+        f"{over} of {len(items)} captions are longer than {limit} tokens, the longest has "
+        f"{longest}. They are read in parts of {limit}, as ComfyUI, Forge and A1111 read them."
+    )
