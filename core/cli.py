@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter, validators
 from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from typing_extensions import override
 
 from core import version
 from core.base import open_base
@@ -273,23 +274,34 @@ def _stopping() -> Iterator[Control]:
             signal.signal(number, handler)
 
 
+class _LastingConsole(Console):
+    """`| head` closes the pipe: the run is worth more than its output."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        _to_nowhere()
+
+
+def _to_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _console() -> Console:
-    return Console(file=sys.stdout)
+    return _LastingConsole(file=sys.stdout)
 
 
 def _show(events: Iterable[Event], *, as_json: bool) -> None:
     """Print events as lines of JSON, or as a person reads them; nobody may be reading any more."""
-    try:
-        if as_json:
-            for event in events:
-                sys.stdout.buffer.write(wire.to_line(event))
-                sys.stdout.buffer.flush()
-        else:
-            _print(events)
-    except BrokenPipeError:  # `| head`: the run is worth more than its output
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        for _ in events:
-            pass
+    if not as_json:
+        _print(events)
+        return
+    for event in events:
+        try:
+            sys.stdout.buffer.write(wire.to_line(event))
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            _to_nowhere()
 
 
 def _print(events: Iterable[Event]) -> None:

@@ -82,8 +82,14 @@ def _go_on(project: Project, run: Run, control: Control) -> Iterator[Event]:
         step = 0
         if folder is not None:
             step = (yield from checkpoint.load(folder, prepared)).step
-        _cut_log(run, step)
+        _cut_log(run, step, redrawn=_previews_missing(run, prepared.config, step))
         yield from _logged(run, _train(run, prepared, control, first_step=step + 1))
+
+
+def _previews_missing(run: Run, config: RunConfig, step: int) -> bool:
+    """Whether a run that stands at `step` has yet to draw its previews of that step."""
+    due = step in (0, config.training.steps) or loop.due(step, config.preview.every)
+    return preview.missing(run, config, step, due=due)
 
 
 def _unfinished_checkpoint(run: Run, config: RunConfig) -> Path | None:
@@ -111,8 +117,7 @@ def _train(run: Run, prepared: Prepared, control: Control, *, first_step: int) -
     yield _started(run, prepared, first_step)
     last, steps = first_step - 1, config.training.steps
     clock = Clock(config)
-    due = last in (0, steps) or loop.due(last, config.preview.every)
-    if preview.missing(run, config, last, due=due):
+    if _previews_missing(run, config, last):
         began = time.monotonic()
         yield from preview.draw(run, prepared, control, last)
         clock.previews_took(time.monotonic() - began)
@@ -213,15 +218,20 @@ def _logged(run: Run, events: Iterable[Event]) -> Iterator[Event]:
             raise
 
 
-def _cut_log(run: Run, step: int) -> None:
-    """Forget what came after the checkpoint: it will come again."""
+def _cut_log(run: Run, step: int, *, redrawn: bool) -> None:
+    """Forget what came after the checkpoint, and the previews of `step` if they come again."""
     kept: list[bytes] = []
     for line in read_log_lines(run):
         with contextlib.suppress(wire.WireError):  # another version's
-            event = wire.event_from(line)
-            later = isinstance(event, StepDone | PreviewReady | StyleMeasured | CheckpointSaved)
-            if later and getattr(event, "step", step + 1) > step:
-                continue
+            match wire.event_from(line):
+                case StepDone(step=at) | CheckpointSaved(step=at) if at > step:
+                    continue
+                case PreviewReady(step=at) if at > step or (redrawn and at == step):
+                    continue
+                case StyleMeasured():
+                    continue
+                case _:
+                    pass
         kept.append(line)
     write_beside(run.log_file, b"".join(kept))
 

@@ -144,12 +144,17 @@ def test_the_demo_bases_loss_is_what_plain_diffusers_says(tmp_path: Path) -> Non
             with Image.open(path) as image:
                 flat = Image.new("RGBA", image.size, "white")
                 flat.alpha_composite(image.convert("RGBA"))
-                pixels = torch.tensor(flat.convert("RGB").get_flattened_data()).float()
-            pixels = pixels.view(1, *flat.size, 3).permute(0, 3, 1, 2) / 127.5 - 1
+                small = flat.convert("RGB").resize((128, 128), Image.Resampling.LANCZOS)
+                pixels = torch.tensor(small.get_flattened_data()).float()
+            pixels = pixels.view(1, 128, 128, 3).permute(0, 3, 1, 2) / 127.5 - 1
             latent = vae.encode(pixels).latent_dist
             scale = vae.config.scaling_factor
-            torch.testing.assert_close(prepared.items[n].mean, latent.mean[0] * scale)
-            torch.testing.assert_close(prepared.items[n].std, latent.std[0] * scale)
+            torch.testing.assert_close(
+                prepared.items[n].mean, latent.mean[0] * scale, rtol=1e-3, atol=1e-4
+            )
+            torch.testing.assert_close(
+                prepared.items[n].std, latent.std[0] * scale, rtol=1e-3, atol=1e-4
+            )
         ours = [
             denoising_losses(prepared.model, d, prepared.condition, 0.0).mean().item()
             for d in draws
