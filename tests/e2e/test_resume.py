@@ -121,10 +121,11 @@ def test_a_checkpoint_by_time_gives_way_to_the_next(project: Project, monkeypatc
         project, "training.checkpoint_every=2", "training.steps=5", "training.keep_checkpoints=2"
     )
     monkeypatch.setattr(clock.Clock, "save_due", lambda _: True)
-    there = []
-    for event in train(project, Control()):
-        if isinstance(event, CheckpointSaved):
-            there.append(sorted(int(p.name[4:]) for p in project.run("").checkpoints.iterdir()))
+    there = [
+        sorted(int(p.name[4:]) for p in project.run("").checkpoints.iterdir())
+        for event in train(project, Control())
+        if isinstance(event, CheckpointSaved)
+    ]
     assert there == [[1], [2], [2, 3], [2, 4], [4, 5]]
 
 
