@@ -99,6 +99,25 @@ def test_backslashes_in_a_path_are_explained(tmp_path: Path) -> None:
     assert "single quotes" in caught.value.hint
 
 
+def test_what_a_person_wrote_into_the_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "project.toml"
+    written = (
+        "# my own notes\n[training]\nsteps = 400  # long enough\n"
+        "# the last try was too high\nlearning_rate = 1e-4\n"
+    )
+    path.write_text('name = "Ink"\nbase = "demo"\n\n' + written)
+    config = files.with_changes(files.load(path), ["training.learning_rate=2e-4"])
+    files.save(config, path)
+    said = path.read_text()
+    for comment in ("# my own notes", "steps = 400  # long enough", "# the last try was too high"):
+        assert comment in said
+    assert files.load(path) == config
+    longer = files.with_changes(config, ["preview.prompts=a fox", "adapter.rank=4"])
+    files.save(longer, path)
+    assert files.load(path) == longer
+    assert "# long enough" in path.read_text()
+
+
 def test_nesting_without_end_is_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "project.toml"
     path.write_text("a = " + "[" * 5000)
