@@ -17,7 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = {  # the quickest first: the first failure ends a round
     "engine": ["tests/unit", "tests/e2e/test_loss.py", "tests/e2e/test_options.py",
-               "tests/e2e/test_precision.py", "tests/e2e/test_interop.py", "tests/e2e/test_training.py"],
+               "tests/e2e/test_bases.py", "tests/e2e/test_precision.py", "tests/e2e/test_interop.py",
+               "tests/e2e/test_training.py", "tests/e2e/test_resume.py"],
     "window": ["tests/gui"],
 }  # fmt: skip
 
@@ -39,26 +40,38 @@ def broken_copy(folder: Path, mutation: dict[str, str]) -> Path:
 
 
 def lives(mutation: dict[str, str], tests: list[str]) -> str:
-    """ "" if a test fails, as it should; else what happened."""
+    """ "" if a test fails, as it should; else what happened.
+
+    First the test that is named `by`: where it fails, the others need not be asked.
+    """
     with tempfile.TemporaryDirectory() as folder:
         try:
             tree = broken_copy(Path(folder), mutation)
         except ValueError as error:
             return f"out of date: {error}"
         there = [path for path in tests if (tree / path).exists()]
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *there]
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        try:
-            done = subprocess.run(
-                command, cwd=tree, capture_output=True, text=True, timeout=1200, env=environment
-            )
-        except subprocess.TimeoutExpired:
-            return ""  # it hangs, which no run of the tests would overlook
-        if done.returncode == 1:
-            first = next((x for x in done.stdout.splitlines() if x.startswith("FAILED")), "")
-            print(f"  killed by {first.removeprefix('FAILED ').partition(' - ')[0]}", flush=True)
-            return ""
-        return "lives" if done.returncode == 0 else f"pytest ended with {done.returncode}"
+        outcome = ""
+        for words in ([mutation["by"].split()] if "by" in mutation else []) + [there]:
+            if not (outcome := run(words, tree)):
+                return ""
+        return outcome
+
+
+def run(words: list[str], tree: Path) -> str:
+    """As `lives`, of these tests."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *words]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=tree, capture_output=True, text=True, timeout=1800, env=environment
+        )
+    except subprocess.TimeoutExpired:
+        return ""  # it hangs, which no run of the tests would overlook
+    if done.returncode == 1:
+        first = next((x for x in done.stdout.splitlines() if x.startswith("FAILED")), "")
+        print(f"  killed by {first.removeprefix('FAILED ').partition(' - ')[0]}", flush=True)
+        return ""
+    return "lives" if done.returncode == 0 else f"pytest ended with {done.returncode}"
 
 
 def main(words: list[str]) -> int:

@@ -125,10 +125,11 @@ def _change(place: Place, layer: Any) -> Change:  # noqa: ANN401
             f"The adapter at {place.module} is a {type(layer).__name__}, which cannot be written.",
             hint="Train a plain LoRA.",
         )
+    found: Any = layer
     return LoRA(
-        layer.lora_A[ADAPTER].weight.detach().float().cpu().clone(),
-        layer.lora_B[ADAPTER].weight.detach().float().cpu().clone(),
-        layer.scaling[ADAPTER] * layer.r[ADAPTER],
+        found.lora_A[ADAPTER].weight.detach().float().cpu().clone(),
+        found.lora_B[ADAPTER].weight.detach().float().cpu().clone(),
+        found.scaling[ADAPTER] * found.r[ADAPTER],
     )
 
 

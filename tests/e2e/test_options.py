@@ -1,6 +1,7 @@
 """Every option of a run does something, and does it where it should."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,12 +12,14 @@ from core.adapters import files as adapter_files
 from core.base import open_base
 from core.config import files
 from core.config.options import RunConfig
+from core.data import batches
 from core.families.device import choose
 from core.families.registry import load
 from core.project.layout import Project, create
 from core.protocol.events import PreviewReady, StepDone
 from core.training import lr, setup, step
 from core.training.control import Control
+from core.training.step import denoising_losses
 from core.training.train import train
 from tests.conftest import draw_picture, fill, small_config
 from tests.e2e.test_loss import draw_of, prepared_for
@@ -187,8 +190,6 @@ def test_a_step_is_adamws_on_the_clipped_gradient(tmp_path: Path, tiny_base: Pat
     first, second = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
 
     def losses_of(part):
-        from core.training.step import denoising_losses
-
         return denoising_losses(prepared.model, part, prepared.condition, 0.0)
 
     for number in (1, 2):
@@ -214,25 +215,37 @@ def test_a_step_is_adamws_on_the_clipped_gradient(tmp_path: Path, tiny_base: Pat
         torch.testing.assert_close(made_.detach(), wanted, rtol=1e-3, atol=2e-6)
 
 
-def test_a_picture_that_repeats_in_its_epoch_counts_once(tmp_path: Path, tiny_base: Path) -> None:
-    """The gradient of an epoch is that of all its pictures, each once, whatever their shapes."""
+def test_a_lone_pictures_gradient_is_its_share(tmp_path: Path, tiny_base: Path) -> None:
+    """In a batch that is not full a picture counts as in one that is: a half of two."""
     project = create(tmp_path / "p", small_config(str(tiny_base), precision="float32"))
-    fill(project.images, 3)
+    fill(project.images, 2)
     fill(project.images / "wide", 1, (128, 64))
     prepared = prepared_for(project)
-    assert prepared.batch_size == 2
-    weights = torch.zeros(4)
-    from core.data import batches
+    lone = next(n for n, item in enumerate(prepared.items) if item.bucket.width == 128)
 
-    for samples in batches.epoch([i.bucket for i in prepared.items], 2, 0, 0):
+    def losses_of(part):
+        return denoising_losses(prepared.model, part, prepared.condition, 0.0)
+
+    def gradient(batch_size: int) -> torch.Tensor:
         draw = batches.draw(
-            prepared.items, samples, seed=0, step=1, batch_size=2, caption_dropout=0.0
+            prepared.items,
+            [batches.Sample(lone, 1.0)],
+            seed=0,
+            step=1,
+            batch_size=batch_size,
+            caption_dropout=0.0,
         )
-        errors = torch.ones(len(samples))
-        losses = errors * draw.weights / draw.batch_size
-        for sample, loss in zip(samples, losses, strict=True):
-            weights[sample.item] += loss
-    torch.testing.assert_close(weights, torch.full((4,), 0.5))
+        made = prepared.trainable
+        taken = {}
+        step_now = made.optimizer.step
+        made.optimizer.step = lambda *_, **__: taken.update(
+            {n: p.grad.clone() for n, p in made.parameters.items()}
+        )
+        step.train_step(losses_of, draw, replace(made, max_grad_norm=1e9), at_once=1, step=1)
+        made.optimizer.step = step_now
+        return torch.cat([g.flatten() for g in taken.values()])
+
+    torch.testing.assert_close(gradient(2), gradient(1) / 2)
 
 
 def test_the_loss_that_is_told_is_the_pictures_mean(plain: Project, tmp_path: Path) -> None:
