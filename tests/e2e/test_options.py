@@ -228,22 +228,29 @@ def test_a_lone_pictures_gradient_is_its_share(tmp_path: Path, tiny_base: Path) 
     def losses_of(part):
         return denoising_losses(prepared.model, part, prepared.condition, 0.0)
 
+    draw = batches.draw(
+        prepared.items,
+        [batches.Sample(lone, 1.0)],
+        seed=0,
+        step=1,
+        batch_size=2,
+        caption_dropout=0.0,
+    )
+
     def gradient(batch_size: int) -> torch.Tensor:
-        draw = batches.draw(
-            prepared.items,
-            [batches.Sample(lone, 1.0)],
-            seed=0,
-            step=1,
-            batch_size=batch_size,
-            caption_dropout=0.0,
-        )
         made = prepared.trainable
         taken = {}
         step_now = made.optimizer.step
         made.optimizer.step = lambda *_, **__: taken.update(
             {n: p.grad.clone() for n, p in made.parameters.items()}
         )
-        step.train_step(losses_of, draw, replace(made, max_grad_norm=1e9), at_once=1, step=1)
+        step.train_step(
+            losses_of,
+            replace(draw, batch_size=batch_size),
+            replace(made, max_grad_norm=1e9),
+            at_once=1,
+            step=1,
+        )
         made.optimizer.step = step_now
         return torch.cat([g.flatten() for g in taken.values()])
 
