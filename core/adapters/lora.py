@@ -16,8 +16,9 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from core.errors import AdapterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from peft import PeftConfig
     from torch import Tensor, nn
 
 ADAPTER = "default"  # peft's name for the one adapter we inject
@@ -52,20 +53,26 @@ Adapter = dict[Place, Change]
 
 
 def inject(
-    nets: Mapping[str, nn.Module], targets: Mapping[str, str], config: LoraConfig
+    nets: Mapping[str, nn.Module],
+    targets: Mapping[str, str],
+    settings: Callable[[str], PeftConfig],
 ) -> dict[str, nn.Parameter]:
     """Put a new, neutral adapter into the modules that match `targets` (part to regex).
 
     Its numbers are drawn and kept in float32 whatever the net's precision, as training needs, so
     that a run begins alike on every device.
 
+    Args:
+        nets: By part.
+        targets: Which modules of each.
+        settings: Peft's, for the modules that match a regex.
+
     Returns:
         Its parameters by peft's names with the part in front, in the order of the nets' modules.
     """
     with _kept_in_float32():
         for component, pattern in targets.items():
-            settings = LoraConfig(**{**config.to_dict(), "target_modules": pattern})
-            inject_adapter_in_model(settings, nets[component])
+            inject_adapter_in_model(settings(pattern), nets[component])
     return {
         f"{component}.{name.replace(f'.{ADAPTER}', '')}": parameter
         for component, net in nets.items()

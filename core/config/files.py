@@ -132,8 +132,16 @@ def save(config: RunConfig, path: Path) -> None:
 
     Raises:
         StorageError: It cannot be written.
+        ConfigError: A name in it is none that text can hold.
     """
-    write_beside(path, _changed(path, config) or msgspec.toml.encode(config))
+    try:
+        content = _changed(path, config) or msgspec.toml.encode(config)
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"A name in the settings cannot be written: {error.object!r}.",
+            hint="Rename that folder or file: its name is not UTF-8.",
+        ) from error
+    write_beside(path, content)
 
 
 def _changed(path: Path, config: RunConfig) -> bytes | None:

@@ -12,7 +12,14 @@ from core.adapters import lora
 from core.config import files
 from core.config.files import write_beside
 from core.data import pixels
-from core.errors import MemoryFullError, RunError, StorageError, UserError, naming_full_memory
+from core.errors import (
+    BaseModelError,
+    MemoryFullError,
+    RunError,
+    StorageError,
+    UserError,
+    naming_full_memory,
+)
 from core.project.layout import Project, Run
 from core.project.lock import held
 from core.protocol import wire
@@ -75,7 +82,11 @@ def _go_on(project: Project, run: Run, control: Control) -> Iterator[Event]:
         config = files.load(run.config_file)
         folder = _unfinished_checkpoint(run, config)
         run.sweep()
-        prepared = yield from setup.prepare(project, config, control)
+        try:
+            prepared = yield from setup.prepare(project, config, control)
+        except BaseModelError as error:  # its settings are frozen, but a base may have moved
+            hint = f"{error.hint} If it has moved, say where in {run.config_file}."
+            raise BaseModelError(error.message, hint=hint) from error
         if prepared is None:
             yield Finished(stopped=True)
             return

@@ -15,7 +15,7 @@ import torch
 from msgspec.structs import replace
 
 from core.config import files
-from core.errors import RunError
+from core.errors import BaseModelError, RunError
 from core.project.layout import Project, Run
 from core.project.lock import held
 from core.protocol import wire
@@ -178,6 +178,20 @@ def test_a_base_that_has_changed_is_told(project: Project, tmp_path: Path, tiny_
     save_file(tensors, weights, {"format": "pt"})
     said = [e.message for e in train(project, Control(), "") if isinstance(e, Warned)]
     assert [m for m in said if "base model has changed" in m and "unet" in m]
+
+
+def test_a_base_that_has_moved_can_be_found_again(project: Project, tmp_path, tiny_base) -> None:
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    run = half_done(project, f"base={base}")
+    base.rename(tmp_path / "elsewhere")
+    with pytest.raises(BaseModelError, match="no base model") as caught:
+        list(train(project, Control(), ""))
+    assert str(run.config_file) in caught.value.hint
+    config = files.with_changes(files.load(run.config_file), [f"base={tmp_path / 'elsewhere'}"])
+    files.save(config, run.config_file)
+    events = list(train(project, Control(), ""))
+    assert not [e for e in events if isinstance(e, Warned)]
+    assert events[-1] == Finished()
 
 
 def test_another_precision_is_told(project: Project) -> None:

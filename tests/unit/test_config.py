@@ -118,6 +118,12 @@ def test_what_a_person_wrote_into_the_file_stays(tmp_path: Path) -> None:
     assert "# long enough" in path.read_text()
 
 
+def test_a_name_that_is_no_text_is_a_sentence(tmp_path: Path) -> None:
+    """As old archives have them: bytes that are not UTF-8."""
+    with pytest.raises(ConfigError, match="cannot be written"):
+        files.save(replace(CONFIG, base="/b\udcfccher"), tmp_path / "project.toml")
+
+
 def test_nesting_without_end_is_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "project.toml"
     path.write_text("a = " + "[" * 5000)
