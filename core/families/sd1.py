@@ -128,8 +128,8 @@ def draw(
 ) -> list[Tensor]:
     """Pictures (3, H, W), -1 to 1, by diffusers' own pipeline, so that others get the same ones.
 
-    All are drawn at once, but for prompts of other lengths. Prompts of several chunks are drawn as A1111 draws them: the empty prompt is repeated until it
-    is as long.
+    All are drawn at once, but for prompts of other lengths. Prompts of several chunks are drawn as
+    A1111 draws them: the empty prompt is repeated until it is as long.
 
     Raises:
         MemoryFullError: They do not fit.
