@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from setup.places import BUILD, ROOT, python
+from setup.places import BUILD, HAS_TORCH, ROOT, python
 from setup.pythons import uv_beside
 from setup.running import clean_environment, follow, quietly
 from setup.torch_build import TORCH, Choice
@@ -38,7 +38,9 @@ def install(venv: Path, choice: Choice, *, with_tests: bool) -> None:
         # All dependencies stand in the lock; pip must look for no others, least of all for torch.
         arguments = ("--require-hashes", "--no-deps", "-r", str(lock))
         follow(f"Installing {lock.stem}", pip(venv, *arguments))
-    install_torch(venv, choice.build)
+    if not (venv / HAS_TORCH).exists():  # else uv would be fetched only to find that it is there
+        install_torch(venv, choice.build)
+        (venv / HAS_TORCH).touch()
 
 
 def install_torch(venv: Path, build: str) -> None:

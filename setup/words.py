@@ -59,7 +59,8 @@ MEANINGS = (
             "Read timed out",
             "Max retries exceeded",
         ),
-        "There is no connection to the package index.\nConnect to the internet {again}",
+        "{step}: there is no connection to where it comes from.\n"
+        "Connect to the internet, or ask who runs the firewall, {again}",
     ),
     (
         ("DO NOT MATCH THE HASHES", "Hash mismatch"),

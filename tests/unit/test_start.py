@@ -267,6 +267,10 @@ def test_a_card_that_comes_later_gets_its_build(program: Program) -> None:
     assert "torch==2.13.0 --torch-backend=cu126" in program.uv_said.read_text()
     assert not (program.venv / "uv").exists()
 
+    program.take("uv*")  # an update of another package asks neither for it nor for torch
+    program.lock(peft="2")
+    assert "peft 2" in program.run(CUDA="12.8", DRIVER="570", CARDS="RTX 3060")
+
 
 def test_after_ctrl_c_the_next_start_goes_on(program: Program) -> None:
     (torch,) = program.take("torch*")
