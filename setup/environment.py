@@ -6,11 +6,13 @@ stays what it was, and the next start goes on from what lies in `.venv.partial`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from setup import cards, machine
@@ -36,11 +38,40 @@ def ensure(*, with_tests: bool) -> None:
     if fingerprint(with_tests=with_tests) in marks(VENV):
         return
     try:
-        make(with_tests=with_tests)
+        with alone():
+            make(with_tests=with_tests)
     except SetupError as error:
         if with_tests or not works(VENV):
             raise
         print(f"{error}\nUntil then Stylewright runs with what was set up before.", flush=True)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Two at once would build into one folder. Windows itself refuses most of that.
+
+    Raises:
+        SetupError: Another start.py is at it here.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    folder = os.open(ROOT, os.O_RDONLY)  # a folder can be locked itself: nothing is left behind
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SetupError(
+            "Another start.py is setting Stylewright up in this folder.\n"
+            "Wait until it is ready, and run start.py again."
+        ) from None
+    except OSError:
+        pass  # a file system without locks
+    try:
+        yield
+    finally:
+        os.close(folder)
 
 
 def fingerprint(*, with_tests: bool) -> str:
@@ -82,7 +113,8 @@ def make(*, with_tests: bool) -> None:
     machine.check()
     graphics = cards.find()
     choice = choose(graphics)
-    print("Setting up Stylewright. This is done once and takes a few minutes.", flush=True)
+    first = "Setting up Stylewright. This is done once and takes a few minutes."
+    print("Bringing the packages up to date." if works(VENV) else first, flush=True)
     if choice.remark:
         print(f"  {choice.remark}", flush=True)
     begin(choice)

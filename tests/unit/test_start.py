@@ -1,6 +1,7 @@
 """start.py as a person runs it: real environments, pip and swaps, with packages of a few bytes."""
 
 import ast
+import fcntl
 import hashlib
 import os
 import shutil
@@ -291,6 +292,14 @@ def test_after_ctrl_c_the_next_start_goes_on(program: Program) -> None:
     shutil.move(torch, program.for_uv / torch.name)
     assert "program" in program.run()
     assert program.venv.joinpath(peft.relative_to(program.next)).stat().st_ino == file
+
+
+def test_two_do_not_build_into_one_folder(program: Program) -> None:
+    folder = os.open(program.folder, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    assert "Another start.py is setting Stylewright up" in program.run(status=2)
+    os.close(folder)
+    assert not program.next.exists()
 
 
 def test_what_stands_in_the_way_is_told_before_anything_is_made(program: Program) -> None:
