@@ -99,7 +99,7 @@ def works(venv: Path) -> bool:
 
 def runs(venv: Path) -> bool:
     """Whether there is an interpreter of this Python's version, with pip."""
-    if not python(venv).exists() or version_of(venv) != this_python():
+    if not python(venv).exists() or version_of(venv) != sys.version_info[:2]:
         return False
     return quietly([str(python(venv)), "-c", "import pip"]).returncode == 0
 

@@ -38,7 +38,7 @@ def another_python() -> str | None:
     if os.environ.pop(HANDED_OVER, ""):
         return None
     if owner := owner_of(VENV):
-        return owner if version_of(VENV) != "{}.{}".format(*sys.version_info) else None
+        return owner if version_of(VENV) != sys.version_info[:2] else None
     if fits():
         return None
     print(f"Stylewright needs Python {RANGE}; this is {description()}.", flush=True)
@@ -73,14 +73,16 @@ def settings_of(venv: Path) -> dict[str, str]:
 
 
 def owner_of(venv: Path) -> str | None:
-    """The Python that made an environment, if it is still there."""
+    """The Python that made an environment, if it is still there and still wanted."""
     owner = settings_of(venv).get("executable", "")
-    return owner if owner and Path(owner).exists() else None
+    wanted = PYTHONS[0] <= version_of(venv) <= PYTHONS[1]
+    return owner if owner and wanted and Path(owner).exists() else None
 
 
-def version_of(venv: Path) -> str:
-    """An environment's Python, such as "3.11"."""
-    return ".".join(settings_of(venv).get("version", "").split(".")[:2])
+def version_of(venv: Path) -> tuple[int, ...]:
+    """An environment's Python, such as (3, 11)."""
+    parts = settings_of(venv).get("version", "").split(".")[:2]
+    return tuple(int(part) for part in parts if part.isdigit())
 
 
 def here() -> str | None:

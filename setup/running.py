@@ -13,6 +13,7 @@ from setup.places import NEXT, ROOT
 from setup.words import SetupError, explain
 
 STILL_SECONDS = 20  # between two signs of life where there is no terminal to draw a line on
+UV_SECONDS = "120"  # uv's own 30 end a download of gigabytes over a slow line
 
 
 def clean_environment() -> dict[str, str]:
@@ -27,7 +28,8 @@ def installers_environment() -> dict[str, str]:
     scratch.mkdir(parents=True, exist_ok=True)
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
     amd = {"PATH": os.pathsep.join((os.environ.get("PATH", ""), "/opt/rocm/bin"))}
-    return {**clean_environment(), **places, **amd}  # uv asks ROCm's programs which card it is
+    patient = {"UV_HTTP_TIMEOUT": os.environ.get("UV_HTTP_TIMEOUT", UV_SECONDS)}
+    return {**clean_environment(), **places, **amd, **patient}  # uv asks ROCm which card it is
 
 
 def quietly(
@@ -60,6 +62,7 @@ def follow(step: str, command: list[str]) -> None:
     try:
         status, said = shown(step, command)
     except OSError as error:  # it cannot even be run: a disk without programs, a guard
+        print()
         status, said = 1, str(error)
     if status != 0:
         raise SetupError(explain(step, said))
@@ -68,17 +71,20 @@ def follow(step: str, command: list[str]) -> None:
 def shown(step: str, command: list[str]) -> tuple[int, str]:
     """Run a command with a line that tells what it is at; returns its status and words."""
     began = time.monotonic()
-    lines: list[str] = []
+    lines: list[str] = [""]
     tty = sys.stdout.isatty()
     ended = threading.Event()
 
-    def still_at_it() -> None:
-        while not ended.wait(STILL_SECONDS):
-            print(f"  {step}: {time.monotonic() - began:.0f} s so far", flush=True)
+    def still_at_it() -> None:  # uv says nothing while it fetches
+        while not ended.wait(1 if tty else STILL_SECONDS):
+            said = f"  {step}: {time.monotonic() - began:.0f} s so far"
+            if tty:
+                room = shutil.get_terminal_size().columns - 1
+                print(f"\r\033[K{said}, {lines[-1].strip()}"[: room + 4], end="", flush=True)
+            else:
+                print(said, flush=True)
 
-    if not tty:
-        print(f"  {step} ...", flush=True)
-        threading.Thread(target=still_at_it, daemon=True).start()
+    print(f"  {step} ...", end="" if tty else "\n", flush=True)
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,  # a question nobody sees would be waited for
@@ -89,15 +95,14 @@ def shown(step: str, command: list[str]) -> tuple[int, str]:
         cwd=ROOT,
         env=installers_environment(),
     ) as process:
+        watch = threading.Thread(target=still_at_it, daemon=True)
+        watch.start()
         try:
-            for line in process.stdout or ():
-                lines.append(line)
-                if tty:
-                    said = f"  {step}: {line.strip()}"[: shutil.get_terminal_size().columns - 1]
-                    print(f"\r\033[K{said}", end="", flush=True)
+            lines.extend(process.stdout or ())
             status = process.wait()
         finally:
             ended.set()
+            watch.join()
             process.kill()  # after Ctrl+C: nothing may go on writing into the environment
     result = f"{step}: {time.monotonic() - began:.0f} s" if status == 0 else f"{step} failed"
     print(f"\r\033[K  {result}" if tty else f"  {result}", flush=True)

@@ -45,7 +45,7 @@ class cuda:
 """
 # Notes its arguments, and installs torch from a folder that pip does not know.
 UV = """#!/bin/sh
-echo "$@" >> "$UV_SAID"
+echo "$@ unpacks in $TMPDIR" >> "$UV_SAID"
 if [ -n "$UV_HANGS" ]; then exec sleep 60; fi
 exec "$4" -m pip install --find-links "$FOR_UV" "$5"
 """
@@ -265,7 +265,8 @@ def test_a_card_that_comes_later_gets_its_build(program: Program) -> None:
     shutil.move(torch, program.for_uv / torch.name)
     said = program.run(CUDA="12.8", DRIVER="570", CARDS="RTX 3060")
     assert "computes on RTX 3060" in said
-    assert "torch==2.13.0 --torch-backend=cu126" in program.uv_said.read_text()
+    said = program.uv_said.read_text()
+    assert f"torch==2.13.0 --torch-backend=cu126 unpacks in {program.next}" in said
     assert not (program.venv / "uv").exists()
 
     program.take("uv*")  # an update of another package asks neither for it nor for torch
@@ -412,14 +413,22 @@ def test_without_a_connection_it_says_what_to_install(unfit: Path) -> None:
 def test_an_environment_stays_with_its_python(unfit: Path, monkeypatch) -> None:
     venv = pythons.VENV
     venv.mkdir()
-    (venv / "pyvenv.cfg").write_text(f"version = 3.1.4\nexecutable = {sys.executable}\n")
+
+    def made_by(version: str, executable: str = sys.executable) -> None:
+        settings = f"home = x\nversion = {version}\nexecutable = {executable}\n"
+        (venv / "pyvenv.cfg").write_text(settings)
+
+    own = sys.version_info[1]
+    another = f"3.{11 if own != 11 else 12}.4"
+    made_by(another)
     assert pythons.another_python() == sys.executable
     monkeypatch.setenv(pythons.HANDED_OVER, "1")  # it was chosen: no third is asked
     assert pythons.another_python() is None
     assert pythons.HANDED_OVER not in os.environ
-    own = "{}.{}.0".format(*sys.version_info)
-    (venv / "pyvenv.cfg").write_text(f"version = {own}\nexecutable = {sys.executable}\n")
+    made_by(f"3.{own}.0")
     assert pythons.another_python() is None
-    (venv / "pyvenv.cfg").write_text("version = 3.1.4\nexecutable = /nowhere/python3.1\n")
-    monkeypatch.setattr(pythons, "fits", lambda: True)  # its own is gone: this one makes it anew
+    monkeypatch.setattr(pythons, "fits", lambda: True)
+    made_by("3.10.4")  # no longer wanted
+    assert pythons.another_python() is None
+    made_by(another, "/nowhere/python3")  # it is gone
     assert pythons.another_python() is None
