@@ -157,10 +157,10 @@ def check_room(needed_mb: int) -> None:
 
 
 def copy() -> None:
-    """A copy whose packages are hard links: gigabytes in a second, and no room.
+    """A copy of hard links: gigabytes in a second, and no room.
 
-    pip and uv replace a package's files, never write into them, so that the original stays whole.
-    The file that says it is whole comes last.
+    pip and uv replace files and never write into them, so that the original stays whole. The file
+    that says what the copy is for comes last: without it the next start begins anew.
     """
 
     def link(source: str, target: str) -> None:
@@ -169,11 +169,8 @@ def copy() -> None:
         except OSError:  # a file system without links
             shutil.copy2(source, target)
 
-    def copied(source: str, target: str) -> None:
-        (link if "site-packages" in source else shutil.copy2)(source, target)
-
     unwanted = shutil.ignore_patterns(STAMP, BUILD, OLD)
-    shutil.copytree(VENV, NEXT, symlinks=True, copy_function=copied, ignore=unwanted)
+    shutil.copytree(VENV, NEXT, symlinks=True, copy_function=link, ignore=unwanted)
     shutil.copy2(VENV / BUILD, NEXT / BUILD)
 
 

@@ -61,6 +61,23 @@ def test_every_recorded_machine_gets_its_build(machine: Path, name: str) -> None
         assert f"{words.WITHOUT_GPU}=1" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("header", "cuda"),
+    [
+        ("| NVIDIA-SMI 610.43.02  KMD Version: 610.43.02  CUDA UMD Version: 13.3 |", 13.3),
+        ("| NVIDIA-SMI 570.133.07  Driver Version: 570.133.07  CUDA Version: 12.8 |", 12.8),
+        ("| NVIDIA-SMI 610.43.02  KMD Version: 610.43.02  CUDA UMD Version: N/A |", 13.0),
+        ("| NVIDIA-SMI 550.54.14  Driver Version: 550.54.14  CUDA Version: N/A |", 12.0),
+        ("| NVIDIA-SMI 390.157  Driver Version: 390.157 |", 11.0),
+        ("NVIDIA-SMI has failed", 0),
+    ],
+)
+def test_the_driver_tells_its_cuda_by_either_name_or_by_its_number(
+    header: str, cuda: float
+) -> None:
+    assert cards.cuda_of(header) == cuda
+
+
 def test_a_card_that_is_left_out_is_named(machine: Path) -> None:
     put_driver(machine, MACHINES["GTX 1060 and RTX 5090: none does, the better one counts"][0])
     assert "left out: NVIDIA GeForce GTX 1060 6GB" in choose(cards.find()).remark

@@ -28,11 +28,13 @@ class version: cuda, hip = "13.0", None
 class Tensor:
     T = property(lambda self: self)
     flatten = sum = __matmul__ = lambda self, *_: self
-    item = lambda self: 1.0
+    def item(self):  # a card's faults show when its results are asked for
+        if self.device.startswith("cuda") and CARDS[int(self.device[5:])] == "old":
+            raise RuntimeError("CUDA error: no kernel image is available\\nmore")
 def randn(*shape, device):
-    if device.startswith("cuda") and CARDS[int(device[5:])] == "old":
-        raise RuntimeError("CUDA error: no kernel image is available\\nmore")
-    return Tensor()
+    tensor = Tensor()
+    tensor.device = device
+    return tensor
 class nn:
     class functional: conv2d = staticmethod(lambda x, w: x)
 class backends:
