@@ -1,6 +1,8 @@
 """The loss and its gradient against plain diffusers and torch: no function of ours on that side."""
 
 import math
+import statistics
+from dataclasses import replace as with_fields
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from core.base import ASSETS
 from core.config import files
 from core.data import batches
+from core.diffusion.path import Flow
 from core.project.demo import STYLE
 from core.project.layout import Project, create
 from core.training import setup
@@ -46,9 +49,9 @@ class Reference:
     """The demo's or tiny nets as plain diffusers and transformers load them."""
 
     def __init__(self, base: Path, adapter: dict[str, torch.Tensor]) -> None:
-        self.unet = UNet2DConditionModel.from_pretrained(base / "unet")
+        self.unet = UNet2DConditionModel.from_pretrained(base / "unet", torch_dtype=torch.float32)
         self.text_encoder = CLIPTextModel.from_pretrained(
-            base / "text_encoder", attn_implementation="eager"
+            base / "text_encoder", attn_implementation="eager", dtype=torch.float32
         )
         self.tokenizer = CLIPTokenizer.from_pretrained(base / "tokenizer")
         self.scheduler = DDPMScheduler.from_pretrained(base / "scheduler")
@@ -90,6 +93,32 @@ class Reference:
         return total / len(t)
 
 
+@pytest.mark.parametrize(("shift", "spread"), [(1.0, 0.0), (3.0, 1.0)])
+@pytest.mark.parametrize("gamma", [0.0, 5.0])
+def test_a_flows_loss_is_the_reference(
+    tmp_path: Path, tiny_base: Path, gamma: float, shift: float, spread: float
+) -> None:
+    """On a net of another kind, since what counts is what is asked of it and when."""
+    project = create(tmp_path / "p", small_config(str(tiny_base), precision="float32"))
+    fill(project.images, 3)
+    prepared = prepared_for(project)
+    model = with_fields(prepared.model, path=Flow(shift=shift, logit_spread=spread))
+    draw = draw_of(prepared, 1, 3)
+    unet = model.parts["unet"]
+    ours = denoising_losses(model, draw, prepared.condition, gamma)
+    for n, u in enumerate(draw.u.tolist()):
+        odds = statistics.NormalDist(sigma=spread).inv_cdf(u) if spread else math.log(u / (1 - u))
+        t = 1 / (1 + math.exp(-odds))
+        t = shift * t / (1 + (shift - 1) * t)
+        x_0, noise = draw.latents[n], draw.noise[n]
+        text = prepared.condition([draw.captions[n]])["text"]
+        said = unet(((1 - t) * x_0 + t * noise)[None], torch.tensor([t]), text).sample[0]
+        expected = ((said - (noise - x_0)) ** 2).mean() * draw.weights[n]
+        if gamma:
+            expected = expected * min(((1 - t) / t) ** 2, gamma) * t**2
+        torch.testing.assert_close(ours[n], expected, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("gamma", [0.0, 5.0])
 def test_loss_and_gradient_are_the_reference(tmp_path: Path, any_base: Path, gamma: float) -> None:
     config = small_config(str(any_base), min_snr_gamma=gamma, precision="float32")
@@ -123,7 +152,7 @@ def test_the_demo_bases_loss_is_what_plain_diffusers_says(tmp_path: Path) -> Non
     """0.145 on these eight; unscaled latents give 1.94, time reversed 0.82, colours BGR 0.196."""
     base = ASSETS / "demo-base"
     paths = sorted(STYLE.glob("*.png"))[:8]
-    vae = AutoencoderKL.from_pretrained(base / "vae")
+    vae = AutoencoderKL.from_pretrained(base / "vae", torch_dtype=torch.float32)
     project = create(
         tmp_path / "p",
         files.with_changes(
@@ -165,6 +194,4 @@ def test_the_demo_bases_loss_is_what_plain_diffusers_says(tmp_path: Path) -> Non
 
 
 def replace_weights(draw: batches.Draw) -> batches.Draw:
-    from dataclasses import replace as with_fields
-
     return with_fields(draw, weights=torch.ones(len(draw.u)))

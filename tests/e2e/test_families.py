@@ -1,0 +1,76 @@
+"""What must hold for every family: each row of tests/tiny.py, from pictures to another program."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from PIL import Image
+
+from core.config import files
+from core.project.layout import Project, create
+from core.protocol.events import Finished, StepDone, Warned
+from core.training.control import Control
+from core.training.train import train
+from core.worker.jobs import export_to
+from tests.conftest import fill, small_config
+
+CLOSE = 2.0  # of 255, on average
+
+
+@pytest.fixture
+def begun(tmp_path: Path, any_base: Path) -> Project:
+    config = small_config(
+        str(any_base), steps=6, learning_rate=0.05, text_encoder_learning_rate=0.05
+    )
+    project = create(tmp_path / "project", config)
+    fill(project.images, 4)
+    fill(project.images / "wide", 2, (120, 60))
+    return project
+
+
+@pytest.mark.parametrize("changes", [(), ("adapter.text_encoder=false", "adapter.dropout=0.3")])
+def test_a_stopped_run_goes_on_bit_for_bit(
+    begun: Project, tmp_path: Path, changes: tuple[str, ...]
+) -> None:
+    begun.save(files.with_changes(begun.config(), list(changes)))
+    again = Project(shutil.copytree(begun.root, tmp_path / "again"))
+    list(train(begun, Control()))
+    control = Control()
+    for event in train(again, control):
+        if isinstance(event, StepDone) and event.step == 3:
+            control.stop.set()
+    resumed = list(train(again, Control(), ""))
+    assert not [event for event in resumed if isinstance(event, Warned)]
+    assert resumed[-1] == Finished()
+    whole, stopped = (p.run("").adapter_file("Small", 6) for p in (begun, again))
+    assert whole.read_bytes() == stopped.read_bytes()
+
+
+@pytest.mark.parametrize("layout", ["kohya", "diffusers"])
+def test_plain_diffusers_draws_our_preview(begun: Project, tmp_path: Path, layout) -> None:
+    list(train(begun, Control()))
+    run, config = begun.run(""), begun.config()
+    pipe = DiffusionPipeline.from_pretrained(config.base, dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+
+    def drawn() -> np.ndarray:
+        made = pipe(
+            config.preview.prompts[0],
+            width=64,
+            height=64,
+            num_inference_steps=config.preview.inference_steps,
+            guidance_scale=config.preview.guidance,
+            generator=torch.Generator().manual_seed(config.preview.seed),
+        )
+        return np.asarray(made.images[0], dtype=np.float64)
+
+    def ours(step: int) -> np.ndarray:
+        return np.asarray(Image.open(run.preview_file(step, 0)), dtype=np.float64)
+
+    assert np.abs(drawn() - ours(0)).mean() < CLOSE
+    assert np.abs(drawn() - ours(6)).mean() > CLOSE
+    pipe.load_lora_weights(export_to(run.root, layout, tmp_path / "adapter.safetensors"))
+    assert np.abs(drawn() - ours(6)).mean() < CLOSE
