@@ -191,10 +191,10 @@ def _variant(folder: Path, part: str) -> str:
     except OSError as error:
         raise unreadable(folder, error) from error
     weights = [n for n in names if n.startswith(stems) and (n.endswith(_ENDINGS) or ".index." in n)]
-    there = {_variant_of(name) for name in weights}
-    for variant in VARIANTS:
-        if variant in there:
-            return variant
+    safe = [name for name in weights if "safetensors" in name]
+    there = {_variant_of(name) for name in safe or weights}
+    if chosen := [variant for variant in VARIANTS if variant in there]:
+        return chosen[0]
     raise BaseModelError(
         f"The base model {folder.parent} has no weights in its {part}.",
         hint=f"Get a whole copy of it: {folder} should hold {stems[0]}.safetensors.",

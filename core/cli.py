@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import signal
 import sys
 import tempfile
@@ -13,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter, validators
 from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from typing_extensions import override
 
 from core import version
 from core.base import open_base
@@ -45,6 +48,7 @@ Changes = Annotated[
     Parameter(name="--set", negative="", help="Change an option: section.option=value."),
 ]
 Steps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=999_999))]
+Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=2**63 - 1))]
 InferenceSteps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=200))]
 
 
@@ -138,12 +142,26 @@ def sample(
     out: Path,
     adapter: Path | None = None,
     weight: float = 1.0,
-    seed: int = 1,
+    seed: Seed = 1,
     guidance: float = 7.0,
     guidance_rescale: float = 0.0,
     inference_steps: InferenceSteps = 25,
 ) -> None:
-    """Draw one picture with a base model and, if given, an adapter."""
+    """Draw one picture with a base model and, if given, an adapter.
+
+    Args:
+        base: The base model's folder, or "demo".
+        prompt: What to draw.
+        out: The picture to write, a .png; one that is there is written over.
+        adapter: An adapter file of any program.
+        weight: How strongly the adapter acts.
+        seed: Of the first noise.
+        guidance: How closely to follow the prompt.
+        guidance_rescale: Keeps strong guidance from bleaching colours; 0 to 1.
+        inference_steps: How finely to draw.
+    """
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"{out} is no .png.", hint="Pictures are written as PNG: name it so.")
     from core.training import sample as samples
 
     wish = samples.Wish(
@@ -166,6 +184,7 @@ def export(
     *,
     out: Path,
     layout: Annotated[Literal["kohya", "diffusers", "peft"], Parameter(name="--format")] = "kohya",
+    force: bool = False,
 ) -> None:
     """Write a run's adapter in another program's format.
 
@@ -173,7 +192,12 @@ def export(
         source: A run's folder, or an adapter file in it.
         out: The file to write; for peft a folder.
         layout: kohya for ComfyUI, Forge and A1111; diffusers; peft.
+        force: Write over what is there.
     """
+    if out.exists() and not force:
+        raise ConfigError(
+            f"{out} is there already.", hint="Choose another name, or write over it with --force."
+        )
     from core.worker.jobs import export_to
 
     _line(_console(), f"Wrote {export_to(source, layout, out)}")
@@ -211,6 +235,9 @@ def check(project: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run a command; returns the exit code: 0 done, 2 a failure the person can act on."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console may lack letters of a file's name
+            stream.reconfigure(errors="replace")
     try:
         app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
     except UserError as error:
@@ -223,36 +250,66 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+# Ctrl+C; a shutdown or `docker stop`; a terminal that was closed.
+_STOPPING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
 @contextlib.contextmanager
 def _stopping() -> Iterator[Control]:
-    """The first Ctrl+C saves and ends the run, the second ends it at once."""
+    """The first signal saves and ends the run, the second ends it at once."""
     from core.training.control import Control
 
     control = Control()
 
-    def on_interrupt(_number: int, _frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
-        sys.stderr.write("\nSaving. Press Ctrl+C again to end at once.\n")
+    def on_signal(number: int, _frame: object) -> None:
+        for one in _STOPPING:
+            signal.signal(one, before[one])
         control.stop.set()
+        if number == signal.SIGINT:
+            with contextlib.suppress(OSError):
+                sys.stderr.write("\nSaving. Press Ctrl+C again to end at once.\n")
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    before = {number: signal.signal(number, on_signal) for number in _STOPPING}
     try:
         yield control
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _LastingConsole(Console):
+    """`| head` closes the pipe: the run is worth more than its output."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        _to_nowhere()
+
+
+def _to_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _console() -> Console:
-    return Console(file=sys.stdout)
+    return _LastingConsole(file=sys.stdout)
 
 
 def _show(events: Iterable[Event], *, as_json: bool) -> None:
-    """Print events as lines of JSON, or as a person reads them."""
-    if as_json:
-        for event in events:
+    """Print events as lines of JSON, or as a person reads them; nobody may be reading any more."""
+    if not as_json:
+        _print(events)
+        return
+    for event in events:
+        try:
             sys.stdout.buffer.write(wire.to_line(event))
             sys.stdout.buffer.flush()
-        return
+        except BrokenPipeError:
+            _to_nowhere()
+
+
+def _print(events: Iterable[Event]) -> None:
     console = _console()
     columns = (
         TextColumn("{task.description}"),

@@ -55,18 +55,29 @@ def small_config(base: str, **training: object) -> RunConfig:
         name="Small",
         base=base,
         dataset=DatasetConfig(resolution_px=64, trigger="ballstyle"),
-        adapter=AdapterConfig(rank=4, alpha=4.0),
+        adapter=AdapterConfig(rank=4, alpha=3.0),  # never equal: what swaps them must show
         training=TrainingConfig(**{**settings, **training}),
         preview=PreviewConfig(prompts=("a red ball",), every=0, inference_steps=2, guidance=3.0),
     )
 
 
+def _made(name: str, factory: pytest.TempPathFactory) -> Path:
+    from tests.tiny import ROWS
+
+    folder = factory.getbasetemp() / f"tiny-{name}"
+    return folder if folder.exists() else ROWS[name](folder)
+
+
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Stable Diffusion 1 folder of random weights, small enough to train in a moment."""
-    from tests.tiny import write_sd1
+    return _made("sd1", tmp_path_factory)
 
-    return write_sd1(tmp_path_factory.mktemp("tiny-sd1"))
+
+@pytest.fixture(scope="session", params=("sd1", "sd1-v"))
+def any_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each row of tests/tiny.py in turn: what holds for one family holds for all."""
+    return _made(request.param, tmp_path_factory)
 
 
 @pytest.fixture

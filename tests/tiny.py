@@ -8,7 +8,7 @@ from pathlib import Path
 TOKENS = 77
 
 
-def write_sd1(folder: Path) -> Path:
+def write_sd1(folder: Path, **scheduler: object) -> Path:
     """Stable Diffusion 1 with two thin levels: VAE 8x, 16 x 16 px are 2 x 2 latents."""
     import torch
     from diffusers import (
@@ -59,7 +59,9 @@ def write_sd1(folder: Path) -> Path:
         text_encoder=encoder,
         tokenizer=tokenizer,
         unet=unet,
-        scheduler=DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False, steps_offset=1),
+        scheduler=DDIMScheduler(
+            beta_schedule="scaled_linear", clip_sample=False, steps_offset=1, **scheduler
+        ),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -67,3 +69,11 @@ def write_sd1(folder: Path) -> Path:
     pipe.save_pretrained(folder)
     assert json.loads((folder / "model_index.json").read_text())["unet"]
     return folder
+
+
+def write_sd1_v(folder: Path) -> Path:
+    """The same shape, trained to predict v down to pure noise."""
+    return write_sd1(folder, prediction_type="v_prediction", rescale_betas_zero_snr=True)
+
+
+ROWS = {"sd1": write_sd1, "sd1-v": write_sd1_v}

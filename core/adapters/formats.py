@@ -51,7 +51,7 @@ _OTHER_KINDS = {
     "oft_": "OFT",
     "lora_mid": "Tucker-decomposed LoRA",
     "lora_embedding_": "LoRA on embeddings",
-    ".diff": "full difference",
+    "diff_b": "full difference",
     "emb_params": "textual inversion",
     "clip_l": "textual inversion",
 }
@@ -81,8 +81,7 @@ def module_of_kohya(name: str, names: KeyNames) -> str:
 def to_kohya(adapter: Adapter, names: Names) -> dict[str, Tensor]:
     """`<name>.lora_down.weight`, `<name>.lora_up.weight`, `<name>.alpha` for each change.
 
-    What ComfyUI, Forge, A1111, InvokeAI, kohya's scripts and diffusers read. The tensors keep their
-    dtype; alpha is float32, since half precision ends at 65,504.
+    What ComfyUI, Forge, A1111, InvokeAI, kohya's scripts and diffusers read.
     """
     tensors: dict[str, Tensor] = {}
     for place, lora in adapter.items():
@@ -123,15 +122,22 @@ def to_peft(adapter: Adapter, part: str, names: KeyNames) -> tuple[dict[str, Ten
     tensors: dict[str, Tensor] = {}
     for inside in dict.fromkeys(("", names.inside)):
         for module, lora in own.items():
-            tensors[f"{_PEFT}{inside}{module}.lora_A.weight"] = lora.down
+            tensors[f"{_PEFT}{inside}{module}.lora_A.weight"] = lora.down.clone()
             tensors[f"{_PEFT}{inside}{module}.lora_B.weight"] = lora.up.clone()
     return tensors, {"peft_type": "LORA", **peft_settings(own)}
 
 
 def folded(lora: LoRA) -> LoRA:
-    """The same change with alpha = rank; multiplied in float32, then of the dtype it had."""
-    up = (lora.up.float() * (lora.alpha / lora.rank)).to(lora.up.dtype)
-    return LoRA(lora.down, up, float(lora.rank))
+    """The same change with alpha = rank."""
+    return LoRA(lora.down, lora.up * (lora.alpha / lora.rank), float(lora.rank))
+
+
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """In half precision, as other programs keep theirs; alphas are not cut at its 65,504."""
+    return {
+        name: tensor if name.endswith(".alpha") else tensor.to(torch.float16)
+        for name, tensor in tensors.items()
+    }
 
 
 def peft_settings(loras: Mapping[str, LoRA]) -> dict[str, object]:

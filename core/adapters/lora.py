@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,8 +16,9 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from core.errors import AdapterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from peft import PeftConfig
     from torch import Tensor, nn
 
 ADAPTER = "default"  # peft's name for the one adapter we inject
@@ -51,20 +53,26 @@ Adapter = dict[Place, Change]
 
 
 def inject(
-    nets: Mapping[str, nn.Module], targets: Mapping[str, str], config: LoraConfig
+    nets: Mapping[str, nn.Module],
+    targets: Mapping[str, str],
+    settings: Callable[[str], PeftConfig],
 ) -> dict[str, nn.Parameter]:
     """Put a new, neutral adapter into the modules that match `targets` (part to regex).
 
     Its numbers are drawn and kept in float32 whatever the net's precision, as training needs, so
     that a run begins alike on every device.
 
+    Args:
+        nets: By part.
+        targets: Which modules of each.
+        settings: Peft's, for the modules that match a regex.
+
     Returns:
         Its parameters by peft's names with the part in front, in the order of the nets' modules.
     """
     with _kept_in_float32():
         for component, pattern in targets.items():
-            settings = LoraConfig(**{**config.to_dict(), "target_modules": pattern})
-            inject_adapter_in_model(settings, nets[component])
+            inject_adapter_in_model(settings(pattern), nets[component])
     return {
         f"{component}.{name.replace(f'.{ADAPTER}', '')}": parameter
         for component, net in nets.items()
@@ -124,10 +132,11 @@ def _change(place: Place, layer: Any) -> Change:  # noqa: ANN401
             f"The adapter at {place.module} is a {type(layer).__name__}, which cannot be written.",
             hint="Train a plain LoRA.",
         )
+    found: Any = layer
     return LoRA(
-        layer.lora_A[ADAPTER].weight.detach().float().cpu().clone(),
-        layer.lora_B[ADAPTER].weight.detach().float().cpu().clone(),
-        layer.scaling[ADAPTER] * layer.r[ADAPTER],
+        found.lora_A[ADAPTER].weight.detach().float().cpu().clone(),
+        found.lora_B[ADAPTER].weight.detach().float().cpu().clone(),
+        found.scaling[ADAPTER] * found.r[ADAPTER],
     )
 
 
@@ -146,9 +155,9 @@ def attach(nets: Mapping[str, nn.Module], adapter: Adapter) -> None:
             f"The adapter does not fit this model: it has no {lost[0].module}.", hint=OTHER_BASE
         )
     for component, net in nets.items():
-        pairs = {p.module: pair for p, pair in adapter.items() if p.component == component}
-        if pairs:
-            inject_adapter_in_model(_exactly(pairs), net)
+        loras = {p.module: lora for p, lora in adapter.items() if p.component == component}
+        if loras:
+            _inject_exactly(net, loras)
     for place, layer in layers(nets):
         pair = adapter[place]
         a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
@@ -164,25 +173,23 @@ def attach(nets: Mapping[str, nn.Module], adapter: Adapter) -> None:
         layer.eval()
 
 
-def _exactly(pairs: Mapping[str, LoRA]) -> LoraConfig:
-    """Peft's settings for these modules and no others, each with its own rank and alpha.
+def _inject_exactly(net: nn.Module, loras: Mapping[str, LoRA]) -> None:
+    """Room for these changes and no others, each with its own rank and alpha.
 
-    One pattern for all that are alike: peft tries each pattern on each module, and a bare name also
-    fits modules whose names end with it.
+    Peft's patterns also fit modules whose names end with another's, and cost 10 s for SDXL: names
+    of a state dict are taken as they are.
     """
-    alike: dict[tuple[int, float], list[str]] = {}
-    for name, pair in pairs.items():
-        alike.setdefault((pair.rank, pair.alpha), []).append(name)
-    patterns = {_any_of(names): numbers for numbers, names in alike.items()}
-    return LoraConfig(
-        target_modules=_any_of(list(pairs)),
-        rank_pattern={f"^{pattern}": rank for pattern, (rank, _) in patterns.items()},
-        alpha_pattern={f"^{pattern}": alpha for pattern, (_, alpha) in patterns.items()},
-    )
-
-
-def _any_of(names: list[str]) -> str:
-    return f"(?:{'|'.join(map(re.escape, names))})"
+    usual = Counter((lora.rank, lora.alpha) for lora in loras.values()).most_common(1)[0][0]
+    rank, alpha = usual
+    settings = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(loras))  # pyright: ignore[reportArgumentType] - floats work
+    names = {f"{name}.lora_A.weight": lora.down for name, lora in loras.items()}
+    with warnings.catch_warnings():  # it says which modules end like ours and are not meant
+        warnings.filterwarnings("ignore", "While injecting the PEFT adapters", RuntimeWarning)
+        inject_adapter_in_model(settings, net, state_dict=names)
+    for place, layer in layers({"": net}):
+        lora = loras[place.module]
+        if (lora.rank, lora.alpha) != usual:
+            layer.update_layer(ADAPTER, lora.rank, lora.alpha, config=settings)
 
 
 def set_weight(nets: Mapping[str, nn.Module], weight: float) -> None:

@@ -128,12 +128,45 @@ def load(path: Path) -> RunConfig:
 
 
 def save(config: RunConfig, path: Path) -> None:
-    """Write a run file.
+    """Write a run file; what a person wrote into it beside the settings stays.
 
     Raises:
         StorageError: It cannot be written.
+        ConfigError: A name in it is none that text can hold.
     """
-    write_beside(path, msgspec.toml.encode(config))
+    try:
+        content = _changed(path, config) or msgspec.toml.encode(config)
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"A name in the settings cannot be written: {error.object!r}.",
+            hint="Rename that folder or file: its name is not UTF-8.",
+        ) from error
+    write_beside(path, content)
+
+
+def _changed(path: Path, config: RunConfig) -> bytes | None:
+    """The file that is there with other values, its comments and order kept; None if it cannot be.
+
+    What would not be read back as `config` is not used.
+    """
+    import tomlkit  # for writing alone: a window that only opens a project does without
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(_text(path.read_bytes()))
+        _set_values(document, msgspec.to_builtins(config))
+        content = tomlkit.dumps(document).encode()
+        return content if decode(content, path) == config else None
+    except (OSError, UnicodeDecodeError, TOMLKitError, RecursionError, ConfigError):
+        return None
+
+
+def _set_values(table: Any, tree: dict[str, Any]) -> None:  # noqa: ANN401 - tomlkit's containers
+    for name, value in tree.items():
+        if isinstance(value, dict) and name in table:
+            _set_values(table[name], value)
+        elif name not in table or table[name] != value:
+            table[name] = value
 
 
 def with_changes(config: RunConfig, changes: Iterable[str]) -> RunConfig:

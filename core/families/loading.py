@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from core.base import Base
 
+USUAL_STEPS = 25  # of a drawing; some schedulers cannot do with few
 WHOLE = "Get a whole copy of it."
 
 
@@ -85,7 +86,7 @@ def scheduler(base: Base) -> tuple[Any, str]:
     name = str(config.get("_class_name", ""))
     try:
         kind: Any = getattr(schedulers, name)
-        kind.from_config(config).set_timesteps(2)
+        kind.from_config(config).set_timesteps(USUAL_STEPS)
         return kind.from_config(config), ""
     except Exception as error:  # noqa: BLE001 - a library that it wants is missing, an odd setting
         words = str(error).strip().partition("\n")[0][:200].rstrip(".")
@@ -114,14 +115,14 @@ def alpha_bars(base: Base) -> torch.Tensor:
 
 
 def try_out(model: Model, base: Base) -> None:
-    """Draw the smallest picture in two steps: what fails only in use fails now, not mid-run.
+    """Draw the smallest picture in four steps: what fails only in use fails now, not mid-run.
 
     Raises:
         BaseModelError: A part does not fit the others.
         MemoryFullError: Even that does not fit.
     """
     edge = model.multiple_px
-    options = DrawOptions(edge, edge, inference_steps=2, guidance=2.0, guidance_rescale=0.0)
+    options = DrawOptions(edge, edge, inference_steps=4, guidance=2.0, guidance_rescale=0.0)
     try:
         model.family.draw(model, ["a"], [0], options)
     except MemoryFullError:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from core.base import Base
 
 FEW_PLACES = 256  # up to here plain products beat the fused kernel, whose backward is slow on a CPU
-DRAW_TOGETHER = 4  # pictures in one pass: more gain nothing on a CPU and cost memory on a GPU
 SIZE = 64  # latents, of a UNet that does not say it
 
 
@@ -129,8 +128,8 @@ def draw(
 ) -> list[Tensor]:
     """Pictures (3, H, W), -1 to 1, by diffusers' own pipeline, so that others get the same ones.
 
-    Prompts of several chunks are drawn as A1111 draws them: the empty prompt is repeated until it
-    is as long.
+    All are drawn at once, but for prompts of other lengths. Prompts of several chunks are drawn as
+    A1111 draws them: the empty prompt is repeated until it is as long.
 
     Raises:
         MemoryFullError: They do not fit.
@@ -142,22 +141,20 @@ def draw(
     ]
     pictures: list[Tensor] = []
     for length, group in groupby(wishes, key=lambda wish: len(wish[0])):
-        alike = list(group)
-        for start in range(0, len(alike), DRAW_TOGETHER):
-            texts, chosen = zip(*alike[start : start + DRAW_TOGETHER], strict=True)
-            empty = nothing["text"].repeat(length // len(nothing["text"]), 1)
-            latents = pipe(
-                prompt_embeds=torch.stack(texts),
-                negative_prompt_embeds=empty.expand(len(texts), -1, -1),
-                width=options.width_px,
-                height=options.height_px,
-                num_inference_steps=options.inference_steps,
-                guidance_scale=options.guidance,
-                guidance_rescale=options.guidance_rescale,
-                generator=[torch.Generator().manual_seed(seed) for seed in chosen],
-                output_type="latent",  # the pipeline would hand half latents to a whole VAE
-            ).images
-            pictures += list(vae.decode(model, latents).cpu())
+        texts, chosen = zip(*group, strict=True)
+        empty = nothing["text"].repeat(length // len(nothing["text"]), 1)
+        latents = pipe(
+            prompt_embeds=torch.stack(texts),
+            negative_prompt_embeds=empty.expand(len(texts), -1, -1),
+            width=options.width_px,
+            height=options.height_px,
+            num_inference_steps=options.inference_steps,
+            guidance_scale=options.guidance,
+            guidance_rescale=options.guidance_rescale,
+            generator=[torch.Generator().manual_seed(seed) for seed in chosen],
+            output_type="latent",  # the pipeline would hand half latents to a whole VAE
+        ).images
+        pictures += list(vae.decode(model, latents).cpu())
     return pictures
 
 

@@ -19,9 +19,9 @@ class SampleJob(Struct, frozen=True, kw_only=True, tag="sample"):
 
     base: str
     adapter: str = ""  # a file, or none
-    inference_steps: int = 25
-    guidance: float = 7.0
-    guidance_rescale: float = 0.0
+    inference_steps: Annotated[int, Meta(ge=1, le=200)] = 25
+    guidance: Annotated[float, Meta(ge=0, le=30)] = 7.0
+    guidance_rescale: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
 
 class ExportJob(Struct, frozen=True, kw_only=True, tag="export"):
@@ -45,10 +45,10 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
 
     prompt: str
     out: str
-    seed: int = 1
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
     weight: Annotated[float, Meta(ge=-4, le=4)] = 1.0
-    width_px: int = 0  # 0 is the base's own size
-    height_px: int = 0
+    width_px: Annotated[int, Meta(ge=0, le=4096)] = 0  # 0 is the base's own size
+    height_px: Annotated[int, Meta(ge=0, le=4096)] = 0
 
 
 Job = TrainJob | SampleJob | ExportJob

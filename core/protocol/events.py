@@ -6,6 +6,15 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+# What no run reaches: a log or a pipe may hold anything, and who shows it divides and adds.
+_Count = Annotated[int, Meta(ge=0, le=2**53)]
+_Number = Annotated[float, Meta(ge=-1e30, le=1e30)]
+_Seconds = Annotated[float, Meta(ge=0, le=1e12)]
+_Distance = Annotated[float, Meta(ge=0, le=1e6)]
+_Steps = Annotated[int, Meta(ge=1, le=999_999)]
+_Step = Annotated[int, Meta(ge=0, le=999_999)]
+_Path = Annotated[str, Meta(max_length=4096)]
+
 PROTOCOL_VERSION = 1  # raise on a rename or removal; a new field with a default is compatible
 
 
@@ -20,75 +29,78 @@ class Progress(Struct, frozen=True, kw_only=True, tag="progress"):
     """A phase other than a training step: loading, caching, drawing."""
 
     phase: str
-    done: int = 0
-    total: int = 0  # 0 is not known
+    done: _Count = 0
+    total: _Count = 0  # 0 is not known
 
 
 class Warned(Struct, frozen=True, kw_only=True, tag="warned"):
     """Something was left out or put right; the job goes on."""
 
     message: str
-    path: str = ""
+    path: _Path = ""
 
 
 class RunStarted(Struct, frozen=True, kw_only=True, tag="run_started"):
     """The run's folder exists and its first step is next."""
 
     run: str
-    steps: int
-    first_step: int  # 1, or the step after the checkpoint it resumes from
-    trainable: int  # numbers that are trained
-    total: int  # numbers in the nets
-    pictures: int
+    steps: _Steps
+    # 1, or the step after the checkpoint it resumes from
+    first_step: Annotated[int, Meta(ge=1, le=1_000_000)]
+    trainable: _Count  # numbers that are trained
+    total: _Count  # numbers in the nets
+    pictures: _Count
     device: str
 
 
 class StepDone(Struct, frozen=True, kw_only=True, tag="step_done"):
     """One optimizer step is finished."""
 
-    step: Annotated[int, Meta(ge=1)]
-    loss: float
-    lr: float
-    grad_norm: float
-    seconds: float  # wall time of this step
-    seconds_left: float  # of the whole run, previews and saves included
+    step: _Steps
+    loss: _Number
+    lr: _Number
+    grad_norm: _Number
+    seconds: _Seconds  # wall time of this step
+    seconds_left: _Seconds  # of the whole run, previews and saves included
 
 
 class PreviewReady(Struct, frozen=True, kw_only=True, tag="preview_ready"):
     """One preview picture lies on the disk; step 0 is the untrained model."""
 
-    step: int
-    index: int  # of the prompt
+    step: _Step
+    index: Annotated[int, Meta(ge=0, le=9999)]  # of the prompt
     prompt: str
     seed: int
-    path: str
+    path: _Path
 
 
 class CheckpointSaved(Struct, frozen=True, kw_only=True, tag="checkpoint_saved"):
     """A run can be resumed from here."""
 
-    step: int
-    path: str
+    step: _Step
+    path: _Path
 
 
 class AdapterSaved(Struct, frozen=True, kw_only=True, tag="adapter_saved"):
     """A finished adapter file."""
 
-    step: int
-    path: str
+    step: _Step
+    path: _Path
 
 
 class StyleMeasured(Struct, frozen=True, kw_only=True, tag="style_measured"):
     """How far the previews are from the dataset's style, beside the measure's own check."""
 
-    before: float  # mean distance of the untrained model's previews; 1 is the dataset's own spread
-    after: float
-    check: float  # how often the measure ranks a dataset picture closer than an untrained preview
+    # the mean distance of the untrained model's previews; 1 is the dataset's own spread
+    before: _Distance
+    after: _Distance
+    # how often the measure ranks a dataset picture closer than an untrained preview
+    check: Annotated[float, Meta(ge=0, le=1)]
 
     @property
     def change(self) -> str:
         """In words, to follow "the previews are"."""
-        nearer = 1 - self.after / self.before
+        nearer = 1 - self.after / self.before if self.before else 0.0
         direction = "nearer to" if nearer >= 0 else "further from"
         return f"{abs(nearer):.0%} {direction} your pictures' style"
 
@@ -96,10 +108,10 @@ class StyleMeasured(Struct, frozen=True, kw_only=True, tag="style_measured"):
 class PictureDrawn(Struct, frozen=True, kw_only=True, tag="picture_drawn"):
     """The answer to one Draw command."""
 
-    path: str
+    path: _Path
     prompt: str
     seed: int
-    weight: float
+    weight: _Number
 
 
 class Finished(Struct, frozen=True, kw_only=True, tag="finished"):

@@ -9,6 +9,7 @@ from core.protocol.events import Event
 
 _encoder = msgspec.json.Encoder()
 _events = msgspec.json.Decoder(Event)
+_NONE_OF_OURS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _commands = msgspec.json.Decoder(Command)
 
 
@@ -40,7 +41,7 @@ def event_from(line: bytes) -> Event:
     """
     try:
         return _events.decode(line)
-    except msgspec.MsgspecError as error:
+    except _NONE_OF_OURS as error:
         raise WireError(f"{error}: {line[:200]!r}") from error
 
 
@@ -52,5 +53,5 @@ def command_from(line: bytes) -> Command:
     """
     try:
         return _commands.decode(line)
-    except msgspec.MsgspecError as error:
+    except _NONE_OF_OURS as error:
         raise WireError(f"{error}: {line[:200]!r}") from error

@@ -173,7 +173,9 @@ def load(folder: Path, prepared: Prepared) -> Generator[Event, None, State]:
             raise
         raise RunError(
             f"The checkpoint {folder} cannot be used: {error.message.rstrip('.')}.",
-            hint="Move that folder away to resume from the one before it.",
+            hint="Move that folder away to resume from the one before it."
+            if len(list(folder.parent.glob("step*"))) > 1
+            else "There is none before it: start a new run.",
         ) from error
     for words in _differences(state, prepared):
         yield Warned(message=words)

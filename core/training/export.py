@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
-
-import torch
 
 from core import version
 from core.adapters import files, formats
@@ -121,24 +118,21 @@ def write(
     Raises:
         StorageError: It cannot be written.
     """
-    half = {
-        place: replace(lora, down=lora.down.to(torch.float16), up=lora.up.to(torch.float16))
-        for place, lora in adapter.items()
-    }
     if layout == "kohya":
-        tensors = formats.to_kohya(half, facts.names)
+        tensors = formats.halved(formats.to_kohya(adapter, facts.names))
         # diffusers refuses a file with kohya's alphas and its own header
         said = {n: v for n, v in header.items() if n.startswith(("ss_", "modelspec."))}
         files.write(path, tensors, files.with_hashes(tensors, said))
         _write_trigger(path.with_suffix(".json"), facts, said.get("modelspec.trigger_phrase", ""))
     elif layout == "diffusers":
-        files.write(path, *formats.to_diffusers(half, facts.names))
+        tensors, said = formats.to_diffusers(adapter, facts.names)
+        files.write(path, formats.halved(tensors), said)
     else:
-        for part in sorted({place.component for place in half}):
-            tensors, settings = formats.to_peft(half, part, facts.names[part])
+        for part in sorted({place.component for place in adapter}):
+            tensors, settings = formats.to_peft(adapter, part, facts.names[part])
             content = json.dumps(settings, indent=2, sort_keys=True).encode()
             write_beside(path / part / CONFIG_FILE, content)
-            files.write(path / part / TENSORS_FILE, tensors, {"format": "pt"})
+            files.write(path / part / TENSORS_FILE, formats.halved(tensors), {"format": "pt"})
 
 
 def _write_trigger(path: Path, facts: Facts, trigger: str) -> None:

@@ -120,11 +120,15 @@ def trainable(model: Model, nets: dict[str, torch.nn.Module], config: RunConfig)
     adapter, training = config.adapter, config.training
     torch.manual_seed(step_seed(training.seed, 0, "adapter"))
     targets = model.facts.targets[adapter.targets]
-    settings = LoraConfig(
-        r=adapter.rank,
-        lora_alpha=adapter.alpha,  # pyright: ignore[reportArgumentType] - floats work
-        lora_dropout=adapter.dropout,
-    )
+
+    def settings(modules: str) -> LoraConfig:
+        return LoraConfig(
+            r=adapter.rank,
+            lora_alpha=adapter.alpha,  # pyright: ignore[reportArgumentType] - floats work
+            lora_dropout=adapter.dropout,
+            target_modules=modules,
+        )
+
     parameters = lora.inject(nets, {part: targets[part] for part in nets}, settings)
     rates = model.facts.rates(config)
     groups = [

@@ -12,7 +12,14 @@ from core.adapters import lora
 from core.config import files
 from core.config.files import write_beside
 from core.data import pixels
-from core.errors import MemoryFullError, RunError, StorageError, UserError, naming_full_memory
+from core.errors import (
+    BaseModelError,
+    MemoryFullError,
+    RunError,
+    StorageError,
+    UserError,
+    naming_full_memory,
+)
 from core.project.layout import Project, Run
 from core.project.lock import held
 from core.protocol import wire
@@ -75,15 +82,25 @@ def _go_on(project: Project, run: Run, control: Control) -> Iterator[Event]:
         config = files.load(run.config_file)
         folder = _unfinished_checkpoint(run, config)
         run.sweep()
-        prepared = yield from setup.prepare(project, config, control)
+        try:
+            prepared = yield from setup.prepare(project, config, control)
+        except BaseModelError as error:  # its settings are frozen, but a base may have moved
+            hint = f"{error.hint} If it has moved, say where in {run.config_file}."
+            raise BaseModelError(error.message, hint=hint) from error
         if prepared is None:
             yield Finished(stopped=True)
             return
         step = 0
         if folder is not None:
             step = (yield from checkpoint.load(folder, prepared)).step
-        _cut_log(run, step)
+        _cut_log(run, step, redrawn=_previews_missing(run, prepared.config, step))
         yield from _logged(run, _train(run, prepared, control, first_step=step + 1))
+
+
+def _previews_missing(run: Run, config: RunConfig, step: int) -> bool:
+    """Whether a run that stands at `step` has yet to draw its previews of that step."""
+    due = step in (0, config.training.steps) or loop.due(step, config.preview.every)
+    return preview.missing(run, config, step, due=due)
 
 
 def _unfinished_checkpoint(run: Run, config: RunConfig) -> Path | None:
@@ -111,8 +128,7 @@ def _train(run: Run, prepared: Prepared, control: Control, *, first_step: int) -
     yield _started(run, prepared, first_step)
     last, steps = first_step - 1, config.training.steps
     clock = Clock(config)
-    due = last in (0, steps) or loop.due(last, config.preview.every)
-    if preview.missing(run, config, last, due=due):
+    if _previews_missing(run, config, last):
         began = time.monotonic()
         yield from preview.draw(run, prepared, control, last)
         clock.previews_took(time.monotonic() - began)
@@ -213,15 +229,20 @@ def _logged(run: Run, events: Iterable[Event]) -> Iterator[Event]:
             raise
 
 
-def _cut_log(run: Run, step: int) -> None:
-    """Forget what came after the checkpoint: it will come again."""
+def _cut_log(run: Run, step: int, *, redrawn: bool) -> None:
+    """Forget what came after the checkpoint, and the previews of `step` if they come again."""
     kept: list[bytes] = []
     for line in read_log_lines(run):
         with contextlib.suppress(wire.WireError):  # another version's
-            event = wire.event_from(line)
-            later = isinstance(event, StepDone | PreviewReady | StyleMeasured | CheckpointSaved)
-            if later and getattr(event, "step", step + 1) > step:
-                continue
+            match wire.event_from(line):
+                case StepDone(step=at) | CheckpointSaved(step=at) if at > step:
+                    continue
+                case PreviewReady(step=at) if at > step or (redrawn and at == step):
+                    continue
+                case StyleMeasured():
+                    continue
+                case _:
+                    pass
         kept.append(line)
     write_beside(run.log_file, b"".join(kept))
 

@@ -1,6 +1,7 @@
 """What other programs read is what we trained: plain diffusers, peft, and every name."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,16 +12,20 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 
-from core.adapters import files, lora
+from core.adapters import files, formats, lora
+from core.base import ASSETS, open_base
+from core.config.facts import SD1
 from core.errors import AdapterError, RunError
 from core.families import sd1
-from core.families.family import DrawOptions
-from core.families.registry import family_of
-from core.project.layout import ASSETS, Project
-from core.training import export
+from core.families.device import Device, whole_cpu
+from core.families.family import DrawOptions, Model
+from core.families.registry import load
+from core.project.layout import Project
+from core.training import export, setup
 from core.training.control import Control
 from core.training.train import train
 from core.worker.jobs import export_to
+from tests.conftest import small_config
 
 DEMO = ASSETS / "demo-base"
 CLOSE = 2.0  # of 255, on average
@@ -99,34 +104,135 @@ def test_a_file_of_diffusers_becomes_one_of_kohya(
 ) -> None:
     """With diffusers' header beside kohya's alphas, diffusers refuses the file."""
     theirs = export_to(trained.run("").root, "diffusers", tmp_path / "theirs.safetensors")
-    family = family_of(tiny_base)
-    parts = family.load(tiny_base, torch.device("cpu"), torch.float32)
-    export.convert(theirs, family, parts, "kohya", tmp_path / "ours.safetensors")
+    export.convert(theirs, SD1, "kohya", tmp_path / "ours.safetensors")
     assert "lora_adapter_metadata" not in files.read(tmp_path / "ours.safetensors")[1]
     plain_pipeline(tiny_base).load_lora_weights(tmp_path / "ours.safetensors")
+
+
+PAIR = {"lora_down.weight": torch.ones(2, 8), "lora_up.weight": torch.ones(8, 2)}
+NAME = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
+
+
+def pair(**changed: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {f"{NAME}.{role}": tensor for role, tensor in {**PAIR, **changed}.items()}
 
 
 @pytest.mark.parametrize(
     ("tensors", "header", "words"),
     [
-        ({"lora_unet_mid.hada_w1_a": torch.zeros(1)}, {}, "kind of adapter is not supported"),
-        ({"lora_unet_nowhere.lora_down.weight": torch.zeros(1)}, {}, "does not fit"),
+        ({"lora_unet_mid.hada_w1_a": torch.zeros(1)}, {}, "a LoHa"),
+        ({"lora_unet_mid.lokr_w1": torch.zeros(1)}, {}, "a LoKr"),
+        ({**pair(), f"{NAME}.dora_scale": torch.ones(1, 8)}, {}, "a DoRA"),
+        ({"emb_params": torch.zeros(4, 768)}, {}, "textual inversion"),
+        ({"model.diffusion_model.out.2.weight": torch.zeros(1)}, {}, "no kind of adapter"),
+        ({"lora_transformer_x.lora_down.weight": torch.zeros(1)}, {}, "does not fit"),
+        ({f"{NAME}.lora_down.weight": torch.ones(2, 8)}, {}, "lacks its up half"),
+        (pair(**{"lora_up.weight": torch.ones(8, 3)}), {}, "do not fit"),
+        (pair(**{"lora_up.weight": torch.ones(8, 2) * float("nan")}), {}, "not finite"),
+        (pair(alpha=torch.tensor(float("inf"))), {}, "not finite"),
+        (pair(alpha=torch.ones(2)), {}, "alpha"),
         ({}, {"lora_adapter_metadata": "{"}, "header cannot be read"),
-        ({}, {"lora_adapter_metadata": '{"unet.use_rslora": true}'}, "unet.use_rslora"),
+        ({}, {"lora_adapter_metadata": '{"unet.use_dora": true}'}, "a DoRA"),
         ({}, {}, "holds no adapter"),
     ],
 )
-def test_an_adapter_that_cannot_be_used_is_named(
-    tiny_base: Path, tmp_path: Path, tensors, header, words
-) -> None:
+def test_an_adapter_that_cannot_be_used_is_named(tmp_path: Path, tensors, header, words) -> None:
     path = tmp_path / "odd.safetensors"
     files.write(path, tensors, header)
-    family = family_of(tiny_base)
-    nets = family.load(tiny_base, torch.device("cpu"), torch.float32).nets(text_encoders=True)
     with pytest.raises(AdapterError, match=words) as caught:
-        export.read(path, family, nets)
+        export.read(path, SD1)
     assert "odd.safetensors" in caught.value.message
     assert caught.value.hint
+
+
+def test_an_adapter_of_another_base_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    files.write(tmp_path / "odd.safetensors", pair(), {})
+    adapter, _ = export.read(tmp_path / "odd.safetensors", SD1)
+    with pytest.raises(AdapterError, match="does not fit this model"):
+        lora.attach(loaded(tiny_base).nets(SD1.names), adapter)
+
+
+def loaded(base: Path) -> Model:
+    return load(open_base(base), whole_cpu())
+
+
+def delta(change: lora.LoRA) -> torch.Tensor:
+    return change.up.float() @ change.down.float() * change.alpha / change.rank
+
+
+def same(made: torch.Tensor, expected: torch.Tensor) -> bool:
+    """But for half precision's rounding."""
+    return bool((made - expected).norm() < 1e-3 * expected.norm())
+
+
+def as_others_write_it(adapter: lora.Adapter, form: str, folder: Path) -> Path:
+    """The same adapter with the names of other programs and versions."""
+    path = folder / "other.safetensors"
+    tensors, header = {}, {}
+    for place, change in adapter.items():
+        unet = place.component == "unet"
+        a, b = change.down, change.up * (change.alpha / change.rank)
+        if form == "example scripts":
+            name = place.module if unet else f"text_model.{place.module}"
+            ending = ".lora" if unet else ".lora_linear_layer"
+            name, ends = f"{place.component}.{name}{ending}", (".down.weight", ".up.weight")
+        elif form == "attention processors":
+            if not unet:
+                continue
+            name = place.module.replace(".to_out.0", ".to_out").replace(".to_", ".processor.to_")
+            name, ends = f"unet.{name}_lora", (".down.weight", ".up.weight")
+        elif form == "transformers 5":
+            name, ends = f"{place.component}.{place.module}", (".lora_A.weight", ".lora_B.weight")
+        else:  # alpha in the header
+            name, ends = f"{place.component}.{place.module}", (".lora_A.weight", ".lora_B.weight")
+            b = change.up
+            header[f"{place.component}.r"] = change.rank
+            header[f"{place.component}.lora_alpha"] = change.alpha
+        tensors[name + ends[0]], tensors[name + ends[1]] = a, b.contiguous()
+    said = {"format": "pt"}
+    if header:
+        said["lora_adapter_metadata"] = json.dumps(header)
+    files.write(path, tensors, said)
+    return path
+
+
+@pytest.mark.parametrize(
+    "form", ["example scripts", "attention processors", "transformers 5", "alpha in the header"]
+)
+def test_what_other_programs_write_is_read(trained: Project, tmp_path: Path, form: str) -> None:
+    original, _ = export.read(trained.run("").newest_adapter(), SD1)
+    read, _ = export.read(as_others_write_it(original, form, tmp_path), SD1)
+    expected = {p for p in original if form != "attention processors" or p.component == "unet"}
+    assert read.keys() == expected
+    for place in expected:
+        assert same(delta(read[place]), delta(original[place]))
+
+
+def test_the_diffusers_form_needs_no_word_on_alpha(trained: Project, tmp_path: Path) -> None:
+    """diffusers 0.32, ComfyUI and OneTrainer heed none; 0.34 to 0.39 ask for two patterns."""
+    original, _ = export.read(trained.run("").newest_adapter(), SD1)
+    path = export_to(trained.run("").root, "diffusers", tmp_path / "d.safetensors")
+    tensors, header = files.read(path)
+    said = json.loads(header["lora_adapter_metadata"])
+    for part in ("unet", "text_encoder"):
+        assert said[f"{part}.r"] == said[f"{part}.lora_alpha"] == 4
+        assert said[f"{part}.rank_pattern"] == said[f"{part}.alpha_pattern"] == {}
+    for place, change in original.items():
+        inside = "text_model." if place.component == "text_encoder" else ""
+        name = f"{place.component}.{inside}{place.module}"
+        made = tensors[f"{name}.lora_B.weight"].float() @ tensors[f"{name}.lora_A.weight"].float()
+        assert same(made, delta(change))
+
+
+def test_the_trigger_word_lies_where_a1111_forge_and_invokeai_look(
+    trained: Project, tmp_path: Path
+) -> None:
+    beside = trained.run("").newest_adapter().with_suffix(".json")
+    assert json.loads(beside.read_text())["activation text"] == "ballstyle"
+    mine = tmp_path / "mine.json"
+    mine.write_text('{"activation text": "my own note"}')
+    export_to(trained.run("").root, "kohya", tmp_path / "mine.safetensors")
+    assert "my own note" in mine.read_text()
 
 
 def test_export_takes_what_lies_in_a_run_and_says_so(
@@ -153,16 +259,32 @@ def test_previews_are_drawn_with_the_bases_own_scheduler(
     shutil.copytree(tiny_base, base)
     file = base / "scheduler" / "scheduler_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "_class_name": kind}))
-    parts = family_of(base).load(base, torch.device("cpu"), torch.float32)
-    assert type(sd1.pipeline(parts).scheduler).__name__ == kind
+    model = loaded(base)
+    assert type(sd1.pipeline(model).scheduler).__name__ == kind
+    assert not model.notes
+
+
+@pytest.mark.parametrize("kind", ["LMSDiscreteScheduler", "NoSuchScheduler", None])
+def test_a_scheduler_that_cannot_draw_gives_way_to_one_that_can(
+    tmp_path: Path, tiny_base: Path, kind: str | None
+) -> None:
+    """Training needs its betas alone; LMS wants a library that is not there."""
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base, base)
+    file = base / "scheduler" / "scheduler_config.json"
+    settings = {**json.loads(file.read_text()), "_class_name": kind}
+    file.write_text(json.dumps({k: v for k, v in settings.items() if v is not None}))
+    model = loaded(base)
+    assert isinstance(sd1.pipeline(model).scheduler, DDIMScheduler)
+    assert "DDIM" in model.notes[0]
+    assert torch.equal(model.path.alpha_bars, loaded(tiny_base).path.alpha_bars)
 
 
 def test_the_demo_base_is_drawn_as_by_plain_diffusers() -> None:
     """The tiny base's random VAE hides what a scheduler does; this one does not."""
-    family = family_of(DEMO)
-    parts = family.load(DEMO, torch.device("cpu"), torch.float32)
+    model = loaded(DEMO)
     options = DrawOptions(128, 128, inference_steps=6, guidance=3.0, guidance_rescale=0.7)
-    (ours,) = family.draw(parts, ["an apple"], [3], options)
+    (ours,) = model.family.draw(model, ["an apple"], [3], options)
     pipe = StableDiffusionPipeline.from_pretrained(DEMO, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     drawn = pipe(
@@ -197,22 +319,18 @@ def test_peft_loads_its_own_folder(trained: Project, tiny_base: Path, tmp_path: 
         assert all(p.abs().max() > 0 for p in ups)
 
 
-@pytest.mark.parametrize("layout", ["kohya", "diffusers"])
+@pytest.mark.parametrize("layout", ["kohya", "diffusers", "peft"])
 def test_what_is_exported_is_read_back(
     trained: Project, tiny_base: Path, tmp_path: Path, layout
 ) -> None:
     run = trained.run("")
     path = export_to(run.root, layout, tmp_path / "adapter.safetensors")
-    family = family_of(tiny_base)
-    parts = family.load(tiny_base, torch.device("cpu"), torch.float32)
-    nets = parts.nets(text_encoders=True)
-    adapter, _ = export.read(path, family, nets)
-    original, _ = export.read(run.newest_adapter(), family, nets)
+    adapter, _ = export.read(path, SD1)
+    original, _ = export.read(run.newest_adapter(), SD1)
     assert adapter.keys() == original.keys()
-    for place, pair in adapter.items():
-        assert torch.equal(pair.down, original[place].down)
-        assert torch.equal(pair.up, original[place].up)
-        assert pair.alpha == original[place].alpha
+    for place, change in adapter.items():
+        assert same(delta(change), delta(original[place]))
+    nets = loaded(tiny_base).nets(SD1.names)
     lora.attach(nets, adapter)
     assert {p for p, _ in lora.layers(nets)} == set(adapter)
 
@@ -222,7 +340,7 @@ def test_kohya_names_are_those_that_comfyui_and_forge_know(trained: Project) -> 
     assert all(k.startswith(("lora_unet_", "lora_te_")) for k in tensors)
     name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0"
     assert tensors[f"{name}.lora_down.weight"].shape == (4, 32)
-    assert tensors[f"{name}.alpha"].item() == 4
+    assert tensors[f"{name}.alpha"].item() == 3
     te = "lora_te_text_model_encoder_layers_1_self_attn_q_proj.lora_up.weight"
     assert tensors[te].shape == (32, 4)
     assert tensors[te].dtype == torch.float16
@@ -238,28 +356,31 @@ def test_the_header_says_what_a1111_and_forge_ask(trained: Project) -> None:
     assert header["modelspec.architecture"] == "stable-diffusion-v1/lora"
     assert header["modelspec.trigger_phrase"] == "ballstyle"
     assert "lora_adapter_metadata" not in header
-    assert json.loads(header["ss_tag_frequency"])["Small"]["ballstyle"] == 4
+    assert json.loads(header["ss_tag_frequency"])["Small-001-step000008"]["ballstyle"] == 4
     assert len(header["sshs_model_hash"]) == 64
     assert len(header["sshs_legacy_hash"]) == 8
 
 
-def test_all_attention_layers_of_the_full_sd1_get_a_name_of_their_own() -> None:
-    """From the real nets' shapes, without their weights; other trainers add 88 other layers."""
-    import re
-
+@pytest.fixture(scope="module")
+def full_sd1() -> dict[str, torch.nn.Module]:
+    """The real nets' shapes, without their weights."""
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    from core.families.sd1 import SD1
-
     with torch.device("meta"):
-        unet = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8)
-        text = CLIPTextModel(
-            CLIPTextConfig(num_hidden_layers=12, hidden_size=768, num_attention_heads=12)
-        )
+        return {
+            "unet": UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8),
+            "text_encoder": CLIPTextModel(
+                CLIPTextConfig(num_hidden_layers=12, hidden_size=768, num_attention_heads=12)
+            ),
+        }
+
+
+def test_all_attention_layers_of_the_full_sd1_get_a_name_of_their_own(full_sd1) -> None:
+    """Other trainers add 88 other layers."""
     found = {
-        SD1.names[component].kohya_name(name)
-        for component, net in (("unet", unet), ("text_encoder", text))
+        formats.kohya_name(name, SD1.names[component])
+        for component, net in full_sd1.items()
         for name, module in net.named_modules()
         if isinstance(module, torch.nn.Linear)
         and re.fullmatch(SD1.targets["attention"][component], name)
@@ -268,19 +389,56 @@ def test_all_attention_layers_of_the_full_sd1_get_a_name_of_their_own() -> None:
     assert len([n for n in found if n.startswith("lora_te")]) == 48  # of 72
 
 
-def test_strength_zero_is_the_base_and_more_is_further(trained: Project, tiny_base: Path) -> None:
-    from core.families.family import DrawOptions
+def test_every_module_of_the_full_sd1_is_known_by_its_kohya_name(full_sd1) -> None:
+    """No base is needed to tell where a dot was, so an export loads none."""
+    count = 0
+    for component, net in full_sd1.items():
+        names = SD1.names[component]
+        for module, part in net.named_modules():
+            if isinstance(part, torch.nn.Linear | torch.nn.Conv2d):
+                written = formats.kohya_name(module, names).removeprefix(names.kohya + "_")
+                assert formats.module_of_kohya(written, names) == module
+                count += 1
+    assert count == 354
 
-    family = family_of(tiny_base)
-    parts = family.load(tiny_base, torch.device("cpu"), torch.float32)
+
+def test_an_adapter_goes_exactly_where_it_belongs() -> None:
+    """Also where a module's name ends with another's, as Flux's proj_out; and each at its rank."""
+    net = torch.nn.ModuleDict(
+        {
+            "proj_out": torch.nn.Linear(4, 4),
+            "block": torch.nn.ModuleDict({"proj_out": torch.nn.Linear(4, 4)}),
+            "other": torch.nn.Linear(4, 4),
+        }
+    )
+    adapter = {
+        lora.Place("net", "proj_out"): lora.LoRA(torch.ones(2, 4), torch.ones(4, 2), 3.0),
+        lora.Place("net", "other"): lora.LoRA(torch.ones(1, 4), torch.ones(4, 1), 7.0),
+    }
+    lora.attach({"net": net}, adapter)
+    taken = lora.take({"net": net})
+    assert {p.module: (c.rank, c.alpha) for p, c in taken.items()} == {
+        "proj_out": (2, 3.0),
+        "other": (1, 7.0),
+    }
+    assert not any(
+        p.requires_grad
+        for _, layer in lora.layers({"net": net})
+        for n, p in layer.named_parameters()
+        if "lora_" in n
+    )
+
+
+def test_strength_zero_is_the_base_and_more_is_further(trained: Project, tiny_base: Path) -> None:
+    model = loaded(tiny_base)
     options = DrawOptions(64, 64, 2, 3.0, 0.0)
 
     def drawn() -> torch.Tensor:
-        return family.draw(parts, ["a red ball"], [1], options)[0]
+        return model.family.draw(model, ["a red ball"], [1], options)[0]
 
     base = drawn()
-    nets = parts.nets(text_encoders=True)
-    lora.attach(nets, export.read(trained.run("").newest_adapter(), family, nets)[0])
+    nets = model.nets(SD1.names)
+    lora.attach(nets, export.read(trained.run("").newest_adapter(), SD1)[0])
     distances = []
     for weight in (0.0, 0.5, 1.0):
         lora.set_weight(nets, weight)
@@ -289,13 +447,31 @@ def test_strength_zero_is_the_base_and_more_is_further(trained: Project, tiny_ba
     assert distances[0] < distances[1] < distances[2]
 
 
-def test_half_precision_nets_draw_with_the_whole_vae(tiny_base: Path) -> None:
+class HalfOnCpu(Device):
     """What a GPU does, on the CPU: bfloat16 nets, float32 VAE and adapter."""
-    from core.families.family import DrawOptions
 
-    family = family_of(tiny_base)
-    parts = family.load(tiny_base, torch.device("cpu"), torch.bfloat16)
-    drawn = family.draw(parts, ["a red ball"], [1], DrawOptions(64, 64, 2, 3.0, 0.0))[0]
-    whole = family.load(tiny_base, torch.device("cpu"), torch.float32)
-    expected = family.draw(whole, ["a red ball"], [1], DrawOptions(64, 64, 2, 3.0, 0.0))[0]
+    @property
+    def weights(self) -> torch.dtype:
+        return self.compute
+
+
+def test_half_precision_nets_draw_with_the_whole_vae(tiny_base: Path) -> None:
+    half = load(open_base(tiny_base), HalfOnCpu(torch.device("cpu"), torch.bfloat16))
+    whole = loaded(tiny_base)
+    options = DrawOptions(64, 64, 2, 3.0, 0.0)
+    drawn = half.family.draw(half, ["a red ball"], [1], options)[0]
+    expected = whole.family.draw(whole, ["a red ball"], [1], options)[0]
+    assert half.parts["unet"].dtype == torch.bfloat16
     assert (drawn - expected).abs().mean() < 0.05
+
+
+def test_an_adapter_begins_with_the_same_numbers_on_every_precision(tiny_base: Path) -> None:
+    """peft alone would round them to the base's dtype, and a GPU's run would begin elsewhere."""
+    drawn = []
+    for device in (HalfOnCpu(torch.device("cpu"), torch.bfloat16), whole_cpu()):
+        model = load(open_base(tiny_base), device)
+        made = setup.trainable(model, model.nets(SD1.names), small_config("x"))
+        drawn.append({n: p.detach().clone() for n, p in made.parameters.items()})
+    for name, whole in drawn[1].items():
+        assert drawn[0][name].dtype == torch.float32
+        assert torch.equal(drawn[0][name], whole)

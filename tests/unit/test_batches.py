@@ -96,9 +96,7 @@ def test_every_span_of_the_path_is_visited_once_before_one_is_visited_again(batc
     for first in (1, 1 + 5 * steps):
         u = torch.cat([drawn(batch_size, first + n).u for n in range(steps)])
         assert sorted((u * spans).long().tolist()) == list(range(spans))
-    orders = {
-        tuple((drawn(batch_size, 1 + w * steps).u * spans).long().tolist()) for w in range(9)
-    }
+    orders = {tuple((drawn(batch_size, 1 + w * steps).u * spans).long().tolist()) for w in range(9)}
     assert len(orders) > 3  # the order is random
 
 
