@@ -81,6 +81,7 @@ def test_what_a_person_may_write_is_not_told(text: str) -> None:
 def test_several_lines_are_told_and_a_blank_one_is_none() -> None:
     (message,) = told("a cat\na dog\n\na bird")
     assert "3 lines" in message
+    assert "2 lines" in told("a cat\na dog")[0]
     assert told("\na cat\n\n") == []
 
 
