@@ -210,6 +210,8 @@ def check(project: Path) -> None:
     Args:
         project: The project's folder.
     """
+    from core.data.findings import lines
+    from core.data.fit import fit_findings
     from core.data.scan import scan
     from core.families import registry
     from core.families.device import whole_cpu
@@ -218,12 +220,15 @@ def check(project: Path) -> None:
     config = opened.config()
     dataset = scan(opened.folders(config))
     console = _console()
-    for finding in dataset.findings:
-        _line(console, f"{finding.path}: {finding.message} {finding.hint}")
+    for line in lines(dataset.findings):
+        _line(console, line)
     console.print(f"{len(dataset.pictures)} pictures can be used.")
     model = registry.load(open_base(opened.base_path(config)), whole_cpu())
     for note in model.notes:
         _line(console, note)
+    resolution_px = config.dataset.resolution_px
+    for line in lines(fit_findings(dataset.pictures, resolution_px, model.multiple_px)):
+        _line(console, line)
     if not dataset.pictures:
         raise UserError("There is nothing to train on.", hint="Add pictures to the project.")
 

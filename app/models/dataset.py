@@ -19,10 +19,9 @@ from PySide6.QtGui import QImage, QUndoStack
 from typing_extensions import override
 
 from app.models.edits import Remove, SetCaption
-from app.models.importer import Imported, Importer, free_name, taken_stems
+from app.models.importer import Imported, Importer
 from app.models.pictures import Thumbnails
 from app.models.scanner import Scanner
-from core.config.files import write_beside
 from core.data import captions, scan
 from core.data.scan import Dataset, Finding, Picture
 from core.errors import StorageError, UserError
@@ -180,38 +179,29 @@ class DatasetModel(QAbstractListModel):
         try:
             if not path.exists():
                 return False  # removed: its caption lies in the bin
-            there = captions.read(path).text
-            if there not in (text, expected):
-                self._keep(path)
-            captions.write(path, text)
+            bin_folder = None if self.project is None else self.project.bin
+            kept = captions.write(path, text, based_on=expected, bin_folder=bin_folder)
         except StorageError as error:
             self.failed.emit(str(error))
             return False
         except OSError as error:
             self.failed.emit(str(StorageError.writing(captions.caption_file(path), error)))
             return False
+        if kept is not None:
+            self.noted.emit(
+                f"Another program changed the caption of {path.name} while you wrote. Yours is "
+                f"saved; the other is in {kept}."
+            )
         self._written[path] = text
         row = self._rows.get(str(path))
         if row is not None:
             self._pictures[row] = replace(self._pictures[row], caption=text, guessed=False)
             others = [f for f in self._findings if f.path != path or not f.usable]
-            own = scan.caption_findings(self._pictures[row])
-            self._findings = tuple(sorted([*others, *own], key=lambda finding: finding.path))
+            own = scan.findings_of(self._pictures[row])
+            self._findings = scan.in_order([*others, *own])
             self.dataChanged.emit(self.index(row), self.index(row))
             self.refreshed.emit()
         return True
-
-    def _keep(self, path: Path) -> None:
-        """Copy a caption that another program wrote into the bin."""
-        if self.project is None:
-            return
-        folder = self.project.bin
-        kept = captions.caption_file(free_name(folder, path.name, taken_stems(folder)))
-        write_beside(kept, captions.caption_file(path).read_bytes())
-        self.noted.emit(
-            f"Another program changed the caption of {path.name} while you wrote. Yours is saved; "
-            f"the other is in {kept}."
-        )
 
     def _on_moved(self, gone: Sequence[Path], problem: str) -> None:
         """Pictures went to the bin, or (with none gone) came back from it."""
@@ -307,8 +297,9 @@ class DatasetModel(QAbstractListModel):
             for p in dataset.pictures
             if p.path not in self._removed
         ]
-        unusable = [f for f in dataset.findings if not f.usable and f.path not in self._removed]
-        return scan.dataset_of([*found, *unusable])
+        shown = {p.path for p in dataset.pictures} | self._removed
+        others = [f for f in dataset.findings if f.path not in shown]
+        return scan.dataset_of(found, others)
 
     @Slot(int, int)
     def _on_import_progressed(self, done: int, total: int) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import secrets
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from threading import Event
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 
 from core.data import captions, scan
+
+NAME_BYTES = 255  # of a file's name, on nearly all file systems
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +114,15 @@ def free_name(folder: Path, name: str, taken: set[str]) -> Path:
     stem, number = first, 1
     while stem.lower() in taken or _there(folder / f"{stem}{suffix}"):
         number += 1
-        stem = f"{first}-{number}"
+        stem = _shortened(first, f"-{number}{suffix}") + f"-{number}"
     taken.add(stem.lower())
     return folder / f"{stem}{suffix}"
+
+
+def _shortened(stem: str, ending: str) -> str:
+    """As much of `stem` as file systems take together with `ending`."""
+    room = NAME_BYTES - len(os.fsencode(ending))
+    return os.fsencode(stem)[:room].decode(errors="ignore")
 
 
 def _there(picture: Path) -> bool:
@@ -142,7 +152,7 @@ def copy_beside(source: Path, folder: Path, taken: set[str]) -> Path:
 
 
 def _copy(source: Path, target: Path) -> None:
-    beside = target.with_name(f".{target.name}.part")
+    beside = target.with_name(f".writing-{secrets.token_hex(8)}.part")  # the name may be as long
     try:
         shutil.copyfile(source, beside)
         beside.replace(target)

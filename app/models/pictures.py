@@ -10,7 +10,7 @@ from PIL import Image
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage
 
-from core.data.decode import UNREADABLE, eight_bit, open_picture, turned
+from core.data.decode import UNREADABLE, eight_bit, in_srgb, open_picture, turned
 
 KEPT_BYTES = 200 * 2**20
 TILE_PX = 288  # of the shorter side, in the screen's own units: tiles crop to fill
@@ -33,7 +33,7 @@ def load(path: Path, edge_px: int = 0, *, filling: bool = False) -> QImage:
                 seen = seen.convert("RGBA")  # a palette cannot be resized smoothly
             if size != whole:
                 seen.thumbnail((max(size), max(size)), Image.Resampling.BICUBIC)
-            return to_qimage(seen)
+            return to_qimage(in_srgb(seen))  # of a small picture, that is faster
     except UNREADABLE:
         return QImage()
 

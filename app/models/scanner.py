@@ -33,7 +33,8 @@ class _Scan(QRunnable):
 
     def _scanned(self) -> Dataset | None:
         scanner, memory = self._scanner, self._scanner.memory
-        paths = list(scan.picture_files(self._folders))
+        there = scan.walk(self._folders)
+        paths = there.pictures
         if not all(memory.knows(path) for path in paths):
             quick = (
                 memory.examine(path) if memory.knows(path) else scan.examine(path, decode=False)
@@ -44,7 +45,7 @@ class _Scan(QRunnable):
                 if scanner.stopped.is_set():
                     return None
                 first_look.append(one)
-            scanner.looked.emit(scan.dataset_of(first_look, self._folders))
+            scanner.looked.emit(scan.dataset_of(first_look, there.findings))
         found = []
         told = 0.0
         for number, path in enumerate(paths):
@@ -54,7 +55,7 @@ class _Scan(QRunnable):
                 told = time.monotonic()
                 scanner.progressed.emit(number, len(paths))
             found.append(memory.examine(path))
-        return scan.dataset_of(found, self._folders)
+        return scan.dataset_of(found, there.findings)
 
 
 class Scanner(QObject):

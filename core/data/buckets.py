@@ -25,16 +25,18 @@ class Crop(NamedTuple):
 def sizes(resolution_px: int, multiple_px: int, max_aspect: float = 2.0) -> list[Size]:
     """All sizes of at most `resolution_px`² pixels whose sides are multiples of `multiple_px`.
 
-    For each width the largest height that fits; a square of the resolution is among them where
-    the multiple divides it.
+    For each width the largest height that fits, and always the largest square: without it, square
+    pictures would be cut wherever the multiple does not divide the resolution (500, 700, 800 px).
+    A resolution below the multiple has one size, a square of that.
     """
     area = resolution_px**2
-    found: set[Size] = set()
+    edge = max(multiple_px, resolution_px // multiple_px * multiple_px)
+    found = {Size(edge, edge)}
     for width in range(multiple_px, int(resolution_px * max_aspect) + 1, multiple_px):
         height = area // width // multiple_px * multiple_px
         if height and max(width, height) <= max_aspect * min(width, height):
             found |= {Size(width, height), Size(height, width)}
-    return sorted(found) or [Size(multiple_px, multiple_px)]
+    return sorted(found)
 
 
 def nearest(size: Size, choices: list[Size]) -> Size:
@@ -46,12 +48,17 @@ def nearest(size: Size, choices: list[Size]) -> Size:
     )
 
 
+def scale(size: Size, bucket: Size) -> float:
+    """How many times a picture is enlarged to just cover the bucket."""
+    return max(bucket.width / size.width, bucket.height / size.height)
+
+
 def crop(size: Size, bucket: Size) -> Crop:
     """Resize so that the bucket is just covered, then cut evenly from both sides."""
-    scale = max(bucket.width / size.width, bucket.height / size.height)
+    times = scale(size, bucket)
     resized = Size(
-        max(bucket.width, round(size.width * scale)),
-        max(bucket.height, round(size.height * scale)),
+        max(bucket.width, round(size.width * times)),
+        max(bucket.height, round(size.height * times)),
     )
     left = (resized.width - bucket.width) // 2
     top = (resized.height - bucket.height) // 2

@@ -1,20 +1,38 @@
-"""Captions in sidecar .txt files; bytes that a person did not edit never change."""
+"""Captions in files beside the pictures; bytes that a person did not edit never change.
+
+The caption of `a.png` is in `a.txt`; where that is not there, in `a.png.txt`, `a.caption` (kohya's)
+or `a.png.caption`, whatever the case of their letters. It is written to the file that was read, so
+that the program which made it goes on reading what is edited here; a new one is `a.txt`.
+"""
 
 from __future__ import annotations
 
 import codecs
+import os
 import re
+import time
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.config.files import write_beside
+from core.data import exchange
 from core.errors import StorageError
 
+SUFFIXES = (".txt", ".caption")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+
+
+# Marks of no width, which editors leave and no one sees. The joiners U+200C and U+200D are not
+# among them: some scripts, and emoji, mean something else without.
+_NO_WIDTH = re.compile("[\ufeff\u200b\u2060\u200e\u200f\u00ad]")
+_KNOWN_SECONDS = 5.0  # that a folder's listing is trusted, if its time does not change
+_SETTLED_NS = 2_000_000_000  # a folder changed just now may change again without a newer time
+_listings: dict[Path, tuple[float, int, dict[str, str]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +52,45 @@ class Caption:
 
 
 def caption_file(picture: Path) -> Path:
-    """The sidecar of a picture."""
-    return picture.with_suffix(".txt")
+    """The file that a picture's caption is read from and written to; it need not be there."""
+    usual = picture.with_suffix(".txt")
+    if os.path.exists(usual):  # noqa: PTH110 - Path's own fails where a name is too long
+        return usual
+    found = choice(picture.name, _texts_in(picture.parent))
+    return picture.with_name(found) if found else usual
+
+
+def by_name(names: Iterable[str]) -> dict[str, str]:
+    """Those of a folder's files that may be captions, by their names in lower case."""
+    return {name.lower(): name for name in names if name.lower().endswith(SUFFIXES)}
+
+
+def choice(picture: str, texts: Mapping[str, str]) -> str | None:
+    """Which of a folder's texts (see `by_name`) is the caption of a picture, by its name."""
+    stem = picture.rpartition(".")[0]
+    usual = f"{stem}.txt"
+    if texts.get(usual.lower()) == usual:
+        return usual
+    wanted = (base + suffix for suffix in SUFFIXES for base in (stem, picture))
+    return next((texts[name.lower()] for name in wanted if name.lower() in texts), None)
+
+
+def _texts_in(folder: Path) -> dict[str, str]:
+    """What may be captions in a folder, which is not listed anew for each of its pictures."""
+    now = time.monotonic()
+    try:
+        changed = folder.stat().st_mtime_ns
+        known = _listings.get(folder)
+        if known and known[1] == changed and now - known[0] < _KNOWN_SECONDS:
+            return known[2]
+        texts = by_name(os.listdir(folder))  # noqa: PTH208 - names, and many of them
+    except OSError:
+        return {}
+    if time.time_ns() - changed > _SETTLED_NS:
+        if len(_listings) > 8:  # noqa: PLR2004 - folders: a scan goes through one after the other
+            _listings.clear()
+        _listings[folder] = (now, changed, texts)
+    return texts
 
 
 def decode(content: bytes) -> Caption:
@@ -78,31 +133,94 @@ def read(picture: Path) -> Caption:
     Raises:
         OSError: There is one, and it cannot be read.
     """
+    return read_file(caption_file(picture))
+
+
+def read_file(file: Path) -> Caption:
+    """A caption; empty where there is no file.
+
+    Raises:
+        OSError: There is one, and it cannot be read.
+    """
     try:
-        return decode(caption_file(picture).read_bytes())
+        return decode(file.read_bytes())
     except FileNotFoundError:
         return Caption("")
 
 
-def write(picture: Path, text: str) -> None:
+def write(
+    picture: Path, text: str, *, based_on: str | None = None, bin_folder: Path | None = None
+) -> Path | None:
     """Set the caption of a picture, keeping its encoding and line ends; writes only a change.
 
+    What another program has written there meanwhile, up to the moment of writing, is not lost: it
+    is moved into `bin_folder`.
+
+    Args:
+        picture: Whose caption it is.
+        text: The new one.
+        based_on: The text that the editor began from; by default what is there now.
+        bin_folder: For what another program wrote; by default the caption's own folder.
+
+    Returns:
+        Where another program's text is kept, or None where there was none.
+
     Raises:
-        StorageError: The folder is not writable; the old file is unchanged.
+        StorageError: A folder is not writable; the old file is unchanged.
     """
+    file = caption_file(picture)
     try:
-        old = read(picture)
+        stamp = _stamp(file)
+        old = read_file(file)
     except OSError as error:
-        raise StorageError.writing(caption_file(picture), error) from error
+        raise StorageError.writing(file, error) from error
     if text == old.text:
-        return
+        return None
     new = Caption(text, old.encoding, old.mark, old.newline, old.ending)
-    write_beside(caption_file(picture), encode(new))
+    ours = {text, old.text if based_on is None else based_on}
+    there = exchange.put(file, encode(new))
+    if there is None:
+        return None
+    try:
+        if _is_ours(there, stamp, ours):
+            there.unlink()
+            return None
+        return exchange.keep(there, bin_folder or file.parent, file.name)
+    except OSError as error:
+        raise StorageError.writing(file, error) from error
+    except StorageError:
+        there.replace(file)  # as it was: the editor still has the new text
+        raise
+
+
+def _is_ours(there: Path, stamp: tuple[int, int], ours: set[str]) -> bool:
+    """Whether a file holds only what we know, and no program has just begun to write it."""
+    content = there.read_bytes()
+    if not content and _stamp(there) != stamp:
+        return False  # emptied, to be filled in a moment
+    return decode(content).text in ours
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (status.st_ino, status.st_mtime_ns)
+
+
+def says_nothing(text: str) -> bool:
+    """Whether no letter, digit or pictograph is in it: only commas, dots, or marks of no width."""
+    return not any(
+        unicodedata.category(c)[0] in "LN" or unicodedata.category(c) == "So" for c in text
+    )
 
 
 def for_training(text: str, trigger: str) -> str:
-    """One line, with the trigger in front unless it is already there."""
-    line = " ".join(text.split())
+    """One line without marks of no width, with the trigger in front unless it is already there."""
+    line = " ".join(_NO_WIDTH.sub("", text).split())
+    if says_nothing(line):
+        line = ""
     whole_words = rf"(?<!\w){re.escape(trigger)}(?!\w)"  # "ink" is not in "pink"
     if not trigger or re.search(whole_words, line, re.IGNORECASE):
         return line

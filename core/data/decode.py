@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from PIL import Image
 if TYPE_CHECKING:
     from pathlib import Path
 
-# What Pillow raises for a file that is gone, damaged, no picture, or too large; the last three for
-# a TIFF with odd EXIF entries.
+MAX_PIXELS = 150_000_000  # decoding needs 3 bytes each, several times over
+# What Pillow raises for a file that is gone, damaged, no picture, or too large; the last four for
+# odd entries and numbers in damaged ones.
 UNREADABLE = (
     OSError,
     SyntaxError,
@@ -23,7 +25,11 @@ UNREADABLE = (
     struct.error,
     TypeError,
     AttributeError,
+    LookupError,
+    ArithmeticError,
 )
+# Those that Pillow has loaded by then first: the others cost a tenth of a second, once.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "HEIF", "AVIF")
 _SIXTEEN_BIT_MAX = 65535
 _TURNS = {  # by the value of EXIF's orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -37,16 +43,73 @@ _TURNS = {  # by the value of EXIF's orientation
 
 
 def open_picture(path: Path) -> Image.Image:
-    """As `Image.open`, HEIC too."""
-    _teach_pillow_heic()
-    return Image.open(path)
+    """As `Image.open`, HEIC too; kinds that no picture of ours has are not tried.
+
+    Some of those start other programs (EPS), whatever the file is called.
+
+    Raises:
+        Image.DecompressionBombError: It has more than `MAX_PIXELS`.
+        UNREADABLE: See there.
+    """
+    _prepare_pillow()
+    image = Image.open(path, formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise Image.DecompressionBombError(f"more than {MAX_PIXELS} pixels")
+    return image
 
 
 @cache
-def _teach_pillow_heic() -> None:
-    from pi_heif import register_heif_opener  # where a picture is first opened: it takes a while
+def _prepare_pillow() -> None:
+    """Teach it HEIC and our limits, once a picture is opened: it takes a while."""
+    from pi_heif import register_heif_opener
+    from PIL import PngImagePlugin
 
     register_heif_opener()
+    # Our own limit holds (see `open_picture`); Pillow's prints warnings above 89 million.
+    Image.MAX_IMAGE_PIXELS = None
+    # Programs write their whole workflow into a PNG, and some profiles have several MB. Pillow
+    # takes more than 1 MB for an attack, and gives the picture up.
+    PngImagePlugin.MAX_TEXT_CHUNK = 64 * 2**20
+    PngImagePlugin.MAX_TEXT_MEMORY = 256 * 2**20
+    # What else Pillow warns of is for who writes such files: odd entries, missing tables.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+def open_rgb(path: Path) -> Image.Image:
+    """A picture as a person sees it: turned by EXIF, in sRGB, transparency on white, 8-bit RGB.
+
+    Raises:
+        OSError: The file is gone or damaged.
+    """
+    try:
+        with open_picture(path) as image:
+            return on_white(as_seen(image))
+    except OSError:
+        raise
+    except UNREADABLE as error:
+        raise OSError(str(error)) from error
+
+
+def as_seen(image: Image.Image) -> Image.Image:
+    """Turned by EXIF, 8 bits a channel, in sRGB if it has a profile; else of its own mode."""
+    return in_srgb(eight_bit(turned(image)))
+
+
+def in_srgb(image: Image.Image) -> Image.Image:
+    """See `core.data.colours.to_srgb`, which is loaded here for the reason of `_prepare_pillow`."""
+    from core.data.colours import to_srgb
+
+    return to_srgb(image)
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """`image` as RGB, on white where it is transparent."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    clear = image.convert("RGBA")
+    ground = Image.new("RGBA", clear.size, "white")
+    return Image.alpha_composite(ground, clear).convert("RGB")
 
 
 def turned(image: Image.Image) -> Image.Image:

@@ -9,35 +9,14 @@ import torch
 from PIL import Image
 
 from core.data.buckets import Crop, Size, crop
-from core.data.decode import UNREADABLE, eight_bit, open_picture, turned
+from core.data.decode import open_rgb
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor
 
+__all__ = ["RECIPE", "fitted", "open_rgb", "to_image", "to_tensor"]
 
-RECIPE = 1  # raise when the same file comes to give other pixels: caches are made anew
-
-
-def open_rgb(path: Path) -> Image.Image:
-    """A picture as a person sees it: EXIF rotation applied, transparency on white, 8-bit RGB.
-
-    Raises:
-        OSError: The file is gone or damaged.
-    """
-    try:
-        with open_picture(path) as image:
-            seen = eight_bit(turned(image))
-            if not seen.has_transparency_data:
-                return seen.convert("RGB")
-            clear = seen.convert("RGBA")
-            ground = Image.new("RGBA", clear.size, "white")
-            return Image.alpha_composite(ground, clear).convert("RGB")
-    except OSError:
-        raise
-    except UNREADABLE as error:
-        raise OSError(str(error)) from error
+RECIPE = 2  # raise when the same file comes to give other pixels: caches are made anew
 
 
 def fitted(image: Image.Image, bucket: Size) -> Image.Image:

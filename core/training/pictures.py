@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from core.data import buckets, captions, pixels
 from core.data.batches import Item
-from core.data.scan import Dataset, Finding, Picture, dataset_of, examine, picture_files
+from core.data.findings import lines
+from core.data.fit import fit_findings
+from core.data.scan import Dataset, Finding, Picture, dataset_of, examine, walk
 from core.errors import DatasetError
 from core.hashing import file_hash, key_of
 from core.protocol.events import Event, Progress, Warned
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from core.data.cache import Cache
     from core.families.family import Model
     from core.training.control import Control
-
-SHOWN_FINDINGS = 20  # more are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +44,30 @@ def read(folders: list[Path], control: Control) -> Generator[Event, None, Datase
     Raises:
         DatasetError: No usable picture.
     """
-    paths = list(picture_files(folders))
+    there = walk(folders)
     found: list[Picture | Finding] = []
-    for number, path in enumerate(paths):
-        yield Progress(phase="Reading the pictures", done=number, total=len(paths))
+    for number, path in enumerate(there.pictures):
+        yield Progress(phase="Reading the pictures", done=number, total=len(there.pictures))
         if control.stop.is_set():
             return dataset_of(found)
         found.append(examine(path))
-    dataset = dataset_of(found, folders)
-    yield from _warnings(dataset)
+    dataset = dataset_of(found, there.findings)
+    yield from _warnings(dataset.findings)
     _check_not_empty(dataset, folders)
     return dataset
 
 
-def _warnings(dataset: Dataset) -> Generator[Event, None, None]:
-    for finding in dataset.findings[:SHOWN_FINDINGS]:
-        yield Warned(message=str(finding), path=str(finding.path))
-    if (more := len(dataset.findings) - SHOWN_FINDINGS) > 0:
-        yield Warned(message=f"{more} more pictures have findings.")
+def _warnings(findings: Sequence[Finding]) -> Generator[Event, None, None]:
+    for line in lines(findings):
+        yield Warned(message=line)
 
 
 def _check_not_empty(dataset: Dataset, folders: list[Path]) -> None:
     if dataset.pictures:
         return
     where = ", ".join(str(folder) for folder in folders)
-    left_out = f" {len(dataset.findings)} could not be used." if dataset.findings else ""
+    unusable = sum(not finding.usable for finding in dataset.findings)
+    left_out = f" {unusable} could not be used." if unusable else ""
     raise DatasetError(
         f"There is no picture to train on in {where}.{left_out}",
         hint="Drop pictures on the Dataset page, or copy them into that folder.",
@@ -85,6 +84,9 @@ def encode(
     """
     encoder = model.only(model.family.picture_parts)
     sizes = buckets.sizes(config.dataset.resolution_px, model.multiple_px)
+    yield from _warnings(
+        fit_findings(dataset.pictures, config.dataset.resolution_px, model.multiple_px)
+    )
     items: list[Item] = []
     total = len(dataset.pictures)
     for number, picture in enumerate(dataset.pictures, start=1):

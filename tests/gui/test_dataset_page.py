@@ -90,7 +90,7 @@ def test_captions_that_cannot_be_saved_are_not_lost_in_silence(
     grid = opened.dataset_page._grid
     editor = editor_of(opened)
 
-    def full(path: Path, _text: str) -> None:
+    def full(path: Path, _text: str, **_: object) -> None:
         raise StorageError(f"Could not write {path}: No space left on device.")
 
     monkeypatch.setattr("app.models.dataset.captions.write", full)
@@ -115,7 +115,7 @@ def test_captions_that_cannot_be_saved_are_not_lost_in_silence(
 def test_words_for_a_picture_that_is_gone_do_not_keep_the_window_open(
     opened: MainWindow, qtbot: QtBot, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, _text: str) -> None:
+    def full(path: Path, _text: str, **_: object) -> None:
         raise StorageError(f"Could not write {path}: No space left on device.")
 
     monkeypatch.setattr("app.models.dataset.captions.write", full)

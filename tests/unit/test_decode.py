@@ -1,14 +1,17 @@
 """Pictures of more than 8 bits keep their greys; a telephone's are opened."""
 
+import subprocess
+import sys
 from base64 import b64decode
 
 import numpy as np
 import pytest
 from PIL import Image
 from PIL.ImageOps import exif_transpose
+from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import IFDRational
 
-from core.data import pixels
+from core.data import decode, pixels, scan
 from core.data.decode import UNREADABLE, eight_bit, open_picture, turned
 
 HEIC = b64decode("""
@@ -86,6 +89,62 @@ def test_whatever_pillow_raises_is_an_oserror_to_the_engine(tmp_path, monkeypatc
         raise TypeError("an odd entry")
 
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
-    monkeypatch.setattr(pixels, "turned", odd)
+    monkeypatch.setattr(decode, "turned", odd)
     with pytest.raises(OSError, match="an odd entry"):
         pixels.open_rgb(tmp_path / "a.png")
+
+
+def test_text_of_many_megabytes_does_not_matter(tmp_path) -> None:
+    """Programs write their whole workflow into a picture."""
+    info = PngInfo()
+    info.add_text("workflow", "x" * 3_000_000, zip=True)
+    info.add_itxt("prompt", "y" * 3_000_000, zip=True)
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "a.png", pnginfo=info)
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "b.png", icc_profile=bytes(2_000_000))
+    for name in ("a.png", "b.png"):
+        assert isinstance(scan.examine(tmp_path / name), scan.Picture)
+        assert pixels.open_rgb(tmp_path / name).getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_picture_of_120_million_pixels_gives_no_warning(tmp_path) -> None:
+    """In a process of its own: here a warning would be an error."""
+    Image.new("1", (12_000, 10_000)).save(tmp_path / "a.png")
+    code = f"""
+from pathlib import Path
+from core.data import scan
+found = scan.examine(Path({str(tmp_path / "a.png")!r}))
+print(found.width_px, found.height_px)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("12000 10000\n", "")
+
+
+def test_pillows_other_warnings_do_not_reach_the_terminal(tmp_path) -> None:
+    """A palette with a table of transparency is one that Pillow warns of."""
+    path = tmp_path / "a.png"
+    Image.new("P", (40, 40)).save(path, transparency=bytes([0, 255]))
+    code = f"""
+from pathlib import Path
+from core.data import decode, scan
+scan.examine(Path({str(path)!r}))
+decode.open_picture(Path({str(path)!r})).convert("RGB")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+
+
+def test_the_limit_of_pixels_holds_for_every_way_in(tmp_path) -> None:
+    Image.new("1", (30_000, 6_000)).save(tmp_path / "a.png")
+    with pytest.raises(UNREADABLE):
+        open_picture(tmp_path / "a.png")
+    with pytest.raises(OSError, match="pixels"):
+        pixels.open_rgb(tmp_path / "a.png")
+
+
+def test_no_other_program_is_started_for_a_picture(tmp_path) -> None:
+    """Pillow would call Ghostscript for this, whatever its name."""
+    content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n"
+    (tmp_path / "a.png").write_bytes(content)
+    with Image.open(tmp_path / "a.png") as opened:
+        assert opened.format == "EPS"  # else this test shows nothing
+    assert "not a picture" in str(scan.examine(tmp_path / "a.png"))

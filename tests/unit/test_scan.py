@@ -108,6 +108,7 @@ def test_a_caption_that_cannot_be_read_is_named(folder: Path) -> None:
     found = scan.scan([folder])
     assert [p.path.name for p in found.pictures] == ["p00.png"]
     assert "p01.txt" in found.findings[0].message
+    assert not found.findings[0].usable
 
 
 def test_a_folder_that_is_gone_is_named(folder: Path) -> None:
@@ -142,7 +143,7 @@ def test_a_memory_decodes_a_file_once(folder: Path, monkeypatch: pytest.MonkeyPa
     path = folder / "p00.png"
     first = memory.examine(path)
     path.with_suffix(".txt").write_text("new words")
-    monkeypatch.setattr(scan.Image, "open", None)
+    monkeypatch.setattr(Image, "open", None)
     again = memory.examine(path)
     assert isinstance(first, scan.Picture)
     assert isinstance(again, scan.Picture)
@@ -150,3 +151,55 @@ def test_a_memory_decodes_a_file_once(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.undo()
     path.write_bytes(b"spoilt")
     assert isinstance(memory.examine(path), Finding)
+
+
+def test_what_is_left_out_comes_first(folder: Path) -> None:
+    for number in range(25):
+        draw_picture(folder / f"a{number}.png", number)
+    bad = spoil_truncated(folder)
+    (folder / "z.psd").write_text("layers")
+    findings = scan.scan([folder]).findings
+    assert [f.path.name for f in findings[:2]] == [bad.name, "z.psd"]
+    assert [f.usable for f in findings] == [False, False, *[True] * 25]
+
+
+def test_captions_of_another_suffix_or_case_are_read(tmp_path: Path) -> None:
+    for number, name in enumerate(["a.caption", "B.TXT", "c.png.txt", "d.Caption"]):
+        draw_picture(tmp_path / f"{name[0].lower()}.png", number)
+        (tmp_path / name).write_text(f"words of {name}")
+    found = scan.scan([tmp_path])
+    assert [p.caption for p in found.pictures] == [
+        "words of a.caption",
+        "words of B.TXT",
+        "words of c.png.txt",
+        "words of d.Caption",
+    ]
+    assert not found.findings
+
+
+def test_a_picture_with_a_caption_of_its_own_shares_none(tmp_path: Path) -> None:
+    fill(tmp_path, 1)
+    (tmp_path / "p00.txt").rename(tmp_path / "p00.png.txt")
+    twin = draw_picture(tmp_path / "x.png", 3).rename(tmp_path / "p00.jpg")
+    twin.with_name("p00.jpg.txt").write_text("another")
+    found = scan.scan([tmp_path])
+    assert [p.caption for p in found.pictures] == ["another", "a ball number 0"]
+    assert not found.findings
+
+
+def test_pictures_of_one_caption_are_told(folder: Path) -> None:
+    draw_picture(folder / "x.png", 3).rename(folder / "p01.jpg")
+    (finding,) = scan.scan([folder]).findings
+    assert finding.path.name == "p01.png"
+    assert "p01.jpg" in finding.message
+
+
+def test_the_remarks_on_a_picture_stay_when_its_caption_changes(tmp_path: Path) -> None:
+    """The window asks for all findings of a picture anew when its caption was written."""
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    memory = scan.Memory()
+    for _ in range(2):
+        found = memory.examine(tmp_path / "a.png")
+        assert isinstance(found, scan.Picture)
+        messages = [f.message for f in scan.findings_of(found)]
+        assert messages == ["It is black all over.", "It has no caption."]

@@ -1,0 +1,254 @@
+"""Goes through a dataset's folders and accounts for every file in them; free of torch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.data import captions
+from core.data.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+SUFFIXES = frozenset(
+    {
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
+        *(".avif", ".heic", ".heif"),
+    }
+)
+# Pictures and films that a person may take for part of the dataset.
+UNREAD = frozenset(
+    {
+        *(".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".psb", ".xcf", ".kra", ".clip", ".svg", ".ai"),
+        *(".eps", ".pdf", ".tga", ".dds", ".exr", ".hdr", ".ico", ".ppm", ".pgm", ".qoi", ".apng"),
+        *(".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw", ".raw"),
+        *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"),
+    }
+)
+OWN_FOLDERS = frozenset({"runs", "cache", "bin"})  # of a project: previews are no pictures to learn
+# What systems and network drives leave in folders, thumbnails among it; in lower case. They and
+# hidden files are no one's pictures, and not worth a word.
+JUNK = frozenset(
+    {
+        *("@eadir", "@recycle", "#recycle", "__macosx", "$recycle.bin", "lost+found"),
+        *("system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+    }
+)
+_MASKS = ("-masklabel", "-condlabel")  # OneTrainer's, beside the picture
+_REPEATS = re.compile(r"([1-9]\d{0,2})_.+")  # kohya's folders
+_REGULARISATION = re.compile(r"(.*[\W\d_])?reg(ulari[sz]ation)?([\W\d_].*|s)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What lies in some folders."""
+
+    pictures: tuple[Path, ...]  # by their names: none of them is opened
+    findings: tuple[Finding, ...]  # what is left out, and what may not be as the person thinks
+
+
+def walk(folders: Iterable[Path]) -> Walk:
+    """All files below `folders`: by name in each folder, files before sub-folders.
+
+    Every file is a picture, a picture's caption, in a finding, or of a system's (see `JUNK`).
+    Linked folders are followed, after the others, so that what they lead to keeps its own name.
+    """
+    walker = _Walker()
+    for folder in folders:
+        walker.go(folder)
+    while walker.links:
+        walker.go(walker.links.pop(0))
+    return Walk(tuple(walker.pictures), tuple(walker.findings))
+
+
+def picture_files(folders: Sequence[Path]) -> Iterator[Path]:
+    """The pictures below `folders`."""
+    yield from walk(folders).pictures
+
+
+@dataclass(slots=True)
+class _Walker:
+    pictures: list[Path] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    links: list[Path] = field(default_factory=list)  # to folders, not yet followed
+    folders: dict[tuple[int, int], Path] = field(default_factory=dict)  # by device and number
+    files: dict[tuple[int, int], Path] = field(default_factory=dict)  # by device and number
+
+    def go(self, top: Path) -> None:
+        """Through a folder and those in it; no recursion, which deep folders would exhaust."""
+        waiting = [top]
+        while waiting:
+            folder = waiting.pop()
+            if self.been_in(folder):
+                self.say(folder, "It is there already by another name, and counts once.", _NOTHING)
+            else:
+                waiting += reversed(self.one(folder))
+
+    def been_in(self, folder: Path) -> bool:
+        """Whether a folder was gone through before, maybe by another name."""
+        try:
+            status = folder.stat()
+        except OSError:
+            return False  # told when it is listed
+        other = self.folders.setdefault((status.st_dev, status.st_ino), folder)
+        # A number alone proves nothing (see `twin`). To find every real path takes long where
+        # folders are deep.
+        return other is not folder and os.path.realpath(other) == os.path.realpath(folder)
+
+    def one(self, folder: Path) -> list[Path]:
+        """Take in the files of one folder; returns its sub-folders."""
+        try:
+            with os.scandir(folder) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+            device = folder.stat().st_dev
+        except OSError as error:
+            self.findings.append(_unreadable(folder, error))
+            return []
+        ours = OWN_FOLDERS if any(e.name == "project.toml" for e in entries) else frozenset()
+        subfolders: list[Path] = []
+        names: list[str] = []
+        pictures: list[str] = []
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in JUNK:
+                continue
+            if not _is_folder(entry):
+                names.append(entry.name)
+                if self.file(entry, folder, device):
+                    pictures.append(entry.name)
+            elif entry.name not in ours:
+                (self.links if entry.is_symlink() else subfolders).append(folder / entry.name)
+        self.texts(folder, names)
+        if pictures:
+            self.name_of(folder)
+        return subfolders
+
+    def file(self, entry: os.DirEntry[str], folder: Path, device: int) -> bool:
+        """Take in one file; returns whether it is a picture."""
+        path = folder / entry.name
+        stem, suffix = _parted(entry.name)
+        if suffix in SUFFIXES and _is_special(entry):
+            self.leave_out(path, "It is no file that could be read.", _NOTHING)
+        elif suffix in UNREAD:
+            self.leave_out(
+                path,
+                f"Files of this kind ({suffix}) are not read.",
+                "Save it as PNG or JPEG, if it is to be learnt.",
+                "Files of these kinds are not read.",
+            )
+        elif suffix in SUFFIXES and stem.endswith(_MASKS):
+            self.leave_out(path, "It is a mask of another picture.", _NOTHING)
+        elif suffix in SUFFIXES and (other := self.twin(entry, path, device)):
+            message = f"It is the same file as {other.name}, which counts once."
+            self.leave_out(path, message, _NOTHING, "It is the same file as another one.")
+        elif suffix in SUFFIXES:
+            self.pictures.append(path)
+            return True
+        return False
+
+    def twin(self, entry: os.DirEntry[str], path: Path, device: int) -> Path | None:
+        """The picture seen before that is the same file, by links."""
+        try:
+            if entry.is_symlink():
+                status = entry.stat()
+                number = (status.st_dev, status.st_ino)
+            else:
+                number = (device, entry.inode())
+            other = self.files.setdefault(number, path)
+            # Some network drives number files at random: only what is alike in all is the same.
+            alike = other != path and _identity(other) == _identity(path)
+        except OSError:  # a broken link: told when it is opened
+            return None
+        return other if alike else None
+
+    def texts(self, folder: Path, names: Sequence[str]) -> None:
+        """Say which files are neither pictures nor the captions of some."""
+        texts = captions.by_name(names)
+        read: set[str] = set()
+        owners: dict[str, str] = {}  # what a caption may be called without its suffix
+        for name in names:
+            stem, suffix = _parted(name)
+            if suffix in SUFFIXES and (choice := captions.choice(name, texts)):
+                read.add(choice)
+                owners |= {stem: choice, name.lower(): choice}
+        for name in names:
+            stem, suffix = _parted(name)
+            if suffix in SUFFIXES or suffix in UNREAD or name in read or name == "project.toml":
+                continue
+            if suffix not in captions.SUFFIXES:
+                self.say(folder / name, "It is no picture, and passed over.", _NOTHING)
+            elif stem in owners:
+                message = f"It is not read, {owners[stem]} is."
+                summary = "It is not read, since the picture has another caption."
+                self.say(folder / name, message, "Keep the one that is right.", summary)
+            else:
+                self.say(folder / name, "It has no picture of its name.", _NOTHING)
+
+    def name_of(self, folder: Path) -> None:
+        """Say what a folder of pictures is called for in other programs and not here."""
+        repeats = _REPEATS.fullmatch(folder.name)
+        if any(_REGULARISATION.fullmatch(part) for part in (folder.name, folder.parent.name)):
+            self.say(
+                folder,
+                "By its name it holds regularisation pictures; they are learnt as the others.",
+                "Take it out of the project, if they are not of your style.",
+            )
+        elif repeats and int(repeats[1]) > 1:
+            self.say(
+                folder,
+                f"Its name asks other programs for {repeats[1]} repeats; here each picture counts "
+                "once.",
+                "If its pictures are to count more, put copies of them beside it.",
+                "Its name asks other programs for repeats; here each picture counts once.",
+            )
+
+    def say(self, path: Path, message: str, hint: str, summary: str = "") -> None:
+        self.findings.append(Finding(path, message, hint, usable=True, summary=summary))
+
+    def leave_out(self, path: Path, message: str, hint: str, summary: str = "") -> None:
+        self.findings.append(Finding(path, message, hint, usable=False, summary=summary))
+
+
+_NOTHING = "Nothing need be done."
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """A file's name without its suffix, and the suffix, both in lower case."""
+    stem, dot, suffix = name.lower().rpartition(".")
+    return (stem, dot + suffix) if stem else (name.lower(), "")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with contextlib.suppress(OSError):  # what a link leads to may be out of reach
+        return entry.is_dir()
+    return False
+
+
+def _is_special(entry: os.DirEntry[str]) -> bool:
+    """A pipe or a device, which would be waited for; a broken link is not one."""
+    with contextlib.suppress(OSError):
+        return not entry.is_file() and stat.S_IFMT(entry.stat().st_mode) != stat.S_IFREG
+    return False
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _unreadable(folder: Path, error: OSError) -> Finding:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        hint = "Put it back, or take it out of the project's folders."
+        return Finding(folder, "This folder is not there.", hint, usable=False)
+    return Finding(
+        folder,
+        f"This folder cannot be read ({error.strerror}).",
+        "Change its permissions, or take it out of the project's folders.",
+        usable=False,
+        summary="This folder cannot be read.",
+    )
