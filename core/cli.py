@@ -210,11 +210,13 @@ def check(project: Path) -> None:
     Args:
         project: The project's folder.
     """
+    from core.data.captions import for_training
     from core.data.findings import lines
     from core.data.fit import fit_findings
     from core.data.scan import scan
     from core.families import registry
     from core.families.device import whole_cpu
+    from core.training.pictures import long_captions
 
     opened = Project(project)
     config = opened.config()
@@ -228,6 +230,9 @@ def check(project: Path) -> None:
         _line(console, note)
     resolution_px = config.dataset.resolution_px
     for line in lines(fit_findings(dataset.pictures, resolution_px, model.multiple_px)):
+        _line(console, line)
+    texts = [for_training(p.caption, config.dataset.trigger) for p in dataset.pictures]
+    if line := long_captions(texts, model):
         _line(console, line)
     if not dataset.pictures:
         raise UserError("There is nothing to train on.", hint="Add pictures to the project.")

@@ -123,7 +123,7 @@ def latents_of(model: Model, picture: PictureFile, bucket: buckets.Size) -> dict
     return {"mean": mean[0], "std": std[0]}
 
 
-def long_captions(items: Sequence[Item], model: Model) -> str:
+def long_captions(texts: Sequence[str], model: Model) -> str:
     """One line on captions that are read in several chunks; "" where there are none."""
     counts = [
         max(
@@ -133,13 +133,13 @@ def long_captions(items: Sequence[Item], model: Model) -> str:
             ),
             key=lambda count: count[0] / count[1],
         )
-        for item in items
+        for text in texts
     ]
     over = sum(used > limit for used, limit in counts)
     longest, limit = max(counts, default=(0, 0))
     if not over:
         return ""
     return (
-        f"{over} of {len(items)} captions are longer than {limit} tokens, the longest has "
+        f"{over} of {len(texts)} captions are longer than {limit} tokens, the longest has "
         f"{longest}. They are read in parts of {limit}, as ComfyUI, Forge and A1111 read them."
     )

@@ -99,7 +99,7 @@ def prepare(
 
 
 def _notes(config: RunConfig, items: Sequence[Item], model: Model) -> Generator[Event, None, None]:
-    if words := pictures.long_captions(items, model):
+    if words := pictures.long_captions([item.caption for item in items], model):
         yield Warned(message=words)
     if not config.preview.prompts:
         yield Warned(message="There are neither prompts nor captions, so no previews are drawn.")
