@@ -18,19 +18,23 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QImage, QUndoStack
 from typing_extensions import override
 
-from app.models.edits import Remove, SetCaption
-from app.models.importer import Imported, Importer, free_name, taken_stems
+from app.models import moves
+from app.models.background import Background
+from app.models.edits import Add, Remove, SetCaption
+from app.models.findings import Findings
+from app.models.importer import Imported, copy_all, free_name, taken_stems
+from app.models.moves import Moves
 from app.models.pictures import Thumbnails
-from app.models.scanner import Scanner
+from app.models.rows import changes
+from app.models.scanner import Look, Scanner, Shown
 from core.config.files import write_beside
 from core.data import captions, scan
-from core.data.scan import Dataset, Finding, Picture
+from core.data.scan import Picture
 from core.errors import StorageError, UserError
 from core.project.layout import Project
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
-SINGLE_CHANGES = 200  # more of them are shown by a reset: each costs a new index of the rows
 
 
 class Role:
@@ -42,47 +46,45 @@ class Role:
 
 
 class DatasetModel(QAbstractListModel):
-    """Usable pictures in the order of their names. Copying, scanning and decoding are threads'."""
+    """Usable pictures in the order of their names. Files are looked at and moved by threads."""
 
     refreshed = Signal()  # pictures or findings are new
+    touched = Signal(object)  # the Path of a picture that an undo or redo changed
     busy_changed = Signal()  # see `busy`
     imported = Signal(object)  # an Imported
     noted = Signal(str)  # something worth knowing, in words
     failed = Signal(str)  # something could not be written; in words
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.project: Project | None = None
         self.undo_stack = QUndoStack(self)
-        self.thumbnails = Thumbnails(self)
-        self.large = Thumbnails(self, edge_px=1024, kept_bytes=64 * 2**20)
+        self.findings = Findings(self)
         self.busy = ""  # what goes on in the background, in words
+        self.tile_px = 0  # a tile's edge, which its thumbnail is to fill
+        self.changing = False  # rows come and go, by themselves or as the person asked
+        self._thumbnails = thumbnails
         self._pictures: list[Picture] = []
-        self._rows: dict[str, int] = {}
-        self._findings: tuple[Finding, ...] = ()
+        self._rows: dict[str, int] | None = {}  # by path; None is not known
         self._written: dict[Path, str] = {}  # captions since the scan began, which it may not know
         self._removed: set[Path] = set()  # pictures, likewise
-        self.edited: Path | None = None  # whose caption was last written, also by an undo
+        self._leaving: set[Path] = set()  # those that are being moved
         self._imports = 0  # that have not ended
-        self._scanner = Scanner(self)
-        self._importer = Importer(self)
+        self._shown: Shown | None = ()  # the list as a scan knows it; None after other changes
+        self._scanner = Scanner(self._snapshot, self)
+        self._files = Background(self)
         self._scanner.started.connect(self._on_scan_started)
         self._scanner.progressed.connect(self._on_scan_progressed)
         self._scanner.found.connect(self._on_found)
-        self._scanner.scanned.connect(self._on_scanned)
-        self._scanner.rested.connect(self._on_scan_rested)
-        self._importer.progressed.connect(self._on_import_progressed)
-        self._importer.imported.connect(self._on_imported)
-        self.thumbnails.ready.connect(self._on_thumbnail_ready)
+        self._scanner.rested.connect(self._on_rested)
+        self._files.progressed.connect(self._become)
+        self._files.rested.connect(self._on_rested)
+        thumbnails.ready.connect(self._on_thumbnail_ready)
 
     @property
     def importing(self) -> bool:
         """Whether pictures are being copied."""
         return self._imports > 0
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        return self._findings
 
     @property
     def pictures(self) -> Sequence[Picture]:
@@ -93,10 +95,16 @@ class DatasetModel(QAbstractListModel):
         self._scanner.stop()
         self.project = project
         self.undo_stack.clear()
-        self.thumbnails.forget_wishes()
-        self._show(Dataset((), ()))
+        self._thumbnails.forget_wishes()
+        self.findings.show(())
+        self._start_anew((), {})
+        self._shown = ()
+        self._written.clear()
+        self._removed.clear()
+        self.refreshed.emit()
         self.rescan()
 
+    @Slot()
     def rescan(self) -> None:
         """Look at the folders again, in the background."""
         if self.project is None:
@@ -110,10 +118,9 @@ class DatasetModel(QAbstractListModel):
 
     def finish(self) -> None:
         """Wait for the threads; before the program ends."""
-        self._importer.finish()
+        self._files.stop()
+        self._files.finish()
         self._scanner.finish()
-        self.thumbnails.finish()
-        self.large.finish()
 
     def import_paths(self, paths: Sequence[Path]) -> None:
         """Copy dropped pictures, and folders of them, with their captions into the project.
@@ -122,12 +129,17 @@ class DatasetModel(QAbstractListModel):
         """
         if self.project is not None:
             self._imports += 1
-            self._importer.start(paths, self.project.images)
+            project, folder = self.project, self.project.images
+            self._files.start(
+                "Copying your pictures",
+                lambda work: copy_all(paths, folder, work),
+                lambda imported, problem: self._on_imported(project, imported, problem),
+            )
 
     @Slot()
     def stop_importing(self) -> None:
         """End after the picture in hand."""
-        self._importer.stop()
+        self._files.stop()
 
     def set_caption(self, path: Path, text: str, based_on: str) -> bool:
         """Write a caption; can be undone. False if it could not be written.
@@ -136,16 +148,19 @@ class DatasetModel(QAbstractListModel):
         project's bin.
         """
         self._written.pop(path, None)
-        self.undo_stack.push(SetCaption(self._write_caption, path, based_on, text))
+        change = SetCaption(self._write_caption, path, based_on, text, self.touched.emit)
+        self.undo_stack.push(change)
         return self._written.get(path) == text
 
     def remove(self, paths: Sequence[Path]) -> None:
         """Move pictures and their captions to the project's bin; can be undone."""
         if self.project is not None and paths:
-            self.undo_stack.push(Remove(paths, self.project.bin, self._on_moved))
+            self.undo_stack.push(Remove(paths, self._take_out, self._bring_back))
 
     def row_of(self, path: Path) -> int:
         """-1 where it is not shown."""
+        if self._rows is None:
+            self._rows = {str(p.path): row for row, p in enumerate(self._pictures)}
         return self._rows.get(str(path), -1)
 
     @override
@@ -161,7 +176,7 @@ class DatasetModel(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.AccessibleTextRole:
                 return picture.path.name
             case Qt.ItemDataRole.DecorationRole:
-                return self.thumbnails.get(picture.path) or QImage()
+                return self._thumbnails.get(picture.path, self.tile_px) or QImage()
             case Qt.ItemDataRole.ToolTipRole:
                 size = f"{picture.width_px} x {picture.height_px} px"
                 return f"{picture.path.name}, {size}\n{picture.caption}"
@@ -170,16 +185,15 @@ class DatasetModel(QAbstractListModel):
             case Role.CAPTION:
                 return picture.caption
             case Role.FINDING:
-                return "" if picture.caption.strip() else self.tr("no caption")
+                return "" if picture.caption.strip() else "no caption"
             case _:
                 return None
 
     def _write_caption(self, path: Path, text: str, expected: str) -> bool:
         """What set_caption, its undo and its redo do."""
-        self.edited = path
         try:
-            if not path.exists():
-                return False  # removed: its caption lies in the bin
+            if path in self._removed or not path.exists():
+                return False  # its caption is in the bin, or will be
             there = captions.read(path).text
             if there not in (text, expected):
                 self._keep(path)
@@ -191,15 +205,17 @@ class DatasetModel(QAbstractListModel):
             self.failed.emit(str(StorageError.writing(captions.caption_file(path), error)))
             return False
         self._written[path] = text
-        row = self._rows.get(str(path))
-        if row is not None:
-            self._pictures[row] = replace(self._pictures[row], caption=text, guessed=False)
-            others = [f for f in self._findings if f.path != path or not f.usable]
-            own = scan.caption_findings(self._pictures[row])
-            self._findings = tuple(sorted([*others, *own], key=lambda finding: finding.path))
-            self.dataChanged.emit(self.index(row), self.index(row))
-            self.refreshed.emit()
+        self._show_caption(path, text)
+        self.refreshed.emit()
         return True
+
+    def _show_caption(self, path: Path, text: str) -> None:
+        row = self.row_of(path)
+        if row >= 0:
+            self._pictures[row] = replace(self._pictures[row], caption=text, guessed=False)
+            self._shown = None
+            self.findings.show_usable(path, scan.caption_findings(self._pictures[row]))
+            self.dataChanged.emit(self.index(row), self.index(row))
 
     def _keep(self, path: Path) -> None:
         """Copy a caption that another program wrote into the bin."""
@@ -213,62 +229,90 @@ class DatasetModel(QAbstractListModel):
             f"the other is in {kept}."
         )
 
-    def _on_moved(self, gone: Sequence[Path], problem: str) -> None:
-        """Pictures went to the bin, or (with none gone) came back from it."""
+    def _take_out(self, paths: Sequence[Path], noted: Moves) -> None:
+        """Pictures go: from the list at once, to the bin in the thread."""
+        if self.project is None:
+            return
+        folder, going = self.project.bin, set(paths)
+        self._leaving |= going
+        self._removed |= going
+        self.findings.show([f for f in self.findings.all if f.path not in going])
+        self._show([p for p in self._pictures if p.path not in going], None)
+        self.refreshed.emit()
+        self._files.start(
+            "Moving pictures to the bin",
+            lambda work: moves.to_bin(paths, folder, noted, work),
+            lambda problem, bug: self._on_moved(going, str(problem or bug)),
+        )
+
+    def _bring_back(self, paths: Sequence[Path], noted: Moves) -> None:
+        """Pictures come back from the bin; a scan shows them."""
+        self._files.start(
+            "Bringing pictures back",
+            lambda work: moves.back(noted, work),
+            lambda problem, bug: self._on_moved(set(paths), str(problem or bug)),
+        )
+        if paths:
+            self.touched.emit(paths[0])
+
+    def _on_moved(self, paths: set[Path], problem: str) -> None:
+        self._leaving -= paths
         if problem:
             self.failed.emit(problem)
-        self._removed = self._removed | set(gone) if gone else set()
-        pictures = [p for p in self._pictures if p.path not in self._removed]
-        findings = [f for f in self._findings if f.path not in self._removed]
-        self._show(Dataset(tuple(pictures), tuple(findings)))
         self.rescan()
 
-    def _show(self, dataset: Dataset) -> None:
+    def _on_imported(self, project: Project, imported: object, problem: str) -> None:
+        self._imports -= 1
+        done = imported if isinstance(imported, Imported) else Imported(problem=problem)
+        if done.targets and project == self.project:
+            self.undo_stack.push(Add(done.targets, self._take_out, self._bring_back))
+        self._become("")
+        self.imported.emit(done)
+        self.rescan()
+
+    def _show(self, pictures: Sequence[Picture], look: Look | None) -> None:
         """Take over what is there now, so that selection and scrolling stay where they can."""
-        old, new = [p.path for p in self._pictures], [p.path for p in dataset.pictures]
-        before, staying = set(old), set(new)
-        self._findings = dataset.findings
-        same_order = [p for p in old if p in staying] == [p for p in new if p in before]
-        changes = len(before - staying) + len(staying - before)
-        if old and same_order and (changes <= SINGLE_CHANGES or new[: len(old)] == old):
-            self._drop_rows(staying)
-            self._add_rows(dataset.pictures)
-        else:
-            self.beginResetModel()
-            self._pictures = list(dataset.pictures)
-            self._index_rows()
-            self.endResetModel()
-        self.refreshed.emit()
+        known = look is not None and look.before is self._shown
+        what = look.changes if look and known else changes(self._pictures, pictures)
+        rows = look.rows if look else None
+        self._shown = look.dataset.pictures if look else None
+        if not what:
+            return
+        if what.anew:
+            self._start_anew(pictures, rows)
+            return
+        self.changing = True
+        for first, last in what.gone:
+            self.beginRemoveRows(QModelIndex(), first, last)
+            del self._pictures[first : last + 1]
+            self._rows = None
+            self.endRemoveRows()
+        for first, last in what.come:
+            self.beginInsertRows(QModelIndex(), first, last)
+            self._pictures[first:first] = pictures[first : last + 1]
+            self._rows = None
+            self.endInsertRows()
+        self._rows = rows
+        self.changing = False
+        for row in what.altered:
+            self._pictures[row] = pictures[row]
+        if what.altered:
+            self.dataChanged.emit(self.index(what.altered[0]), self.index(what.altered[-1]))
 
-    def _drop_rows(self, staying: set[Path]) -> None:
-        for row in reversed(range(len(self._pictures))):
-            if self._pictures[row].path not in staying:
-                self.beginRemoveRows(QModelIndex(), row, row)
-                del self._pictures[row]
-                self._index_rows()
-                self.endRemoveRows()
+    def _start_anew(self, pictures: Sequence[Picture], rows: dict[str, int] | None) -> None:
+        self.changing = True
+        self.beginResetModel()
+        self._pictures, self._rows = list(pictures), rows
+        self.endResetModel()
+        self.changing = False
 
-    def _add_rows(self, pictures: Sequence[Picture]) -> None:
-        """Insert what is new, in runs, and update the rest."""
-        row = 0
-        while row < len(pictures):
-            here = self._pictures[row].path if row < len(self._pictures) else None
-            last = row
-            while last < len(pictures) and pictures[last].path != here:
-                last += 1
-            if last > row:
-                self.beginInsertRows(QModelIndex(), row, last - 1)
-                self._pictures[row:row] = pictures[row:last]
-                self._index_rows()
-                self.endInsertRows()
-            elif self._pictures[row] != pictures[row]:
-                self._pictures[row] = pictures[row]
-                self.dataChanged.emit(self.index(row), self.index(row))
-            row = max(last, row + 1)
+    def _snapshot(self) -> Shown:
+        """What a scan that starts now is compared with."""
+        if self._shown is None:
+            self._shown = tuple(self._pictures)
+        return self._shown
 
-    def _index_rows(self) -> None:
-        self._rows = {str(p.path): row for row, p in enumerate(self._pictures)}
-
+    @Slot(str)
     def _become(self, busy: str) -> None:
         self.busy = busy
         self.busy_changed.emit()
@@ -276,54 +320,36 @@ class DatasetModel(QAbstractListModel):
     @Slot()
     def _on_scan_started(self) -> None:
         self._written.clear()
-        self._removed.clear()
-        self._become(self.tr("Looking at your pictures"))
+        self._removed = set(self._leaving)
+        self._become("Looking at your pictures")
 
     @Slot(int, int)
     def _on_scan_progressed(self, done: int, total: int) -> None:
         self._become(f"Looking at your pictures, {done:,} of {total:,}")
 
     @Slot(object)
-    def _on_found(self, dataset: Dataset) -> None:
-        """A first look. What it finds amiss is told once it is sure."""
-        self._show(self._with_edits(replace(dataset, findings=self._findings)))
-
-    @Slot(object)
-    def _on_scanned(self, dataset: Dataset) -> None:
-        self._show(self._with_edits(dataset))
+    def _on_found(self, look: Look) -> None:
+        """What a first look finds amiss is told once it is sure."""
+        dataset = look.dataset
+        self._show(dataset.pictures, look)
+        if look.sure:
+            self.findings.show([f for f in dataset.findings if f.path not in self._removed])
+        if any(self.row_of(path) >= 0 for path in self._removed):
+            self._show([p for p in self._pictures if p.path not in self._removed], None)
+        for path, text in self._written.items():
+            self._show_caption(path, text)
+        self.refreshed.emit()
 
     @Slot()
-    def _on_scan_rested(self) -> None:
-        self._become("")
-
-    def _with_edits(self, dataset: Dataset) -> Dataset:
-        """A scan's result, with what the person has done since it began."""
-        if not self._written and not self._removed:
-            return dataset
-        found = [
-            replace(p, caption=self._written[p.path], guessed=False)
-            if p.path in self._written
-            else p
-            for p in dataset.pictures
-            if p.path not in self._removed
-        ]
-        unusable = [f for f in dataset.findings if not f.usable and f.path not in self._removed]
-        return scan.dataset_of([*found, *unusable])
-
-    @Slot(int, int)
-    def _on_import_progressed(self, done: int, total: int) -> None:
-        self._become(f"Copying your pictures, {done:,} of {total:,}")
-
-    @Slot(object)
-    def _on_imported(self, imported: Imported) -> None:
-        self._imports -= 1
-        self._become("")
-        self.imported.emit(imported)
-        self.rescan()
+    def _on_rested(self) -> None:
+        if not self._files.busy and not self._scanner.running:
+            self._become("")
 
     @Slot(str)
     def _on_thumbnail_ready(self, name: str) -> None:
-        row = self._rows.get(name)
-        if row is not None:
-            index = self.index(row)
-            self.dataChanged.emit(index, index, [Qt.ItemDataRole.DecorationRole])
+        """`name` is a path; "" may be any that is on the screen."""
+        row = self.row_of(Path(name)) if name else -1
+        if row >= 0 or (not name and self._pictures):
+            first, last = (row, row) if name else (0, len(self._pictures) - 1)
+            roles = [Qt.ItemDataRole.DecorationRole]
+            self.dataChanged.emit(self.index(first), self.index(last), roles)
