@@ -96,7 +96,8 @@ def listen(listener: Callable[[str, str], None]) -> None:
 
 def forget(listener: Callable[[str, str], None]) -> None:
     """Hear no more of them."""
-    _listeners.remove(listener)
+    if listener in _listeners:
+        _listeners.remove(listener)
 
 
 def _take_of_thread(what: threading.ExceptHookArgs) -> None:

@@ -38,6 +38,8 @@ def main(arguments: list[str]) -> int:
 
 def make_window(app: QApplication, arguments: list[str]) -> MainWindow:
     """The window in the system's theme, with a project open: the named one or the last."""
+    from PySide6.QtCore import Qt
+
     from app import theme
     from app.views.main_window import MainWindow
 
@@ -49,7 +51,8 @@ def make_window(app: QApplication, arguments: list[str]) -> MainWindow:
 
     dress()
     app.styleHints().colorSchemeChanged.connect(dress)
-    app.fontChanged.connect(dress)  # of another size, perhaps
+    # of another size, perhaps; later, as Qt is still telling every widget of it
+    app.fontChanged.connect(dress, Qt.ConnectionType.QueuedConnection)
     window = MainWindow()
     if arguments:
         window.studio.workspace.open(Path(arguments[0]).absolute())

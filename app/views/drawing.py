@@ -36,6 +36,7 @@ from core.protocol.events import PictureDrawn
 
 DRAW_AFTER_MS = 250  # of no change to the slider
 WEIGHT_STEPS = 20  # of the slider, per 1.0
+SCROLL_PX = 12  # the bar below the pictures
 PLACE = "Preview"
 
 
@@ -82,7 +83,7 @@ class Drawing(QWidget):
         self.strip.setSelectionMode(QListView.SelectionMode.SingleSelection)
         self.strip.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.strip.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.strip.setFixedHeight(TILE_PX + 3 * GAP_PX + 2 * self.fontMetrics().height())
+        self.strip.setFixedHeight(TILE_PX + 2 * GAP_PX + self.fontMetrics().height() + SCROLL_PX)
         self.strip.selectionModel().currentChanged.connect(self._on_history_chosen)
         self.history.modelReset.connect(self._on_history_changed)
         self.history.rowsInserted.connect(self._on_history_changed)

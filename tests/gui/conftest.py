@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
-from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QAbstractButton, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -15,53 +13,8 @@ from app.views.main_window import MainWindow
 from app.views.preview_page import PreviewPage
 from app.views.train_page import TrainPage
 from core.project.layout import Project, create
-from core.protocol.commands import Command, Job
-from core.protocol.events import Event, Failed
 from tests.conftest import fill, small_config
-
-
-class FakeWorker(QObject):
-    """A worker without a process: a test says what it tells, and hears what it was told."""
-
-    said = Signal(object)
-    ended = Signal(object)
-    made: ClassVar[list["FakeWorker"]] = []
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.job: Job | None = None
-        self.heard: list[Command] = []
-        self.running = False
-        self.closed = self.killed = False
-        self.pid = 0
-        FakeWorker.made.append(self)
-
-    def start(self, job: Job) -> None:
-        self.job, self.running = job, True
-
-    def send(self, command: Command) -> None:
-        self.heard.append(command)
-
-    def close(self) -> None:
-        self.closed = True
-
-    def kill(self) -> None:
-        """A process does not end in the same moment."""
-        self.killed = True
-        QTimer.singleShot(0, self, lambda: self.end(Failed(code="killed", message="Killed.")))
-
-    def wait(self, _milliseconds: int) -> bool:
-        self.end(None)
-        return True
-
-    def tell(self, *events: Event) -> None:
-        for event in events:
-            self.said.emit(event)
-
-    def end(self, failure: Failed | None = None) -> None:
-        if self.running:
-            self.running = False
-            self.ended.emit(failure)
+from tests.gui.fake_worker import FakeWorker
 
 
 @pytest.fixture
