@@ -118,6 +118,7 @@ QScrollBar::handle {{ background: {line}; border-radius: 4px; margin: 2px; min-h
     min-width: 32px; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+QAbstractScrollArea::corner {{ background: transparent; border: none; }}
 QSplitter::handle {{ background: transparent; }}
 QProgressBar {{ background: {line}; border: none; border-radius: 4px; max-height: 8px;
     min-height: 8px; }}

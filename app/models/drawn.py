@@ -110,7 +110,7 @@ def _read(run: Run) -> list[PictureDrawn]:
         return []
     there: list[PictureDrawn] = []
     for line in reversed(lines):
-        with contextlib.suppress(wire.WireError):
+        with contextlib.suppress(ValueError, RecursionError):  # a WireError is a ValueError
             event = wire.event_from(line)
             if isinstance(event, PictureDrawn):
                 there.append(event)

@@ -115,7 +115,7 @@ def read(run: Run) -> RunRecord:
     except OSError:
         return record
     for line in content.splitlines():
-        with contextlib.suppress(wire.WireError):
+        with contextlib.suppress(ValueError, RecursionError):  # a WireError is a ValueError
             record.take(wire.event_from(line))
     return record
 

@@ -40,6 +40,7 @@ class DatasetPage(QWidget):
         super().__init__(parent)
         self._studio, self._model = studio, studio.dataset
         self._wanted: Path | None = None  # to be chosen once it is there
+        self._row = 0  # of the editor's picture, where its neighbour is once it is gone
         self._said: tuple[Message, int] | None = None  # of a removal; where its undo stands
         self._add_actions()
         self.grid = Grid(Role.CAPTION, Role.FINDING)
@@ -124,7 +125,6 @@ class DatasetPage(QWidget):
         self._list.setAccessibleName("Findings")
         self._list.setModel(self._model.findings)
         self._list.setUniformItemSizes(True)
-        self._list.setFixedHeight(FINDINGS_LINES * (self.fontMetrics().height() + 6))
         self._list.hide()
         self._list.clicked.connect(self._on_finding_clicked)
         self._list.activated.connect(self._on_finding_clicked)
@@ -185,6 +185,8 @@ class DatasetPage(QWidget):
         self._findings.setText(f"{found:,} finding{'s' if found != 1 else ''}")
         self._studio.actions["dataset.findings"].setVisible(found > 0)
         self._studio.actions["dataset.remove"].setVisible(count > 0)
+        line = max(self._list.sizeHintForRow(0), self.fontMetrics().height())
+        self._list.setFixedHeight(min(found, FINDINGS_LINES) * line + 8)
         if not found:
             self._findings.setChecked(False)
         self._keep_together()
@@ -199,13 +201,15 @@ class DatasetPage(QWidget):
             return
         row = model.row_of(self.editor.path) if self.editor.path else -1
         if row >= 0:
-            if self.grid.currentIndex().row() != row or not self.grid.chosen_rows():
+            self._row = row
+            selection = self.grid.selectionModel()
+            if selection.currentIndex().row() != row or not selection.hasSelection():
                 self.grid.choose(row)
-        elif row < 0 and self.editor.path is not None and self.editor.writing:
+        elif self.editor.path is not None and self.editor.writing:
             self.grid.choose_none()  # Qt has moved on; the person has not
-        elif row < 0 and model.rowCount():
-            self._choose(max(0, self.grid.currentIndex().row()))
-        elif row < 0 and self.editor.path is not None:
+        elif model.rowCount():
+            self._choose(min(self._row, model.rowCount() - 1))
+        elif self.editor.path is not None:
             self.editor.show_picture(None)
 
     @Slot()

@@ -155,7 +155,7 @@ class SettingsForm(QWidget):
             ),
         )
         row = self._form.rowCount()
-        self._form.addLayout(self._make_numbers(), row, 0, 1, 2)
+        self._form.addLayout(self._make_numbers(), row, 0, 1, 3)
         self.text_encoder = QCheckBox("Train the text encoder, too")
         self._keep(
             "adapter.text_encoder",
@@ -163,7 +163,7 @@ class SettingsForm(QWidget):
             self.text_encoder,
             fields.check(settings, "adapter.text_encoder", self.text_encoder),
         )
-        self._form.addWidget(self.text_encoder, row, 2)
+        self._form.addWidget(self.text_encoder, row + 1, 0, 1, 3)
         return panel
 
     def _make_base_menu(self) -> QPushButton:

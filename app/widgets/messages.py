@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -72,6 +71,7 @@ class Messages(QWidget):
         row.closed.connect(self._close)
         self._rows.append(row)
         self._column.addWidget(row)
+        row.show()
         self._passing.stop()
         if not message.failure and not message.lasting:
             self._passing.start()
@@ -104,7 +104,7 @@ class Messages(QWidget):
         if over is None or not self._rows:
             return
         width = min(WIDTH_PX, over.width() - 2 * MARGIN_PX)
-        height = max(self._column.totalHeightForWidth(width), self._column.minimumSize().height())
+        height = self._column.totalHeightForWidth(width)
         left = (over.width() - width) // 2
         self.setGeometry(left, over.height() - height - MARGIN_PX, width, height)
 
@@ -122,10 +122,10 @@ class _Row(QFrame):
         text = QLabel(message.text, wordWrap=True)
         text.setTextFormat(Qt.TextFormat.PlainText)  # a file may be called <b>x</b>.png
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(16, 8, 8, 8)
         layout.addWidget(text, stretch=1)
+        layout.addSpacing(8)
         if message.action:
             action = QPushButton(message.action)
             action.setObjectName("action")
