@@ -1,22 +1,12 @@
-"""The dataset as a list, with an undo stack; captions are saved as they are written."""
+"""The dataset: what is there, and what is done to it, with an undo stack."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import (
-    QAbstractListModel,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    Qt,
-    Signal,
-    Slot,
-)
-from PySide6.QtGui import QImage, QUndoStack
-from typing_extensions import override
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QUndoStack
 
 from app.models import moves
 from app.models.background import Background
@@ -24,29 +14,17 @@ from app.models.edits import Add, Remove, SetCaption
 from app.models.findings import Findings
 from app.models.importer import Imported, copy_all, free_name, taken_stems
 from app.models.moves import Moves
+from app.models.picture_rows import PictureRows
 from app.models.pictures import Thumbnails
-from app.models.rows import changes
-from app.models.scanner import Look, Scanner, Shown
+from app.models.scanner import Look, Scanner
 from core.config.files import write_beside
 from core.data import captions, scan
-from core.data.scan import Picture
 from core.errors import StorageError, UserError
 from core.project.layout import Project
 
-Index = QModelIndex | QPersistentModelIndex
-_ROOT = QModelIndex()
 
-
-class Role:
-    """What `data` answers beside Qt's own roles."""
-
-    PATH = Qt.ItemDataRole.UserRole + 1
-    CAPTION = Qt.ItemDataRole.UserRole + 2
-    FINDING = Qt.ItemDataRole.UserRole + 3
-
-
-class DatasetModel(QAbstractListModel):
-    """Usable pictures in the order of their names. Files are looked at and moved by threads."""
+class Dataset(QObject):
+    """The open project's pictures. Files are looked at, copied and moved by threads."""
 
     refreshed = Signal()  # pictures or findings are new
     touched = Signal(object)  # the Path of a picture that an undo or redo changed
@@ -59,19 +37,14 @@ class DatasetModel(QAbstractListModel):
         super().__init__(parent)
         self.project: Project | None = None
         self.undo_stack = QUndoStack(self)
+        self.rows = PictureRows(thumbnails, self)
         self.findings = Findings(self)
         self.busy = ""  # what goes on in the background, in words
-        self.tile_px = 0  # a tile's edge, which its thumbnail is to fill
-        self.changing = False  # rows come and go, by themselves or as the person asked
-        self._thumbnails = thumbnails
-        self._pictures: list[Picture] = []
-        self._rows: dict[str, int] | None = {}  # by path; None is not known
         self._written: dict[Path, str] = {}  # captions since the scan began, which it may not know
         self._removed: set[Path] = set()  # pictures, likewise
         self._leaving: set[Path] = set()  # those that are being moved
         self._imports = 0  # that have not ended
-        self._shown: Shown | None = ()  # the list as a scan knows it; None after other changes
-        self._scanner = Scanner(self._snapshot, self)
+        self._scanner = Scanner(self.rows.snapshot, self)
         self._files = Background(self)
         self._scanner.started.connect(self._on_scan_started)
         self._scanner.progressed.connect(self._on_scan_progressed)
@@ -79,26 +52,19 @@ class DatasetModel(QAbstractListModel):
         self._scanner.rested.connect(self._on_rested)
         self._files.progressed.connect(self._become)
         self._files.rested.connect(self._on_rested)
-        thumbnails.ready.connect(self._on_thumbnail_ready)
 
     @property
     def importing(self) -> bool:
         """Whether pictures are being copied."""
         return self._imports > 0
 
-    @property
-    def pictures(self) -> Sequence[Picture]:
-        return self._pictures
-
     def open(self, project: Project | None) -> None:
         """Show another project."""
         self._scanner.stop()
         self.project = project
         self.undo_stack.clear()
-        self._thumbnails.forget_wishes()
         self.findings.show(())
-        self._start_anew((), {})
-        self._shown = ()
+        self.rows.clear()
         self._written.clear()
         self._removed.clear()
         self.refreshed.emit()
@@ -157,38 +123,6 @@ class DatasetModel(QAbstractListModel):
         if self.project is not None and paths:
             self.undo_stack.push(Remove(paths, self._take_out, self._bring_back))
 
-    def row_of(self, path: Path) -> int:
-        """-1 where it is not shown."""
-        if self._rows is None:
-            self._rows = {str(p.path): row for row, p in enumerate(self._pictures)}
-        return self._rows.get(str(path), -1)
-
-    @override
-    def rowCount(self, parent: Index = _ROOT) -> int:
-        return 0 if parent.isValid() else len(self._pictures)
-
-    @override
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if not index.isValid():
-            return None
-        picture = self._pictures[index.row()]
-        match role:
-            case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.AccessibleTextRole:
-                return picture.path.name
-            case Qt.ItemDataRole.DecorationRole:
-                return self._thumbnails.get(picture.path, self.tile_px) or QImage()
-            case Qt.ItemDataRole.ToolTipRole:
-                size = f"{picture.width_px} x {picture.height_px} px"
-                return f"{picture.path.name}, {size}\n{picture.caption}"
-            case Role.PATH:
-                return picture.path
-            case Role.CAPTION:
-                return picture.caption
-            case Role.FINDING:
-                return "" if picture.caption.strip() else "no caption"
-            case _:
-                return None
-
     def _write_caption(self, path: Path, text: str, expected: str) -> bool:
         """What set_caption, its undo and its redo do."""
         try:
@@ -210,12 +144,8 @@ class DatasetModel(QAbstractListModel):
         return True
 
     def _show_caption(self, path: Path, text: str) -> None:
-        row = self.row_of(path)
-        if row >= 0:
-            self._pictures[row] = replace(self._pictures[row], caption=text, guessed=False)
-            self._shown = None
-            self.findings.show_usable(path, scan.caption_findings(self._pictures[row]))
-            self.dataChanged.emit(self.index(row), self.index(row))
+        if picture := self.rows.set_caption(path, text):
+            self.findings.show_usable(path, scan.caption_findings(picture))
 
     def _keep(self, path: Path) -> None:
         """Copy a caption that another program wrote into the bin."""
@@ -237,7 +167,7 @@ class DatasetModel(QAbstractListModel):
         self._leaving |= going
         self._removed |= going
         self.findings.show([f for f in self.findings.all if f.path not in going])
-        self._show([p for p in self._pictures if p.path not in going], None)
+        self.rows.drop(going)
         self.refreshed.emit()
         self._files.start(
             "Moving pictures to the bin",
@@ -270,48 +200,6 @@ class DatasetModel(QAbstractListModel):
         self.imported.emit(done)
         self.rescan()
 
-    def _show(self, pictures: Sequence[Picture], look: Look | None) -> None:
-        """Take over what is there now, so that selection and scrolling stay where they can."""
-        known = look is not None and look.before is self._shown
-        what = look.changes if look and known else changes(self._pictures, pictures)
-        rows = look.rows if look else None
-        self._shown = look.dataset.pictures if look else None
-        if not what:
-            return
-        if what.anew:
-            self._start_anew(pictures, rows)
-            return
-        self.changing = True
-        for first, last in what.gone:
-            self.beginRemoveRows(QModelIndex(), first, last)
-            del self._pictures[first : last + 1]
-            self._rows = None
-            self.endRemoveRows()
-        for first, last in what.come:
-            self.beginInsertRows(QModelIndex(), first, last)
-            self._pictures[first:first] = pictures[first : last + 1]
-            self._rows = None
-            self.endInsertRows()
-        self._rows = rows
-        self.changing = False
-        for row in what.altered:
-            self._pictures[row] = pictures[row]
-        if what.altered:
-            self.dataChanged.emit(self.index(what.altered[0]), self.index(what.altered[-1]))
-
-    def _start_anew(self, pictures: Sequence[Picture], rows: dict[str, int] | None) -> None:
-        self.changing = True
-        self.beginResetModel()
-        self._pictures, self._rows = list(pictures), rows
-        self.endResetModel()
-        self.changing = False
-
-    def _snapshot(self) -> Shown:
-        """What a scan that starts now is compared with."""
-        if self._shown is None:
-            self._shown = tuple(self._pictures)
-        return self._shown
-
     @Slot(str)
     def _become(self, busy: str) -> None:
         self.busy = busy
@@ -331,11 +219,11 @@ class DatasetModel(QAbstractListModel):
     def _on_found(self, look: Look) -> None:
         """What a first look finds amiss is told once it is sure."""
         dataset = look.dataset
-        self._show(dataset.pictures, look)
+        self.rows.show_look(look)
         if look.sure:
             self.findings.show([f for f in dataset.findings if f.path not in self._removed])
-        if any(self.row_of(path) >= 0 for path in self._removed):
-            self._show([p for p in self._pictures if p.path not in self._removed], None)
+        if any(self.rows.row_of(path) >= 0 for path in self._removed):
+            self.rows.drop(self._removed)
         for path, text in self._written.items():
             self._show_caption(path, text)
         self.refreshed.emit()
@@ -344,12 +232,3 @@ class DatasetModel(QAbstractListModel):
     def _on_rested(self) -> None:
         if not self._files.busy and not self._scanner.running:
             self._become("")
-
-    @Slot(str)
-    def _on_thumbnail_ready(self, name: str) -> None:
-        """`name` is a path; "" may be any that is on the screen."""
-        row = self.row_of(Path(name)) if name else -1
-        if row >= 0 or (not name and self._pictures):
-            first, last = (row, row) if name else (0, len(self._pictures) - 1)
-            roles = [Qt.ItemDataRole.DecorationRole]
-            self.dataChanged.emit(self.index(first), self.index(last), roles)

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QSettings
 
 from app import settings
 from app.models.actions import Actions
-from app.models.dataset import DatasetModel
+from app.models.dataset import Dataset
 from app.models.news import News
 from app.models.pictures import Thumbnails
 from app.models.run_settings import Settings
@@ -34,7 +34,7 @@ class Studio:
     actions: Actions
     workspace: Workspace
     settings: Settings  # of the next run
-    dataset: DatasetModel
+    dataset: Dataset
     runs: Runs
     tiles: Thumbnails
     large: Thumbnails
@@ -66,7 +66,7 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
         actions=Actions(parent),
         workspace=Workspace(store, run_settings, parent),
         settings=run_settings,
-        dataset=DatasetModel(tiles, parent),
+        dataset=Dataset(tiles, parent),
         runs=Runs(parent),
         tiles=tiles,
         large=Thumbnails(parent, edges_px=(LARGE_PX,), filling=False, kept_bytes=LARGE_BYTES),

@@ -8,7 +8,7 @@ from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFrame, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
-from app.models.dataset import DatasetModel
+from app.models.dataset import Dataset
 from app.models.pictures import Thumbnails
 from app.widgets import labels
 from app.widgets.picture import PictureView
@@ -27,7 +27,7 @@ class CaptionEditor(QFrame):
 
     def __init__(
         self,
-        model: DatasetModel,
+        model: Dataset,
         tiles: Thumbnails,
         large: Thumbnails,
         parent: QWidget | None = None,
@@ -87,12 +87,12 @@ class CaptionEditor(QFrame):
         if self.path is None:
             self._name.setText("")
             return
-        row = self._model.row_of(self.path)
+        row = self._model.rows.row_of(self.path)
         if row < 0:
             kept = " What you write is kept." if self._modified else ""
             self._name.setText(f"{self.path.name} is not there just now.{kept}")
             return
-        picture = self._model.pictures[row]
+        picture = self._model.rows.pictures[row]
         size = f"{picture.width_px} x {picture.height_px} px"
         self._name.setText(f"{picture.path.name}   {size}")
         if not self._modified and self._based_on != picture.caption:
@@ -116,8 +116,8 @@ class CaptionEditor(QFrame):
         """Write this caption, and try those again that could not be written."""
         self.save()
         for path, (text, based_on) in list(self._unsaved.items()):
-            shown = path == self.path and self._model.row_of(path) >= 0  # was tried just now
-            gone = self._model.row_of(path) < 0 and _is_gone(path)
+            shown = path == self.path and self._model.rows.row_of(path) >= 0  # was tried just now
+            gone = self._model.rows.row_of(path) < 0 and _is_gone(path)
             if gone or (not shown and self._model.set_caption(path, text, based_on)):
                 del self._unsaved[path]
 

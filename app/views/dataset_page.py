@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.models.dataset import Role
 from app.models.news import Message
+from app.models.picture_rows import Role
 from app.models.studio import Studio
 from app.models.workspace import NEW_NAME
 from app.views import places
@@ -44,7 +44,7 @@ class DatasetPage(QWidget):
         self._said: tuple[Message, int] | None = None  # of a removal; where its undo stands
         self._add_actions()
         self.grid = Grid(Role.CAPTION, Role.FINDING)
-        self.grid.setModel(self._model)
+        self.grid.setModel(self._model.rows)
         self.grid.setAccessibleName("Pictures")
         self.editor = CaptionEditor(self._model, studio.tiles, studio.large)
         splitter = QSplitter()
@@ -153,10 +153,10 @@ class DatasetPage(QWidget):
         rows = self.grid.chosen_rows()
         if not rows:
             return
-        before = self._model.rowCount()
-        self._model.remove([self._model.pictures[row].path for row in rows])
+        before = self._model.rows.rowCount()
+        self._model.remove([self._model.rows.pictures[row].path for row in rows])
         self.editor.show_picture(None)
-        if count := self._model.rowCount():
+        if count := self._model.rows.rowCount():
             self._choose(min(rows[0], count - 1))
         if gone := before - count:
             stack = self._model.undo_stack
@@ -170,13 +170,13 @@ class DatasetPage(QWidget):
     def _choose(self, row: int) -> None:
         """Make a picture the chosen one, and the editor's."""
         self.grid.choose(row)
-        path = self._model.pictures[row].path
+        path = self._model.rows.pictures[row].path
         if self.editor.path != path:
             self.editor.show_picture(path)
 
     @Slot()
     def _on_refreshed(self) -> None:
-        model, count = self._model, self._model.rowCount()
+        model, count = self._model, self._model.rows.rowCount()
         self.drop.offer_demo(offered=model.project is None)
         self._stack.setCurrentIndex(0 if count == 0 and not model.findings.all else 1)
         self._count.setText(f"{count:,} picture{'s' if count != 1 else ''}")
@@ -195,11 +195,11 @@ class DatasetPage(QWidget):
     def _keep_together(self) -> None:
         """The editor's picture is the chosen one, whatever came, went or was put elsewhere."""
         model = self._model
-        if self._wanted is not None and model.row_of(self._wanted) >= 0:
+        if self._wanted is not None and model.rows.row_of(self._wanted) >= 0:
             wanted, self._wanted = self._wanted, None
-            self._choose(model.row_of(wanted))
+            self._choose(model.rows.row_of(wanted))
             return
-        row = model.row_of(self.editor.path) if self.editor.path else -1
+        row = model.rows.row_of(self.editor.path) if self.editor.path else -1
         if row >= 0:
             self._row = row
             selection = self.grid.selectionModel()
@@ -207,8 +207,8 @@ class DatasetPage(QWidget):
                 self.grid.choose(row)
         elif self.editor.path is not None and self.editor.writing:
             self.grid.choose_none()  # Qt has moved on; the person has not
-        elif model.rowCount():
-            self._choose(min(self._row, model.rowCount() - 1))
+        elif model.rows.rowCount():
+            self._choose(min(self._row, model.rows.rowCount() - 1))
         elif self.editor.path is not None:
             self.editor.show_picture(None)
 
@@ -220,18 +220,18 @@ class DatasetPage(QWidget):
 
     @Slot(int)
     def _on_zoomed(self, edge_px: int) -> None:
-        self._model.tile_px = edge_px
+        self._model.rows.tile_px = edge_px
         self.grid.set_edge(edge_px)
 
     @Slot(QModelIndex)
     def _on_finding_clicked(self, index: QModelIndex) -> None:
-        row = self._model.row_of(index.data(Qt.ItemDataRole.UserRole))
+        row = self._model.rows.row_of(index.data(Qt.ItemDataRole.UserRole))
         if row >= 0:
             self._choose(row)
 
     @Slot(QModelIndex, QModelIndex)
     def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
-        if not self._model.changing and current.isValid():
+        if not self._model.rows.changing and current.isValid():
             self.editor.show_picture(current.data(Role.PATH))
 
     @Slot(object)
@@ -239,7 +239,7 @@ class DatasetPage(QWidget):
         """Show what an undo did; what is typed here is shown already."""
         if path == self.editor.path:
             return
-        if (row := self._model.row_of(path)) >= 0:
+        if (row := self._model.rows.row_of(path)) >= 0:
             self._choose(row)
         else:
             self._wanted = path

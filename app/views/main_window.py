@@ -63,7 +63,7 @@ class MainWindow(QWidget):
             add(f"page.{name.lower()}", f"Go to {name}", turn, keys=keys)
         self.undo = add("undo", "Undo", lambda: self._travel(-1), keys=(Key.Undo,))
         self.redo = add("redo", "Redo", lambda: self._travel(1), keys=(Key.Redo,))
-        self.find = add("find", "Find an action", self.show_palette, keys=("Ctrl+K",))
+        self.find_action = add("find", "Find an action", self.show_palette, keys=("Ctrl+K",))
         add("full_screen", "Full screen", self._on_full_screen, keys=("F11",))
         self.addActions(list(self.studio.actions.possible()))
 
@@ -129,7 +129,9 @@ class MainWindow(QWidget):
         """Offer what can be done now, on every page."""
         for name in NAMES:
             self.page(name)
-        others = [action for action in self.studio.actions.possible() if action is not self.find]
+        others = [
+            action for action in self.studio.actions.possible() if action is not self.find_action
+        ]
         Palette([*others, *self._project_menu.recent()], self)
 
     def _travel(self, way: int) -> None:

@@ -68,7 +68,7 @@ def faked(qtbot: QtBot, project: Project, workers: list[FakeWorker]) -> Iterator
 def open_project(window: MainWindow, qtbot: QtBot, project: Project, pictures: int = 6) -> None:
     window.studio.workspace.open(project.root)
     dataset, runs = window.studio.dataset, window.studio.runs
-    qtbot.waitUntil(lambda: dataset.rowCount() == pictures and not dataset.busy)
+    qtbot.waitUntil(lambda: dataset.rows.rowCount() == pictures and not dataset.busy)
     qtbot.waitUntil(lambda: not runs.reading)
 
 

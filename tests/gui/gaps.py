@@ -93,12 +93,15 @@ def main(count: int, runs: int) -> None:
 
     shown: list[float] = []
     began = time.perf_counter()
-    dataset.rowsInserted.connect(lambda: shown.append(time.perf_counter() - began))
-    dataset.modelReset.connect(
-        lambda: dataset.rowCount() and shown.append(time.perf_counter() - began)
+    dataset.rows.rowsInserted.connect(lambda: shown.append(time.perf_counter() - began))
+    dataset.rows.modelReset.connect(
+        lambda: dataset.rows.rowCount() and shown.append(time.perf_counter() - began)
     )
     act = lambda: studio.workspace.open(project.root)  # noqa: E731
-    say(f"opening {count:,} pictures", gap(act, lambda: dataset.rowCount() == count and rested()))
+    say(
+        f"opening {count:,} pictures",
+        gap(act, lambda: dataset.rows.rowCount() == count and rested()),
+    )
     sys.stdout.write(f"  the first picture came after {min(shown):.2f} s\n")
     say("turning to the window again", gap(dataset.rescan, rested))
 
@@ -107,25 +110,27 @@ def main(count: int, runs: int) -> None:
             (project.images / f"p{number:06}.jpg").unlink(missing_ok=True)
         dataset.rescan()
 
-    say("150 files vanish", gap(lose, lambda: dataset.rowCount() < count and rested()))
-    left = dataset.rowCount()
-    paths = [picture.path for picture in dataset.pictures]
+    say("150 files vanish", gap(lose, lambda: dataset.rows.rowCount() < count and rested()))
+    left = dataset.rows.rowCount()
+    paths = [picture.path for picture in dataset.rows.pictures]
     first = paths[left // 2]
     say("a caption is saved", gap(lambda: dataset.set_caption(first, "new", ""), lambda: True))
     say(
         "Del on all",
-        gap(lambda: dataset.remove(paths), lambda: dataset.rowCount() == 0 and rested()),
+        gap(lambda: dataset.remove(paths), lambda: dataset.rows.rowCount() == 0 and rested()),
     )
     say(
         "undo of that",
-        gap(dataset.undo_stack.undo, lambda: dataset.rowCount() == left and rested()),
+        gap(dataset.undo_stack.undo, lambda: dataset.rows.rowCount() == left and rested()),
     )
     pictures(HOME / "more", min(count, 20_000))
     more = [HOME / "more"]
     what = f"importing {min(count, 20_000):,}"
     say(
         what,
-        gap(lambda: dataset.import_paths(more), lambda: dataset.rowCount() > left and rested()),
+        gap(
+            lambda: dataset.import_paths(more), lambda: dataset.rows.rowCount() > left and rested()
+        ),
     )
     for page in range(4):
         if hasattr(window, "page"):

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from app import theme
-from app.models.dataset import Role
+from app.models.picture_rows import Role
 from app.views.main_window import MainWindow
 from core.errors import StorageError
 from core.project.layout import Project, create
@@ -31,10 +31,10 @@ def test_a_caption_changed_elsewhere_is_not_written_over(
     opened: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
     grid = dataset_page(opened).grid
-    grid.setCurrentIndex(opened.studio.dataset.index(2))
+    grid.setCurrentIndex(opened.studio.dataset.rows.index(2))
     sidecar = project.images / "p02.txt"
     sidecar.write_bytes(b"from a tagger\r\n")
-    grid.setCurrentIndex(opened.studio.dataset.index(3))
+    grid.setCurrentIndex(opened.studio.dataset.rows.index(3))
     dataset_page(opened).save()
     assert sidecar.read_bytes() == b"from a tagger\r\n"
 
@@ -43,7 +43,7 @@ def test_writing_goes_on_while_files_come_and_go(
     opened: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
     grid = dataset_page(opened).grid
-    grid.setCurrentIndex(opened.studio.dataset.index(3))
+    grid.setCurrentIndex(opened.studio.dataset.rows.index(3))
     editor = editor_of(opened)
     editor.setFocus()
     editor.selectAll()
@@ -52,7 +52,7 @@ def test_writing_goes_on_while_files_come_and_go(
     (project.images / "p00.png").unlink()
     opened.studio.dataset.rescan()
     qtbot.waitUntil(
-        lambda: opened.studio.dataset.rowCount() == 7 and not opened.studio.dataset.busy
+        lambda: opened.studio.dataset.rows.rowCount() == 7 and not opened.studio.dataset.busy
     )
     assert grid.currentIndex().data(Role.PATH).name == "p03.png"
     qtbot.keyClicks(editor, "second")
@@ -80,11 +80,11 @@ def test_delete_goes_on_with_the_next_picture(
     opened: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
     grid = dataset_page(opened).grid
-    grid.setCurrentIndex(opened.studio.dataset.index(2))
+    grid.setCurrentIndex(opened.studio.dataset.rows.index(2))
     for left in (5, 4):
         qtbot.keyClick(grid, Qt.Key.Key_Delete)
-        qtbot.waitUntil(lambda left=left: opened.studio.dataset.rowCount() == left)
-    names = [p.path.name for p in opened.studio.dataset.pictures]
+        qtbot.waitUntil(lambda left=left: opened.studio.dataset.rows.rowCount() == left)
+    names = [p.path.name for p in opened.studio.dataset.rows.pictures]
     assert names == ["p00.png", "p01.png", "p04.png", "p05.png"]
 
 
@@ -99,16 +99,16 @@ def test_captions_that_cannot_be_saved_are_not_lost_in_silence(
 
     monkeypatch.setattr("app.models.dataset.captions.write", full)
     for row in (1, 2):
-        grid.setCurrentIndex(opened.studio.dataset.index(row))
+        grid.setCurrentIndex(opened.studio.dataset.rows.index(row))
         editor.selectAll()
         qtbot.keyClicks(editor, f"words {row}")
-    grid.setCurrentIndex(opened.studio.dataset.index(0))
+    grid.setCurrentIndex(opened.studio.dataset.rows.index(0))
     assert "No space left" in opened.messages.text
     asked = []
     opened.closing.ask_to_lose = lambda count: asked.append(count) is not None
     assert not opened.close()
     assert asked == [2]
-    grid.setCurrentIndex(opened.studio.dataset.index(1))
+    grid.setCurrentIndex(opened.studio.dataset.rows.index(1))
     assert editor.toPlainText() == "words 1"
     monkeypatch.undo()
     assert opened.close()
@@ -124,12 +124,12 @@ def test_words_for_a_picture_that_is_gone_do_not_keep_the_window_open(
 
     monkeypatch.setattr("app.models.dataset.captions.write", full)
     qtbot.keyClicks(editor_of(opened), "New words. ")
-    dataset_page(opened).grid.setCurrentIndex(opened.studio.dataset.index(3))
+    dataset_page(opened).grid.setCurrentIndex(opened.studio.dataset.rows.index(3))
     assert dataset_page(opened).save() == 1
     for file in project.images.glob("p00.*"):
         file.unlink()
     opened.studio.dataset.rescan()
-    qtbot.waitUntil(lambda: opened.studio.dataset.rowCount() == 5)
+    qtbot.waitUntil(lambda: opened.studio.dataset.rows.rowCount() == 5)
     assert dataset_page(opened).save() == 0
 
 
@@ -138,14 +138,14 @@ def gone_for_a_moment(opened: MainWindow, qtbot: QtBot, picture: Path) -> None:
     picture.rename(picture.with_suffix(".tmp"))
     dataset = opened.studio.dataset
     dataset.rescan()
-    qtbot.waitUntil(lambda: dataset.rowCount() == 5 and not dataset.busy)
+    qtbot.waitUntil(lambda: dataset.rows.rowCount() == 5 and not dataset.busy)
 
 
 def back_again(opened: MainWindow, qtbot: QtBot, picture: Path) -> None:
     picture.with_suffix(".tmp").rename(picture)
     dataset = opened.studio.dataset
     dataset.rescan()
-    qtbot.waitUntil(lambda: dataset.rowCount() == 6 and not dataset.busy)
+    qtbot.waitUntil(lambda: dataset.rows.rowCount() == 6 and not dataset.busy)
 
 
 def test_typing_never_goes_on_into_another_pictures_caption(
@@ -253,13 +253,13 @@ def test_an_undone_removal_leaves_one_chosen(
         qtbot.keyClick(page.grid, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
     page.grid.selectAll()
     qtbot.keyClick(page.grid, Qt.Key.Key_Delete)
-    assert dataset.rowCount() == 0
+    assert dataset.rows.rowCount() == 0
     held = Qt.KeyboardModifier.ControlModifier  # as while Ctrl+Z is pressed
     monkeypatch.setattr("PySide6.QtWidgets.QApplication.keyboardModifiers", lambda: held)
     opened.undo.trigger()
-    qtbot.waitUntil(lambda: dataset.rowCount() == 6 and not dataset.busy)
+    qtbot.waitUntil(lambda: dataset.rows.rowCount() == 6 and not dataset.busy)
     assert len(page.grid.chosen_rows()) == 1
-    assert page.editor.path == dataset.pictures[page.grid.chosen_rows()[0]].path
+    assert page.editor.path == dataset.rows.pictures[page.grid.chosen_rows()[0]].path
 
 
 def test_the_banners_undo_is_that_of_its_removal(opened: MainWindow, qtbot: QtBot) -> None:
@@ -270,14 +270,14 @@ def test_the_banners_undo_is_that_of_its_removal(opened: MainWindow, qtbot: QtBo
     assert "Removed 1 picture." in opened.messages.text
     opened.undo.trigger()
     assert "Removed" not in opened.messages.text
-    qtbot.waitUntil(lambda: dataset.rowCount() == 6 and not dataset.busy)
+    qtbot.waitUntil(lambda: dataset.rows.rowCount() == 6 and not dataset.busy)
 
 
 def test_an_undo_says_what_it_could_not_bring_back(
     opened: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
     dataset = opened.studio.dataset
-    path = dataset.pictures[0].path
+    path = dataset.rows.pictures[0].path
     dataset.remove([path])
     qtbot.waitUntil(lambda: not dataset.busy)
     draw_picture(path, 3)  # another of that name comes
@@ -292,14 +292,14 @@ def test_a_removal_is_undone_while_it_goes_on(
     opened: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
     dataset = opened.studio.dataset
-    contents = {p.path: p.path.read_bytes() for p in dataset.pictures}
+    contents = {p.path: p.path.read_bytes() for p in dataset.rows.pictures}
     dataset.remove(list(contents))
     dataset.undo_stack.undo()
     dataset.undo_stack.redo()
     dataset.undo_stack.undo()
-    qtbot.waitUntil(lambda: dataset.rowCount() == 6 and not dataset.busy)
-    assert {p.path: p.path.read_bytes() for p in dataset.pictures} == contents
-    assert all(p.caption for p in dataset.pictures)
+    qtbot.waitUntil(lambda: dataset.rows.rowCount() == 6 and not dataset.busy)
+    assert {p.path: p.path.read_bytes() for p in dataset.rows.pictures} == contents
+    assert all(p.caption for p in dataset.rows.pictures)
 
 
 def test_an_import_can_be_undone_and_redone(
@@ -308,14 +308,14 @@ def test_an_import_can_be_undone_and_redone(
     dataset = opened.studio.dataset
     fill(tmp_path / "x", 3)
     dataset.import_paths([tmp_path / "x"])
-    qtbot.waitUntil(lambda: dataset.rowCount() == 9 and not dataset.busy)
+    qtbot.waitUntil(lambda: dataset.rows.rowCount() == 9 and not dataset.busy)
     opened.undo.trigger()
-    assert dataset.rowCount() == 6
+    assert dataset.rows.rowCount() == 6
     qtbot.waitUntil(lambda: not dataset.busy)
     assert len(list(project.images.glob("*.png"))) == 6
     opened.redo.trigger()
-    qtbot.waitUntil(lambda: dataset.rowCount() == 9 and not dataset.busy)
-    assert all(picture.caption for picture in dataset.pictures)
+    qtbot.waitUntil(lambda: dataset.rows.rowCount() == 9 and not dataset.busy)
+    assert all(picture.caption for picture in dataset.rows.pictures)
 
 
 @pytest.mark.parametrize("where", ["copy_beside", "taken_stems"])
@@ -367,11 +367,11 @@ def test_an_uncaptioned_picture_is_marked(
     (project.images / "p01.txt").write_text("")
     opened.studio.dataset.rescan()
     warn = theme.current().warn
-    qtbot.waitUntil(lambda: opened.studio.dataset.index(1).data(Role.FINDING) == "no caption")
+    qtbot.waitUntil(lambda: opened.studio.dataset.rows.index(1).data(Role.FINDING) == "no caption")
 
     def marked() -> bool:
         image = page.grid.viewport().grab().toImage()
-        place = page.grid.visualRect(opened.studio.dataset.index(1))
+        place = page.grid.visualRect(opened.studio.dataset.rows.index(1))
         line = range(place.bottom() - 20, place.bottom())
         inks = {
             image.pixelColor(x, y).name() for y in line for x in range(place.left(), place.right())
@@ -385,7 +385,7 @@ def test_zoom_changes_the_tiles(opened: MainWindow) -> None:
     page = dataset_page(opened)
     page._zoom.setValue(200)
     assert page.grid.edge_px == 200
-    assert opened.studio.dataset.tile_px == 200
+    assert opened.studio.dataset.rows.tile_px == 200
 
 
 def test_the_large_picture_takes_the_thumbnails_place(

@@ -75,7 +75,7 @@ def end(window: MainWindow, qtbot: QtBot) -> None:
 
 def test_the_first_start_offers_the_demo_ready_to_train(window: MainWindow, qtbot: QtBot) -> None:
     button(window, "Try the demo style").click()
-    qtbot.waitUntil(lambda: window.studio.dataset.rowCount() == 40)
+    qtbot.waitUntil(lambda: window.studio.dataset.rows.rowCount() == 40)
     root = settings.projects_folder() / "Demo style"
     assert (root / "project.toml").exists()
     window.show_page("Train")
@@ -97,7 +97,7 @@ def test_without_a_project_the_train_page_says_where_to_begin(
 def test_dropping_makes_a_project(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     fill(tmp_path / "my birds", 3)
     drop(window, [tmp_path / "my birds"])
-    qtbot.waitUntil(lambda: window.studio.dataset.rowCount() == 3)
+    qtbot.waitUntil(lambda: window.studio.dataset.rows.rowCount() == 3)
     assert (settings.projects_folder() / "my birds" / "images" / "p00.png").exists()
 
 
@@ -326,10 +326,10 @@ def test_the_keys_that_train_work_on_their_page_and_end_no_run(
 def test_a_removal_can_be_undone_from_the_banner(opened: MainWindow, qtbot: QtBot) -> None:
     dataset_page(opened).grid.selectAll()
     dataset_page(opened).grid.removal_wished.emit()
-    assert opened.studio.dataset.rowCount() == 0
+    assert opened.studio.dataset.rows.rowCount() == 0
     assert "Removed 6 pictures" in opened.messages.text
     button(opened.messages, "Undo").click()
-    qtbot.waitUntil(lambda: opened.studio.dataset.rowCount() == 6)
+    qtbot.waitUntil(lambda: opened.studio.dataset.rows.rowCount() == 6)
 
 
 def test_closing_while_pictures_are_copied_asks(
@@ -340,7 +340,7 @@ def test_closing_while_pictures_are_copied_asks(
     opened.closing.ask_to_stop_copying = lambda: answers.pop(0)
     opened.studio.dataset.import_paths([tmp_path / "more"])
     assert not opened.close()
-    qtbot.waitUntil(lambda: opened.studio.dataset.rowCount() == 46)
+    qtbot.waitUntil(lambda: opened.studio.dataset.rows.rowCount() == 46)
     opened.studio.dataset.import_paths([tmp_path / "more"])
     assert opened.close()
     assert answers == []
@@ -351,10 +351,16 @@ def test_closing_while_pictures_are_copied_asks(
 def test_a_question_is_answered_by_key_without_harm(
     window: MainWindow, qtbot: QtBot, key: Qt.Key, harmless: bool
 ) -> None:
-    def press() -> None:
-        qtbot.keyClick(window.findChild(QMessageBox), key)
+    answering = QTimer(window, interval=20)
 
-    QTimer.singleShot(200, press)
+    def press() -> None:
+        box = window.findChild(QMessageBox)
+        if box is not None and box.isActiveWindow() and box.focusWidget() is not None:
+            answering.stop()
+            qtbot.keyClick(box, key)
+
+    answering.timeout.connect(press)
+    answering.start()
     said = confirmed(window, "Really?", "It is gone then.", yes="Yes", no="No", harmless=harmless)
     assert said == (harmless and key == Qt.Key.Key_Return)
 
@@ -362,7 +368,7 @@ def test_a_question_is_answered_by_key_without_harm(
 def test_an_undo_shows_what_it_did(opened: MainWindow, qtbot: QtBot) -> None:
     grid = dataset_page(opened).grid
     qtbot.keyClicks(editor_of(opened), "New words. ")
-    grid.setCurrentIndex(opened.studio.dataset.index(4))
+    grid.setCurrentIndex(opened.studio.dataset.rows.index(4))
     opened.undo.trigger()
     assert grid.currentIndex().row() == 0
     assert not editor_of(opened).toPlainText().startswith("New")
