@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
+from app.models.news import Message
 from app.models.studio import Studio
 from app.widgets.question import confirmed
 from core.protocol.events import Failed
@@ -22,6 +23,7 @@ class Closing(QObject):
         super().__init__(window)
         self._studio, self._save, self._window = studio, save, window
         self._wished = False  # as soon as everything has ended
+        self._said: Message | None = None  # of that
         studio.jobs.changed.connect(self._on_changed)
         studio.session.failed.connect(self._on_failed)
 
@@ -32,7 +34,8 @@ class Closing(QObject):
             if not self._wished and self.ask_to_close():
                 self._wished = True
                 session.stop()
-                news.note("The run is being saved. The window closes then.", lasting=True)
+                words = "The run is being saved. The window closes then."
+                self._said = news.note(words, lasting=True)
                 self._on_changed()  # the run may have ended while the person thought
             return False
         if self._studio.jobs.pending:
@@ -58,6 +61,8 @@ class Closing(QObject):
     @Slot(object, bool)
     def _on_failed(self, _failure: Failed, _resumable: bool) -> None:  # noqa: FBT001 - a signal's
         self._wished = False  # this should be read
+        if self._said:
+            self._studio.news.withdrawn.emit(self._said)
 
     def ask_to_close(self) -> bool:
         """A run goes on: may it be saved and stopped?"""

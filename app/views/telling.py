@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, Slot
 
 from app import journal
 from app.models.importer import Imported
+from app.models.news import Message
 from app.models.studio import Studio
 
 
@@ -15,6 +16,7 @@ class Telling(QObject):
     def __init__(self, studio: Studio, parent: QObject) -> None:
         super().__init__(parent)
         self._studio, news = studio, studio.news
+        self._exporting: Message | None = None  # what was said of it
         for source in (studio.workspace, studio.settings, studio.dataset):
             source.failed.connect(news.failure)
         studio.dataset.noted.connect(self._on_noted)
@@ -48,10 +50,14 @@ class Telling(QObject):
 
     @Slot()
     def _on_exporting(self) -> None:
-        if self._studio.exporter.waiting and self._studio.session.busy:
-            self._studio.news.note("The adapter is saved once the run has ended.", lasting=True)
-        elif self._studio.exporter.busy:
-            self._studio.news.note("Saving the adapter...", lasting=True)
+        exporter, news = self._studio.exporter, self._studio.news
+        if not exporter.busy and self._exporting:
+            news.withdrawn.emit(self._exporting)
+        elif exporter.waiting and self._studio.session.busy:
+            words = "The adapter is saved once the run has ended."
+            self._exporting = news.note(words, lasting=True)
+        elif exporter.busy:
+            self._exporting = news.note("Saving the adapter...", lasting=True)
 
     @Slot(str)
     def _on_exported(self, path: str) -> None:

@@ -1,5 +1,7 @@
 """A run as the window shows it, told by a fake worker."""
 
+from pathlib import Path
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QProgressBar
@@ -9,6 +11,7 @@ from app.views.main_window import NAMES, MainWindow
 from core.project.layout import Project, Run
 from core.protocol.commands import PreviewNow, Stop, TrainJob
 from core.protocol.events import (
+    AdapterSaved,
     Failed,
     Finished,
     Progress,
@@ -135,6 +138,7 @@ def test_space_after_a_start_stops_nothing(
     widget.setFocus()
     qtbot.waitUntil(widget.hasFocus)
     page.train.click()
+    assert faked.focusWidget() is page  # not whatever comes next and can be pressed
     qtbot.keyClick(faked.focusWidget() or faked, Qt.Key.Key_Space)
     assert workers[0].heard == []
     assert faked.studio.session.busy
@@ -229,11 +233,33 @@ def test_an_export_is_what_was_chosen(
     assert button(adapters_page(faked), "Save for diffusers").isEnabled()
 
 
+def test_a_failed_export_is_told_in_the_place_of_saving(
+    faked: MainWindow, workers: list[FakeWorker]
+) -> None:
+    faked.studio.exporter.export(Path("a"), "kohya", Path("b"))
+    assert faked.messages.text == "Saving the adapter..."
+    workers[0].end(Failed(code="storage", message="The disk is full."))
+    assert faked.messages.text == "The disk is full."
+    faked.studio.exporter.export(Path("a"), "kohya", Path("b"))
+    workers[1].tell(AdapterSaved(step=0, path="b"))
+    workers[1].end()
+    assert faked.messages.text.splitlines() == ["The disk is full.", "Saved b"]
+
+
+def test_a_run_that_fails_while_the_window_closes_is_read(
+    faked: MainWindow, run: Run, workers: list[FakeWorker]
+) -> None:
+    assert not faked.close()
+    assert "closes then" in faked.messages.text
+    assert workers[0].heard == [Stop()]
+    workers[0].end(Failed(code="storage", message="The disk is full."))
+    assert faked.messages.text == "The disk is full."
+    assert faked.isVisible()
+
+
 def test_closing_during_an_export_waits_for_it(
     faked: MainWindow, workers: list[FakeWorker], qtbot: QtBot
 ) -> None:
-    from pathlib import Path
-
     faked.studio.exporter.export(Path("a"), "kohya", Path("b"))
     assert not faked.close()
     assert "closes then" in faked.messages.text
