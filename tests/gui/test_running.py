@@ -163,6 +163,7 @@ def test_the_newest_previews_stand_beside_the_loss_and_lead_to_all(
     assert newest.isVisible()
     qtbot.waitUntil(lambda: not any(image.isNull() for image in newest._images))
     assert [image.pixelColor(2, 2).name() for image in newest._images] == ["#00ff00"] * 3
+    assert newest.focusPolicy() & Qt.FocusPolicy.TabFocus
     newest.setFocus()
     qtbot.keyClick(newest, Qt.Key.Key_Space)
     assert faked._page == "Preview"
