@@ -56,6 +56,19 @@ def test_the_window_stands(faked: MainWindow, project: Project, qtbot: QtBot, na
     assert faked.studio.runs.shown is not None
 
 
+def test_numbers_without_an_end_do_not_get_into_a_record(project: Project) -> None:
+    record = read(project.new_run(project.config()))
+    odd = [step(2, INFINITE), step(3, float("nan")), step(10**30)]
+    assert [record.take(event) for event in [step(1), *odd, step(4, seconds=INFINITE)]] == [
+        True,
+        False,
+        False,
+        False,
+        True,
+    ]
+    assert (list(record.steps), list(record.step_seconds)) == ([1, 4], [1])
+
+
 def test_altered_logs_are_read(project: Project) -> None:
     """Bytes and numbers of a sound log are altered, with a fixed seed."""
     rng = random.Random(0)
