@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QBuffer, QByteArray, QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QImageReader, QPalette, QPixmap
+from PySide6.QtGui import QColor, QFontInfo, QIcon, QImageReader, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication
 
 from core.base import ASSETS
@@ -55,20 +55,21 @@ LIGHT = Theme(
     bad="#c92a2f",
 )
 
+TITLE, SMALL = 10 / 7, 6 / 7  # of the system's text size
+
 _SHEET = """
-* {{ font-size: 13px; }}
 QToolTip {{ background: {raised}; color: {text}; border: 1px solid {line}; padding: 4px; }}
 #rail, #strip {{ background: {panel}; }}
 #rail {{ border-right: 1px solid {line}; }}
 #strip {{ border-top: 1px solid {line}; }}
-#rail QToolButton {{ border: none; border-radius: 6px; padding: 8px 4px; font-size: 11px;
+#rail QToolButton {{ border: none; border-radius: 6px; padding: 8px 4px; font-size: {small}pt;
     color: {secondary}; }}
 #rail QToolButton:hover {{ background: {raised}; }}
 #rail QToolButton:checked {{ background: {raised}; color: {text}; }}
 QToolButton:focus, QPushButton:focus {{ border: 2px solid {accent}; }}
-#title {{ font-size: 18px; font-weight: 600; }}
+#title {{ font-size: {title}pt; font-weight: 600; }}
 #secondary {{ color: {secondary}; }}
-#small {{ color: {secondary}; font-size: 11px; }}
+#small {{ color: {secondary}; font-size: {small}pt; }}
 #panel {{ background: {panel}; border: 1px solid {line}; border-radius: 6px; }}
 #panel QLabel {{ background: transparent; }}
 #palette {{ background: {panel}; border: 1px solid {line}; }}
@@ -77,11 +78,13 @@ QToolButton:focus, QPushButton:focus {{ border: 2px solid {accent}; }}
 #palette QListWidget::item:selected {{ background: {accent}; color: {on_accent}; }}
 #drop {{ border: 2px dashed {line}; border-radius: 12px; }}
 #drop[over="true"] {{ border-color: {accent}; background: {raised}; }}
-#banner {{ background: {raised}; border: 1px solid {line}; border-left: 4px solid {bad};
+#message {{ background: {raised}; border: 1px solid {line}; border-left: 4px solid {bad};
     border-radius: 6px; }}
-#banner[kind="note"] {{ border-left-color: {accent}; }}
+#message[kind="note"] {{ border-left-color: {accent}; }}
+#message QLabel {{ background: transparent; }}
 QPushButton {{ background: {raised}; border: 1px solid {line}; border-radius: 6px;
     padding: 6px 16px; min-height: 20px; }}
+QPushButton:focus {{ padding: 5px 15px; }}
 QPushButton:hover {{ border-color: {accent}; }}
 QPushButton:disabled {{ color: {secondary}; }}
 QPushButton#primary {{ background: {accent}; color: {on_accent}; border-color: {accent};
@@ -108,15 +111,16 @@ QComboBox::down-arrow {{ image: url("{icons}/chevron-down.svg"); width: 12px; he
 QTableCornerButton::section {{ background: transparent; border: none; }}
 QHeaderView {{ background: transparent; border: none; }}
 QHeaderView::section {{ background: transparent; color: {secondary}; border: none; padding: 4px;
-    font-size: 11px; font-weight: 400; }}
+    font-size: {small}pt; font-weight: 400; }}
 QScrollBar:vertical {{ background: transparent; width: 12px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 12px; margin: 0; }}
 QScrollBar::handle {{ background: {line}; border-radius: 4px; margin: 2px; min-height: 32px;
     min-width: 32px; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+QAbstractScrollArea::corner {{ background: transparent; border: none; }}
 QSplitter::handle {{ background: transparent; }}
-QProgressBar {{ background: {window}; border: none; border-radius: 4px; max-height: 8px;
+QProgressBar {{ background: {line}; border: none; border-radius: 4px; max-height: 8px;
     min-height: 8px; }}
 QProgressBar::chunk {{ background: {accent}; border-radius: 4px; }}
 QMenu {{ background: {raised}; border: 1px solid {line}; padding: 4px; }}
@@ -142,7 +146,9 @@ def apply(app: QApplication, *, dark: bool) -> None:
     app.setStyle("Fusion")
     app.setPalette(_palette(_current))
     colours = {name: getattr(_current, name) for name in Theme.__slots__}
-    app.setStyleSheet(_SHEET.format(**colours, icons=_ICONS.as_posix()))
+    text = QFontInfo(app.font()).pointSizeF()
+    sizes = {"title": round(TITLE * text, 1), "small": round(SMALL * text, 1)}
+    app.setStyleSheet(_SHEET.format(**colours, **sizes, icons=_ICONS.as_posix()))
 
 
 def system_is_dark(app: QApplication) -> bool:

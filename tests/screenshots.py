@@ -15,7 +15,7 @@ from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app import theme
-from app.views.main_window import PAGES, MainWindow
+from app.views.main_window import NAMES, MainWindow
 
 SIZES = ((1280, 800), (1920, 1080))
 SETTLE_MS = 1500  # thumbnails come from threads
@@ -36,12 +36,12 @@ def main(out: Path, project: Path | None) -> None:
         theme.apply(app, dark=dark)
         window = MainWindow()
         if project:
-            window.workspace.open(project)
+            window.studio.workspace.open(project)
         for width, height in SIZES:
             window.resize(width, height)
             window.show()
-            for number, (name, _) in enumerate(PAGES):
-                window.show_page(number)
+            for name in NAMES:
+                window.show_page(name)
                 settle()
                 kind = "dark" if dark else "light"
                 window.grab().save(str(out / f"{name.lower()}-{kind}-{width}.png"))

@@ -1,101 +1,75 @@
-"""The dataset as a list, with an undo stack; captions are saved as they are written."""
+"""The dataset: what is there, and what is done to it, with an undo stack."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import (
-    QAbstractListModel,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    Qt,
-    Signal,
-    Slot,
-)
-from PySide6.QtGui import QImage, QUndoStack
-from typing_extensions import override
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QUndoStack
 
-from app.models.edits import Remove, SetCaption
-from app.models.importer import Imported, Importer
+from app.models import moves
+from app.models.background import Background
+from app.models.edits import Add, Remove, SetCaption
+from app.models.findings import Findings
+from app.models.importer import Imported, copy_all
+from app.models.moves import Moves
+from app.models.picture_rows import PictureRows
 from app.models.pictures import Thumbnails
-from app.models.scanner import Scanner
+from app.models.scanner import Look, Scanner
 from core.data import captions, scan
-from core.data.scan import Dataset, Finding, Picture
 from core.errors import StorageError, UserError
 from core.project.layout import Project
 
-Index = QModelIndex | QPersistentModelIndex
-_ROOT = QModelIndex()
-SINGLE_CHANGES = 200  # more of them are shown by a reset: each costs a new index of the rows
 
-
-class Role:
-    """What `data` answers beside Qt's own roles."""
-
-    PATH = Qt.ItemDataRole.UserRole + 1
-    CAPTION = Qt.ItemDataRole.UserRole + 2
-    FINDING = Qt.ItemDataRole.UserRole + 3
-
-
-class DatasetModel(QAbstractListModel):
-    """Usable pictures in the order of their names. Copying, scanning and decoding are threads'."""
+class Dataset(QObject):
+    """The open project's pictures. Files are looked at, copied and moved by threads."""
 
     refreshed = Signal()  # pictures or findings are new
+    touched = Signal(object)  # the Path of a picture that an undo or redo changed
     busy_changed = Signal()  # see `busy`
     imported = Signal(object)  # an Imported
     noted = Signal(str)  # something worth knowing, in words
     failed = Signal(str)  # something could not be written; in words
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.project: Project | None = None
         self.undo_stack = QUndoStack(self)
-        self.thumbnails = Thumbnails(self)
-        self.large = Thumbnails(self, edge_px=1024, kept_bytes=64 * 2**20)
+        self.rows = PictureRows(thumbnails, self)
+        self.findings = Findings(self)
         self.busy = ""  # what goes on in the background, in words
-        self._pictures: list[Picture] = []
-        self._rows: dict[str, int] = {}
-        self._findings: tuple[Finding, ...] = ()
         self._written: dict[Path, str] = {}  # captions since the scan began, which it may not know
         self._removed: set[Path] = set()  # pictures, likewise
-        self.edited: Path | None = None  # whose caption was last written, also by an undo
+        self._leaving: set[Path] = set()  # those that are being moved
         self._imports = 0  # that have not ended
-        self._scanner = Scanner(self)
-        self._importer = Importer(self)
+        self._scanner = Scanner(self.rows.snapshot, self)
+        self._files = Background(self)
         self._scanner.started.connect(self._on_scan_started)
         self._scanner.progressed.connect(self._on_scan_progressed)
         self._scanner.found.connect(self._on_found)
-        self._scanner.scanned.connect(self._on_scanned)
-        self._scanner.rested.connect(self._on_scan_rested)
-        self._importer.progressed.connect(self._on_import_progressed)
-        self._importer.imported.connect(self._on_imported)
-        self.thumbnails.ready.connect(self._on_thumbnail_ready)
+        self._scanner.rested.connect(self._on_rested)
+        self._files.progressed.connect(self._become)
+        self._files.rested.connect(self._on_rested)
 
     @property
     def importing(self) -> bool:
         """Whether pictures are being copied."""
         return self._imports > 0
 
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        return self._findings
-
-    @property
-    def pictures(self) -> Sequence[Picture]:
-        return self._pictures
-
     def open(self, project: Project | None) -> None:
         """Show another project."""
         self._scanner.stop()
         self.project = project
         self.undo_stack.clear()
-        self.thumbnails.forget_wishes()
-        self._show(Dataset((), ()))
+        self.findings.show(())
+        self.rows.clear()
+        self._written.clear()
+        self._removed.clear()
+        self.refreshed.emit()
         self.rescan()
 
+    @Slot()
     def rescan(self) -> None:
         """Look at the folders again, in the background."""
         if self.project is None:
@@ -109,10 +83,9 @@ class DatasetModel(QAbstractListModel):
 
     def finish(self) -> None:
         """Wait for the threads; before the program ends."""
-        self._importer.finish()
+        self._files.stop()
+        self._files.finish()
         self._scanner.finish()
-        self.thumbnails.finish()
-        self.large.finish()
 
     def import_paths(self, paths: Sequence[Path]) -> None:
         """Copy dropped pictures, and folders of them, with their captions into the project.
@@ -121,12 +94,17 @@ class DatasetModel(QAbstractListModel):
         """
         if self.project is not None:
             self._imports += 1
-            self._importer.start(paths, self.project.images)
+            project, folder = self.project, self.project.images
+            self._files.start(
+                "Copying your pictures",
+                lambda work: copy_all(paths, folder, work),
+                lambda imported, problem: self._on_imported(project, imported, problem),
+            )
 
     @Slot()
     def stop_importing(self) -> None:
         """End after the picture in hand."""
-        self._importer.stop()
+        self._files.stop()
 
     def set_caption(self, path: Path, text: str, based_on: str) -> bool:
         """Write a caption; can be undone. False if it could not be written.
@@ -135,50 +113,20 @@ class DatasetModel(QAbstractListModel):
         project's bin.
         """
         self._written.pop(path, None)
-        self.undo_stack.push(SetCaption(self._write_caption, path, based_on, text))
+        change = SetCaption(self._write_caption, path, based_on, text, self.touched.emit)
+        self.undo_stack.push(change)
         return self._written.get(path) == text
 
     def remove(self, paths: Sequence[Path]) -> None:
         """Move pictures and their captions to the project's bin; can be undone."""
         if self.project is not None and paths:
-            self.undo_stack.push(Remove(paths, self.project.bin, self._on_moved))
-
-    def row_of(self, path: Path) -> int:
-        """-1 where it is not shown."""
-        return self._rows.get(str(path), -1)
-
-    @override
-    def rowCount(self, parent: Index = _ROOT) -> int:
-        return 0 if parent.isValid() else len(self._pictures)
-
-    @override
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if not index.isValid():
-            return None
-        picture = self._pictures[index.row()]
-        match role:
-            case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.AccessibleTextRole:
-                return picture.path.name
-            case Qt.ItemDataRole.DecorationRole:
-                return self.thumbnails.get(picture.path) or QImage()
-            case Qt.ItemDataRole.ToolTipRole:
-                size = f"{picture.width_px} x {picture.height_px} px"
-                return f"{picture.path.name}, {size}\n{picture.caption}"
-            case Role.PATH:
-                return picture.path
-            case Role.CAPTION:
-                return picture.caption
-            case Role.FINDING:
-                return "" if picture.caption.strip() else self.tr("no caption")
-            case _:
-                return None
+            self.undo_stack.push(Remove(paths, self._take_out, self._bring_back))
 
     def _write_caption(self, path: Path, text: str, expected: str) -> bool:
         """What set_caption, its undo and its redo do."""
-        self.edited = path
         try:
-            if not path.exists():
-                return False  # removed: its caption lies in the bin
+            if path in self._removed or not path.exists():
+                return False  # its caption is in the bin, or will be
             bin_folder = None if self.project is None else self.project.bin
             kept = captions.write(path, text, based_on=expected, bin_folder=bin_folder)
         except StorageError as error:
@@ -193,72 +141,56 @@ class DatasetModel(QAbstractListModel):
                 f"saved; the other is in {kept}."
             )
         self._written[path] = text
-        row = self._rows.get(str(path))
-        if row is not None:
-            self._pictures[row] = replace(self._pictures[row], caption=text, guessed=False)
-            others = [f for f in self._findings if f.path != path or not f.usable]
-            own = scan.findings_of(self._pictures[row])
-            self._findings = scan.in_order([*others, *own])
-            self.dataChanged.emit(self.index(row), self.index(row))
-            self.refreshed.emit()
+        self._show_caption(path, text)
+        self.refreshed.emit()
         return True
 
-    def _on_moved(self, gone: Sequence[Path], problem: str) -> None:
-        """Pictures went to the bin, or (with none gone) came back from it."""
+    def _show_caption(self, path: Path, text: str) -> None:
+        if picture := self.rows.set_caption(path, text):
+            self.findings.show_usable(path, scan.findings_of(picture))
+
+    def _take_out(self, paths: Sequence[Path], noted: Moves) -> None:
+        """Pictures go: from the list at once, to the bin in the thread."""
+        if self.project is None:
+            return
+        folder, going = self.project.bin, set(paths)
+        self._leaving |= going
+        self._removed |= going
+        self.findings.show([f for f in self.findings.all if f.path not in going])
+        self.rows.drop(going)
+        self.refreshed.emit()
+        self._files.start(
+            "Moving pictures to the bin",
+            lambda work: moves.to_bin(paths, folder, noted, work),
+            lambda problem, bug: self._on_moved(going, str(problem or bug)),
+        )
+
+    def _bring_back(self, paths: Sequence[Path], noted: Moves) -> None:
+        """Pictures come back from the bin; a scan shows them."""
+        self._files.start(
+            "Bringing pictures back",
+            lambda work: moves.back(noted, work),
+            lambda problem, bug: self._on_moved(set(paths), str(problem or bug)),
+        )
+        if paths:
+            self.touched.emit(paths[0])
+
+    def _on_moved(self, paths: set[Path], problem: str) -> None:
+        self._leaving -= paths
         if problem:
             self.failed.emit(problem)
-        self._removed = self._removed | set(gone) if gone else set()
-        pictures = [p for p in self._pictures if p.path not in self._removed]
-        findings = [f for f in self._findings if f.path not in self._removed]
-        self._show(Dataset(tuple(pictures), tuple(findings)))
         self.rescan()
 
-    def _show(self, dataset: Dataset) -> None:
-        """Take over what is there now, so that selection and scrolling stay where they can."""
-        old, new = [p.path for p in self._pictures], [p.path for p in dataset.pictures]
-        before, staying = set(old), set(new)
-        self._findings = dataset.findings
-        same_order = [p for p in old if p in staying] == [p for p in new if p in before]
-        changes = len(before - staying) + len(staying - before)
-        if old and same_order and (changes <= SINGLE_CHANGES or new[: len(old)] == old):
-            self._drop_rows(staying)
-            self._add_rows(dataset.pictures)
-        else:
-            self.beginResetModel()
-            self._pictures = list(dataset.pictures)
-            self._index_rows()
-            self.endResetModel()
-        self.refreshed.emit()
+    def _on_imported(self, project: Project, imported: object, problem: str) -> None:
+        self._imports -= 1
+        done = imported if isinstance(imported, Imported) else Imported(problem=problem)
+        if done.targets and project == self.project:
+            self.undo_stack.push(Add(done.targets, self._take_out, self._bring_back))
+        self._become("")
+        self.imported.emit(done)
+        self.rescan()
 
-    def _drop_rows(self, staying: set[Path]) -> None:
-        for row in reversed(range(len(self._pictures))):
-            if self._pictures[row].path not in staying:
-                self.beginRemoveRows(QModelIndex(), row, row)
-                del self._pictures[row]
-                self._index_rows()
-                self.endRemoveRows()
-
-    def _add_rows(self, pictures: Sequence[Picture]) -> None:
-        """Insert what is new, in runs, and update the rest."""
-        row = 0
-        while row < len(pictures):
-            here = self._pictures[row].path if row < len(self._pictures) else None
-            last = row
-            while last < len(pictures) and pictures[last].path != here:
-                last += 1
-            if last > row:
-                self.beginInsertRows(QModelIndex(), row, last - 1)
-                self._pictures[row:row] = pictures[row:last]
-                self._index_rows()
-                self.endInsertRows()
-            elif self._pictures[row] != pictures[row]:
-                self._pictures[row] = pictures[row]
-                self.dataChanged.emit(self.index(row), self.index(row))
-            row = max(last, row + 1)
-
-    def _index_rows(self) -> None:
-        self._rows = {str(p.path): row for row, p in enumerate(self._pictures)}
-
+    @Slot(str)
     def _become(self, busy: str) -> None:
         self.busy = busy
         self.busy_changed.emit()
@@ -266,55 +198,27 @@ class DatasetModel(QAbstractListModel):
     @Slot()
     def _on_scan_started(self) -> None:
         self._written.clear()
-        self._removed.clear()
-        self._become(self.tr("Looking at your pictures"))
+        self._removed = set(self._leaving)
+        self._become("Looking at your pictures")
 
     @Slot(int, int)
     def _on_scan_progressed(self, done: int, total: int) -> None:
         self._become(f"Looking at your pictures, {done:,} of {total:,}")
 
     @Slot(object)
-    def _on_found(self, dataset: Dataset) -> None:
-        """A first look. What it finds amiss is told once it is sure."""
-        self._show(self._with_edits(replace(dataset, findings=self._findings)))
-
-    @Slot(object)
-    def _on_scanned(self, dataset: Dataset) -> None:
-        self._show(self._with_edits(dataset))
+    def _on_found(self, look: Look) -> None:
+        """What a first look finds amiss is told once it is sure."""
+        dataset = look.dataset
+        self.rows.show_look(look)
+        if look.sure:
+            self.findings.show([f for f in dataset.findings if f.path not in self._removed])
+        if any(self.rows.row_of(path) >= 0 for path in self._removed):
+            self.rows.drop(self._removed)
+        for path, text in self._written.items():
+            self._show_caption(path, text)
+        self.refreshed.emit()
 
     @Slot()
-    def _on_scan_rested(self) -> None:
-        self._become("")
-
-    def _with_edits(self, dataset: Dataset) -> Dataset:
-        """A scan's result, with what the person has done since it began."""
-        if not self._written and not self._removed:
-            return dataset
-        found = [
-            replace(p, caption=self._written[p.path], guessed=False)
-            if p.path in self._written
-            else p
-            for p in dataset.pictures
-            if p.path not in self._removed
-        ]
-        shown = {p.path for p in dataset.pictures} | self._removed
-        others = [f for f in dataset.findings if f.path not in shown]
-        return scan.dataset_of(found, others)
-
-    @Slot(int, int)
-    def _on_import_progressed(self, done: int, total: int) -> None:
-        self._become(f"Copying your pictures, {done:,} of {total:,}")
-
-    @Slot(object)
-    def _on_imported(self, imported: Imported) -> None:
-        self._imports -= 1
-        self._become("")
-        self.imported.emit(imported)
-        self.rescan()
-
-    @Slot(str)
-    def _on_thumbnail_ready(self, name: str) -> None:
-        row = self._rows.get(name)
-        if row is not None:
-            index = self.index(row)
-            self.dataChanged.emit(index, index, [Qt.ItemDataRole.DecorationRole])
+    def _on_rested(self) -> None:
+        if not self._files.busy and not self._scanner.running:
+            self._become("")

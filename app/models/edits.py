@@ -1,20 +1,17 @@
-"""What can be undone in a dataset: captions written, pictures removed."""
+"""What can be undone in a dataset: captions written, pictures removed or added."""
 
 from __future__ import annotations
 
-import shutil
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtGui import QUndoCommand
 from typing_extensions import override
 
-from app.models.importer import free_name, taken_stems
-from core.data import captions, scan
-from core.errors import StorageError
+from app.models.moves import Moves
 
 Write = Callable[[Path, str, str], bool]  # a caption in the place of another; False if it failed
+Move = Callable[[Sequence[Path], Moves], None]  # pictures that go or come, and the moves to note
 
 
 class SetCaption(QUndoCommand):
@@ -22,9 +19,13 @@ class SetCaption(QUndoCommand):
 
     ID = 1
 
-    def __init__(self, write: Write, path: Path, old: str, new: str) -> None:
+    def __init__(
+        self, write: Write, path: Path, old: str, new: str, touch: Callable[[Path], None]
+    ) -> None:
+        """`touch` hears of what an undo or redo did, which is to be shown."""
         super().__init__(f"Caption of {path.name}")
         self._write, self._path, self._old, self._new = write, path, old, new
+        self._touch, self._written = touch, False
 
     @override
     def id(self) -> int:
@@ -42,67 +43,49 @@ class SetCaption(QUndoCommand):
     @override
     def redo(self) -> None:
         self.setObsolete(not self._write(self._path, self._new, self._old))
+        if self._written:
+            self._touch(self._path)
+        self._written = True
 
     @override
     def undo(self) -> None:
         self._write(self._path, self._old, self._new)
+        self._touch(self._path)
 
 
 class Remove(QUndoCommand):
-    """Pictures and their captions moved to the project's bin."""
+    """Pictures and their captions go to the project's bin."""
 
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        bin_folder: Path,
-        on_moved: Callable[[Sequence[Path], str], None],
-    ) -> None:
-        """`on_moved` is told which pictures are gone now, and what went wrong, in words."""
+    def __init__(self, paths: Sequence[Path], take_out: Move, bring_back: Move) -> None:
         super().__init__(f"Remove {len(paths)} pictures")
-        self._paths, self._bin, self._on_moved = list(paths), bin_folder, on_moved
-        self._moves: list[tuple[Path, Path]] = []
+        self._paths, self._take_out, self._bring_back = list(paths), take_out, bring_back
+        self._moves: Moves = []
 
     @override
     def redo(self) -> None:
-        self._moves, problem = [], ""
-        try:
-            self._bin.mkdir(parents=True, exist_ok=True)
-            taken = taken_stems(self._bin)
-            staying = Counter(  # pictures of a name: they share a caption
-                path.with_suffix("")
-                for folder in {path.parent for path in self._paths}
-                for path in folder.iterdir()
-                if path.suffix.lower() in scan.SUFFIXES
-            )
-            for path in self._paths:
-                staying[path.with_suffix("")] -= 1
-                self._remove(path, taken, shared=staying[path.with_suffix("")] > 0)
-        except OSError as error:
-            problem = str(StorageError.writing(self._bin, error))
-        self._on_moved([path for path in self._paths if not path.exists()], problem)
-
-    def _remove(self, path: Path, taken: set[str], *, shared: bool) -> None:
-        target = free_name(self._bin, path.name, taken)
-        sidecar, kept = captions.caption_file(path), captions.caption_file(target)
-        self._move(path, target)
-        if not sidecar.exists():
-            return
-        if shared:
-            shutil.copyfile(sidecar, kept)  # another picture of that name needs it still
-        else:
-            self._move(sidecar, kept)
-
-    def _move(self, source: Path, target: Path) -> None:
-        shutil.move(source, target)
-        self._moves.append((source, target))
+        self._take_out(self._paths, self._moves)
 
     @override
     def undo(self) -> None:
-        problem = ""
-        try:
-            for source, target in reversed(self._moves):
-                if not source.exists():
-                    shutil.move(target, source)
-        except OSError as error:
-            problem = str(StorageError.writing(self._bin, error))
-        self._on_moved([], problem)
+        self._bring_back(self._paths, self._moves)
+
+
+class Add(QUndoCommand):
+    """Copies that have come into the project; undone, they go to its bin."""
+
+    def __init__(self, paths: Sequence[Path], take_out: Move, bring_back: Move) -> None:
+        super().__init__(f"Add {len(paths)} pictures")
+        self._paths, self._take_out, self._bring_back = list(paths), take_out, bring_back
+        self._moves: Moves = []
+        self._there = True  # the first time they have been copied already
+
+    @override
+    def redo(self) -> None:
+        if not self._there:
+            self._bring_back(self._paths, self._moves)
+        self._there = True
+
+    @override
+    def undo(self) -> None:
+        self._take_out(self._paths, self._moves)
+        self._there = False

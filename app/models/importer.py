@@ -1,18 +1,15 @@
-"""Copies dropped pictures and their captions into a project, in a thread."""
+"""Copies dropped pictures and their captions into a project."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 
-from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
-
+from app.models.background import Work
 from core.data import captions, scan
 
 NAME_BYTES = 255  # of a file's name, on nearly all file systems
@@ -22,75 +19,44 @@ NAME_BYTES = 255  # of a file's name, on nearly all file systems
 class Imported:
     """How an import went."""
 
-    found: int  # pictures among what was dropped
-    copied: int
+    found: int = 0  # pictures among what was dropped
+    copied: int = 0
     stopped: bool = False
     problem: str = ""  # the first one, in words
+    targets: tuple[Path, ...] = ()  # the copies
 
 
-class _Import(QRunnable):
-    def __init__(self, importer: Importer, paths: Sequence[Path], folder: Path) -> None:
-        super().__init__()
-        self._importer, self._paths, self._folder = importer, paths, folder
-        self._stopped = importer.stopped  # its own: a later import is not stopped with it
-
-    def run(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the window was closed meanwhile
-            self._importer.imported.emit(self._copied())
-
-    def _copied(self) -> Imported:
-        importer, copied, problem = self._importer, 0, ""
-        sources = pictures_among(self._paths, self._stopped)
-        taken = taken_stems(self._folder)
-        for number, source in enumerate(sources):
-            if self._stopped.is_set():
-                break
-            importer.progressed.emit(number, len(sources))
-            try:
-                copy_beside(source, self._folder, taken)
-                copied += 1
-            except OSError as error:  # the rest goes on
-                problem = problem or (
-                    f"Could not copy {source}: {error.strerror}. Check that it may be read, and "
-                    f"that {self._folder} may be written to and has room."
-                )
-        return Imported(len(sources), copied, self._stopped.is_set(), problem)
+def copy_all(paths: Sequence[Path], folder: Path, work: Work) -> Imported:
+    """Copy pictures, and folders of them, into `folder`, until `work` is stopped."""
+    targets: list[Path] = []
+    copied, problem = 0, ""
+    sources = pictures_among(paths, work)
+    taken = taken_stems(folder)
+    for number, source in enumerate(sources):
+        if work.stopped:
+            break
+        work.tell(number, len(sources))
+        try:
+            target = copy_beside(source, folder, taken)
+        except (OSError, ValueError) as error:  # the latter of odd names; the rest goes on
+            reason = getattr(error, "strerror", None) or error
+            problem = problem or (
+                f"Could not copy {source}: {reason}. Check that it may be read, and "
+                f"that {folder} may be written to and has room."
+            )
+        else:
+            copied += 1
+            if target != source:
+                targets.append(target)
+    return Imported(len(sources), copied, work.stopped, problem, tuple(targets))
 
 
-class Importer(QObject):
-    """One import after the other."""
-
-    progressed = Signal(int, int)  # done, of how many
-    imported = Signal(object)  # an Imported
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.stopped = Event()
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
-
-    def start(self, paths: Sequence[Path], folder: Path) -> None:
-        """Copy pictures, and folders of them, into `folder`."""
-        if self.stopped.is_set():
-            self.stopped = Event()
-        self._pool.start(_Import(self, paths, folder))
-
-    def stop(self) -> None:
-        """End after the picture in hand."""
-        self.stopped.set()
-
-    def finish(self) -> None:
-        """Stop, and wait for that; before the program ends."""
-        self.stop()
-        self._pool.waitForDone()
-
-
-def pictures_among(paths: Iterable[Path], stopped: Event) -> list[Path]:
-    """The pictures that were dropped, and those in dropped folders; some, once `stopped`."""
+def pictures_among(paths: Iterable[Path], work: Work) -> list[Path]:
+    """The pictures that were dropped, and those in dropped folders; some, once stopped."""
     sources: list[Path] = []
     for path in paths:
         for inside in scan.picture_files([path]) if path.is_dir() else [path]:
-            if stopped.is_set():
+            if work.stopped:
                 return sources
             if inside.suffix.lower() in scan.SUFFIXES:
                 sources.append(inside)

@@ -12,8 +12,12 @@ from PySide6.QtGui import QGuiApplication, QImage
 
 from core.data.decode import UNREADABLE, eight_bit, in_srgb, open_picture, turned
 
-KEPT_BYTES = 200 * 2**20
-TILE_PX = 288  # of the shorter side, in the screen's own units: tiles crop to fill
+KEPT_BYTES = 256 * 2**20  # at 200 % scaling a screen of large tiles takes 40 MiB
+TILES_PX = (160, 288)  # of the shorter side, in the screen's own units: tiles crop to fill
+WAITING = 256  # more wishes than a screen has tiles
+THREADS = 2
+
+Wish = tuple[str, int]  # a path, an edge in pixels
 
 
 def load(path: Path, edge_px: int = 0, *, filling: bool = False) -> QImage:
@@ -51,84 +55,115 @@ def to_qimage(image: Image.Image) -> QImage:
     return QImage(data, rgba.width, rgba.height, stride, QImage.Format.Format_RGBA8888).copy()
 
 
-def _screen_scale() -> float:
-    """Pixels of the sharpest screen to one of the window's."""
-    app = QGuiApplication.instance()
-    return app.devicePixelRatio() if isinstance(app, QGuiApplication) else 1.0
-
-
 class _Load(QRunnable):
-    def __init__(self, store: Thumbnails, path: Path, stamp: int) -> None:
+    def __init__(self, store: Thumbnails, wish: Wish, stamp: int) -> None:
         super().__init__()
-        self._store, self._path, self._stamp = store, path, stamp
+        self._store, self._wish, self._stamp = store, wish, stamp
 
     def run(self) -> None:
-        image = load(self._path, self._store.edge_px, filling=self._store.filling)
+        name, edge = self._wish
+        image = load(Path(name), edge, filling=self._store.filling)
+        if not image.isNull():  # the form that is painted without another conversion
+            image = image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
         with contextlib.suppress(RuntimeError):  # the window was closed meanwhile
-            self._store.loaded.emit(str(self._path), self._stamp, image)
+            self._store.loaded.emit(self._wish, self._stamp, image)
 
 
 class Thumbnails(QObject):
-    """Asks for a picture return at once; `ready` tells when it is there."""
+    """Asks for a picture return at once; `ready` tells when it is there.
 
-    ready = Signal(str)  # a path
-    loaded = Signal(str, object, QImage)  # from a thread
+    What was asked for last is decoded first. Of many wishes, as dragging a scroll bar makes them,
+    the oldest are forgotten: what is still on the screen when the rest is done is asked for again.
+    """
+
+    ready = Signal(str)  # a path; "" is any that was forgotten
+    loaded = Signal(object, object, QImage)  # from a thread
 
     def __init__(
         self,
         parent: QObject | None = None,
         *,
-        edge_px: int = 0,
+        edges_px: tuple[int, ...] = TILES_PX,
+        filling: bool = True,
         kept_bytes: int = KEPT_BYTES,
     ) -> None:
-        """Pictures that fit a square of `edge_px` on the screen, or, without it, fill a tile."""
+        """Pictures that fill a square of one of `edges_px`, or fit it; in the screen's units."""
         super().__init__(parent)
-        self.filling = edge_px == 0
-        self.edge_px = round((edge_px or TILE_PX) * _screen_scale())
+        self.filling = filling
+        self._edges = edges_px
         self._kept_bytes = kept_bytes
-        self._images: OrderedDict[str, tuple[int, QImage]] = OrderedDict()
+        self._images: OrderedDict[Wish, tuple[int, QImage]] = OrderedDict()
         self._bytes = 0
-        self._asked: set[tuple[str, int]] = set()
-        self._wishes = 0
+        self._waiting: OrderedDict[Wish, int] = OrderedDict()  # their stamps; the newest is last
+        self._loading: dict[Wish, int] = {}
+        self._forgot = False
         self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(2)
+        self._pool.setMaxThreadCount(THREADS)
         self.loaded.connect(self._on_loaded)
 
-    def get(self, path: Path) -> QImage | None:
-        """The picture as it is on the disk now, or None until `ready`."""
+    def get(self, path: Path, edge_px: int = 0) -> QImage | None:
+        """The picture as it is on the disk now, or None until `ready`; fit for `edge_px`."""
         try:
             stamp = path.stat().st_mtime_ns
-        except OSError:
+        except (OSError, ValueError):  # gone, or no name that a file can have
             return None
-        name = str(path)
-        kept = self._images.get(name)
+        wish = (str(path), self._pixels(edge_px))
+        kept = self._images.get(wish)
         if kept:
-            self._images.move_to_end(name)
+            self._images.move_to_end(wish)
             if kept[0] == stamp:
                 return kept[1]
-        if (name, stamp) not in self._asked:
-            self._asked.add((name, stamp))
-            self._wishes += 1
-            self._pool.start(_Load(self, path, stamp), self._wishes)  # what is on screen now first
+        if self._loading.get(wish) != stamp:
+            self._waiting[wish] = stamp
+            self._waiting.move_to_end(wish)
+            if len(self._waiting) > WAITING:
+                self._waiting.popitem(last=False)
+                self._forgot = True
+            self._go_on()
         return kept[1] if kept else None
+
+    @property
+    def waiting(self) -> int:
+        """How many pictures are still to be decoded."""
+        return len(self._waiting) + len(self._loading)
 
     def forget_wishes(self) -> None:
         """Decode nothing more of what was asked for."""
-        self._pool.clear()
-        self._asked.clear()
+        self._waiting.clear()
+        self._forgot = False
 
     def finish(self) -> None:
         """Wait for what is being decoded; before the program ends."""
+        self.forget_wishes()
         self._pool.clear()
         self._pool.waitForDone()
 
-    @Slot(str, object, QImage)
-    def _on_loaded(self, name: str, stamp: int, image: QImage) -> None:
-        self._asked.discard((name, stamp))
-        if name in self._images:
-            self._bytes -= self._images.pop(name)[1].sizeInBytes()
-        self._images[name] = (stamp, image)
+    def _pixels(self, edge_px: int) -> int:
+        """The smallest of our sizes that is enough, in pixels of the sharpest screen."""
+        app = QGuiApplication.instance()
+        scale = app.devicePixelRatio() if isinstance(app, QGuiApplication) else 1.0
+        return round(next((e for e in self._edges if e >= edge_px), self._edges[-1]) * scale)
+
+    def _go_on(self) -> None:
+        while self._waiting and len(self._loading) < THREADS:
+            wish, stamp = self._waiting.popitem()
+            if wish in self._loading:  # an older file of that name: once more after it
+                self._waiting[wish] = stamp
+                break
+            self._loading[wish] = stamp
+            self._pool.start(_Load(self, wish, stamp))
+
+    @Slot(object, object, QImage)
+    def _on_loaded(self, wish: Wish, stamp: int, image: QImage) -> None:
+        self._loading.pop(wish, None)
+        if wish in self._images:
+            self._bytes -= self._images.pop(wish)[1].sizeInBytes()
+        self._images[wish] = (stamp, image)
         self._bytes += image.sizeInBytes()
         while self._bytes > self._kept_bytes and len(self._images) > 1:
             self._bytes -= self._images.popitem(last=False)[1][1].sizeInBytes()
-        self.ready.emit(name)
+        self._go_on()
+        self.ready.emit(wish[0])
+        if self._forgot and not self._waiting:
+            self._forgot = False
+            self.ready.emit("")

@@ -26,15 +26,15 @@ _ROOT = QModelIndex()
 class PreviewTable(QAbstractTableModel):
     """Previews of the shown run; follows it while it trains."""
 
-    def __init__(self, runs: Runs, parent: QObject | None = None) -> None:
+    def __init__(self, runs: Runs, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._runs = runs
-        self.thumbnails = Thumbnails(self)
+        self._runs, self._thumbnails = runs, thumbnails
         self._steps: list[int] = []
         self._indices: list[int] = []
         runs.reset.connect(self._on_reset)
         runs.previewed.connect(self._on_previewed)
-        self.thumbnails.ready.connect(self._on_ready)
+        self._on_reset()
+        thumbnails.ready.connect(self._on_ready)
 
     @property
     def steps(self) -> list[int]:
@@ -69,7 +69,7 @@ class PreviewTable(QAbstractTableModel):
             return None
         match role:
             case Qt.ItemDataRole.DecorationRole:
-                return self.thumbnails.get(self.file(preview)) or QImage()
+                return self._thumbnails.get(self.file(preview)) or QImage()
             case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
                 return f"{preview.prompt}\nstep {preview.step}, seed {preview.seed}"
             case _:
@@ -121,8 +121,10 @@ class PreviewTable(QAbstractTableModel):
         return (record.preview_steps(), sorted(record.previews)) if record else ([], [])
 
     @Slot(str)
-    def _on_ready(self, _name: str) -> None:
-        self._tell_all()
+    def _on_ready(self, name: str) -> None:
+        record = self._runs.shown
+        if not name or (record and name.startswith(str(record.run.previews))):
+            self._tell_all()
 
     def _tell_all(self) -> None:
         """Every picture may be another one."""

@@ -1,111 +1,18 @@
-"""Runs, read from their logs and fed by a live one: losses, previews, adapters."""
+"""The project's runs; logs are read by a thread, a live run feeds its own."""
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from core.config import files
+from app.models.background import Background, Work
+from app.models.run_record import RunRecord, read
 from core.config.options import RunConfig
-from core.errors import UserError
 from core.project.layout import Project, Run
-from core.protocol import wire
-from core.protocol.events import (
-    AdapterSaved,
-    Event,
-    PreviewReady,
-    RunStarted,
-    StepDone,
-    StyleMeasured,
-)
-
-PACE_STEPS = 50  # the newest of a run tell how long a step takes
-SMOOTHING = 0.9  # of the loss: a mean over about ten steps
-
-
-@dataclass(slots=True)
-class RunRecord:
-    """What one run has told so far."""
-
-    run: Run
-    steps: list[int] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    smoothed: list[float] = field(default_factory=list)
-    step_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=PACE_STEPS))
-    previews: dict[int, dict[int, PreviewReady]] = field(default_factory=dict)  # index, step
-    adapters: list[AdapterSaved] = field(default_factory=list)
-    styles: dict[str, StyleMeasured] = field(default_factory=dict)  # by adapter path
-
-    @property
-    def name(self) -> str:
-        return self.run.root.name
-
-    @property
-    def style(self) -> StyleMeasured | None:
-        """The newest adapter's."""
-        return self.styles.get(self.adapters[-1].path) if self.adapters else None
-
-    def take(self, event: Event) -> bool:
-        """Add what an event tells; False if it tells nothing that lasts."""
-        match event:
-            case StepDone(step=step, loss=loss, seconds=seconds):
-                self.step_seconds.append(seconds)
-                self._forget_from(step)
-                before = self.smoothed[-1] if self.smoothed else loss
-                self.steps.append(step)
-                self.losses.append(loss)
-                self.smoothed.append(SMOOTHING * before + (1 - SMOOTHING) * loss)
-            case PreviewReady(index=index, step=step):
-                self.previews.setdefault(index, {})[step] = event
-            case AdapterSaved():
-                self.adapters = [a for a in self.adapters if a.path != event.path] + [event]
-            case StyleMeasured():
-                if self.adapters:
-                    self.styles[self.adapters[-1].path] = event
-            case _:
-                return False
-        return True
-
-    def _forget_from(self, step: int) -> None:
-        """A resumed run does the steps after its checkpoint again."""
-        while self.steps and self.steps[-1] >= step:
-            self.steps.pop()
-            self.losses.pop()
-            self.smoothed.pop()
-
-    def newest_previews(self) -> list[PreviewReady]:
-        """The last picture of each prompt, in the order of the prompts."""
-        return [self.previews[index][max(self.previews[index])] for index in sorted(self.previews)]
-
-    def picture_file(self, preview: PreviewReady) -> Path:
-        """Where a preview's picture lies; the log's own path may be that of a copied project."""
-        return self.run.preview_file(preview.step, preview.index)
-
-    def adapter_file(self, saved: AdapterSaved) -> Path:
-        """Where an adapter lies, likewise."""
-        return self.run.adapters / saved.path.replace("\\", "/").rpartition("/")[2]
-
-    def preview_steps(self) -> list[int]:
-        """All steps with previews, in order."""
-        return sorted({step for row in self.previews.values() for step in row})
-
-
-def read(run: Run) -> RunRecord:
-    """A run's record from its log; lines of other versions are passed over."""
-    record = RunRecord(run)
-    try:
-        content = run.log_file.read_bytes()
-    except OSError:
-        return record
-    for line in content.splitlines():
-        with contextlib.suppress(wire.WireError):
-            record.take(wire.event_from(line))
-    return record
+from core.protocol.events import Event, PreviewReady, RunStarted, StepDone, StyleMeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +25,11 @@ class AdapterCard:
     size_bytes: int
     picture: Path | None
     style: StyleMeasured | None
+
+    @property
+    def words(self) -> str:
+        """One adapter in a list."""
+        return f"{self.run}, step {self.step:,}"
 
 
 class Runs(QObject):
@@ -132,39 +44,59 @@ class Runs(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._project: Project | None = None
-        self._records: dict[str, tuple[tuple[int, int], RunRecord]] = {}
+        self._records: dict[str, RunRecord] = {}
         self._live: RunRecord | None = None
         self.shown: RunRecord | None = None
+        self.picked: Path | None = None  # the adapter to draw with, where one was chosen
+        self._reader = Background(self)
+
+    @property
+    def reading(self) -> bool:
+        """Whether logs are still being read."""
+        return self._reader.busy
 
     def open(self, project: Project | None) -> None:
-        """Show a project's newest run that has got anywhere."""
-        self._project, self._live = project, None
-        self._records.clear()
-        records = [self._record(run) for run in project.runs()] if project else []
-        told = [record for record in records if record.steps or record.previews]
-        self.shown = (told or records or [None])[-1]
+        """Show a project's newest run that has got anywhere, once it is read."""
+        self._reader.stop()
+        self._project, self._live, self.shown, self.picked = project, None, None, None
+        self._records = {}
         self.chosen.emit()
-        self.reset.emit()
-        self.adapters_changed.emit()
+        self._tell_all()
+        if project:
+            runs = project.runs()
+            self._reader.start(
+                "Reading the runs",
+                lambda work: _read_all(runs, work),
+                lambda records, _problem: self._on_read(project, records),
+            )
+
+    def finish(self) -> None:
+        """Wait for the thread; before the program ends."""
+        self._reader.stop()
+        self._reader.finish()
 
     def names(self) -> list[str]:
         """All runs' folder names, oldest first."""
-        return [run.root.name for run in self._project.runs()] if self._project else []
+        return list(self._records)
 
     def show(self, name: str) -> None:
         """Show one run, also while another goes on."""
-        if self._project and (self.shown is None or self.shown.name != name):
-            live = self._live
-            self.shown = live if live and live.name == name else self._record_of(name)
+        if name in self._records and (self.shown is None or self.shown.name != name):
+            self.shown, self.picked = self._records[name], None
             self.chosen.emit()
             self.reset.emit()
+
+    def pick(self, adapter: Path) -> None:
+        """Choose an adapter to draw with."""
+        self.picked = adapter
+        self.adapters_changed.emit()
 
     def take(self, event: Event, run: str) -> None:
         """What a live run tells."""
         if self._project is None or not run:
             return
-        if self._live is None or isinstance(event, RunStarted):
-            self._live = self.shown = read(self._project.run(run))
+        if self._live is None or self._live.name != run or isinstance(event, RunStarted):
+            self._live = self.shown = self._records[run] = read(self._project.run(run))
             self.reset.emit()
         if not self._live.take(event):
             return
@@ -178,44 +110,29 @@ class Runs(QObject):
             case _:
                 self.adapters_changed.emit()
 
-    def _record_of(self, name: str) -> RunRecord | None:
-        return self._record(self._project.run(name)) if self._project else None
-
-    def _record(self, run: Run) -> RunRecord:
-        """Read once, as long as its log does not change."""
-        try:
-            status = run.log_file.stat()
-            stamp = (status.st_mtime_ns, status.st_size)
-        except OSError:
-            stamp = (0, 0)
-        name = run.root.name
-        if name not in self._records or self._records[name][0] != stamp:
-            self._records[name] = (stamp, read(run))
-        return self._records[name][1]
-
     def resumable(self) -> str:
         """The newest run's name if it is unfinished, else ""."""
-        runs = self._project.runs() if self._project else []
-        if not runs:
-            return ""
-        return "" if _complete(runs[-1]) else runs[-1].root.name
+        record = self._newest()
+        unfinished = record and record.config and not record.run.complete(record.config)
+        return record.name if record and unfinished else ""
 
     def pace_seconds(self, config: RunConfig) -> float | None:
         """How long a step took in the newest run that had as much to do in one."""
-        for run in reversed(self._project.runs() if self._project else []):
-            record = self._record(run)
-            with contextlib.suppress(UserError):
-                if record.step_seconds and _load_of(files.load(run.config_file)) == _load_of(
-                    config
-                ):
-                    return statistics.median(record.step_seconds)
+        for name in reversed(self.names()):
+            record = self._records[name]
+            if (
+                record.step_seconds
+                and record.config
+                and _load_of(record.config) == _load_of(config)
+            ):
+                return statistics.median(record.step_seconds)
         return None
 
     def adapters(self) -> list[AdapterCard]:
         """All adapter files of the project, newest first."""
         cards: list[AdapterCard] = []
-        for run in reversed(self._project.runs() if self._project else []):
-            record = self._record(run)
+        for name in reversed(self.names()):
+            record = self._records[name]
             for saved in reversed(record.adapters):
                 path = record.adapter_file(saved)
                 if not path.exists():
@@ -233,6 +150,32 @@ class Runs(QObject):
                 )
         return cards
 
+    def _newest(self) -> RunRecord | None:
+        return self._records[self.names()[-1]] if self._records else None
+
+    def _on_read(self, project: Project, records: object) -> None:
+        if project != self._project or not isinstance(records, list):
+            return
+        self._records = {r.name: r for r in records} | self._records  # a live run knows more
+        if self.shown is None and self._records:
+            told = [name for name in self.names() if self._records[name].told]
+            self.shown = self._records[told[-1]] if told else self._newest()
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        self.reset.emit()
+        self.adapters_changed.emit()
+
+
+def _read_all(runs: list[Run], work: Work) -> list[RunRecord]:
+    records: list[RunRecord] = []
+    for number, run in enumerate(runs):
+        if work.stopped:
+            break
+        work.tell(number, len(runs))
+        records.append(read(run))
+    return records
+
 
 def _load_of(config: RunConfig) -> tuple[object, ...]:
     """What decides how long a step takes."""
@@ -243,11 +186,3 @@ def _load_of(config: RunConfig) -> tuple[object, ...]:
         config.training.precision,
         config.adapter.text_encoder,
     )
-
-
-def _complete(run: Run) -> bool:
-    try:
-        config = files.load(run.config_file)
-    except UserError:
-        return True  # there is nothing to go on with
-    return run.complete(config)

@@ -1,4 +1,4 @@
-"""The open project and its settings, and how another one is opened or made."""
+"""The open project, and how another one is opened or made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSettings, Signal, Slot
 
 from app import settings
-from core.config import files, presets
+from app.models.run_settings import Settings
+from core.config import presets
 from core.config.facts import DEMO, SD1
 from core.config.options import DEMO_BASE, RunConfig
 from core.errors import UserError
@@ -23,20 +24,17 @@ class Workspace(QObject):
 
     closing = Signal()  # another project may take this one's place: save what is being written
     opened = Signal()  # another project
-    changed = Signal()  # another program has changed the project's settings
     failed = Signal(str)  # in words
 
-    def __init__(self, store: QSettings, parent: QObject | None = None) -> None:
+    def __init__(self, store: QSettings, run: Settings, parent: QObject | None = None) -> None:
+        """`run` are the open project's settings."""
         super().__init__(parent)
-        self._store = store
+        self._store, self._run = store, run
         self.project: Project | None = None
-        self.config: RunConfig | None = None
-        self._in_file: RunConfig | None = None  # as last read or written
 
     @property
-    def saved(self) -> bool:
-        """Whether the file holds the settings that the window shows."""
-        return self.config == self._in_file
+    def name(self) -> str:
+        return self._run.config.name if self._run.config else ""
 
     def recent(self) -> list[Path]:
         """Projects opened lately that still exist, newest first."""
@@ -47,11 +45,11 @@ class Workspace(QObject):
         self.closing.emit()  # first: what is saved by that may be this very project's
         project = Project(root)
         try:
-            config = project.config()
+            self._run.open(project)
         except UserError as error:
             self.failed.emit(str(error))
             return
-        self.project, self.config, self._in_file = project, config, config
+        self.project = project
         settings.remember(self._store, root)
         self.opened.emit()
 
@@ -71,35 +69,6 @@ class Workspace(QObject):
         root = settings.unused_folder(name)
         config = presets.on_base(RunConfig(name=root.name, base=""), DEMO_BASE, SD1, DEMO)
         self._make(root, lambda: layout.create(root, config))
-
-    @Slot(object)
-    def save(self, config: RunConfig) -> None:
-        """Take over and write the project's settings; what others changed in the file stays."""
-        self.config = config
-        if self.project is None or self._in_file is None:
-            return
-        try:
-            there = self.project.config()
-            whole = files.merged(self._in_file, config, there)
-            self.project.save(whole)
-        except UserError as error:
-            self.failed.emit(str(error))
-            return
-        self.config = self._in_file = whole
-        if whole != config:
-            self.changed.emit()
-
-    def refresh(self) -> None:
-        """Take over what another program has changed in the file."""
-        if self.project is None or not self.saved:
-            return
-        try:
-            there = self.project.config()
-        except UserError:  # half written, perhaps; the scan of the pictures tells
-            return
-        if there != self._in_file:
-            self.config = self._in_file = there
-            self.changed.emit()
 
     def _make(self, root: Path, make: Callable[[], Project]) -> None:
         try:

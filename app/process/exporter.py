@@ -5,53 +5,54 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, Slot
 
-from app.process.worker import Worker
+from app.process.jobs import Jobs, Task
 from core.protocol.commands import ExportJob
 from core.protocol.events import AdapterSaved, Event, Failed
 
-EXPORT_MS = 30_000  # loading a base and writing a file take less
 Format = Literal["kohya", "diffusers", "peft"]
 
 
 class Exporter(QObject):
-    """Each export is a process that loads the base, converts, and ends."""
+    """One export at a time: it loads the base, converts, and ends."""
 
     changed = Signal()  # see `busy`
     saved = Signal(str)  # the file's path
     failed = Signal(object)  # a Failed
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._workers: set[Worker] = set()
+        self._jobs = jobs
+        self._task: Task | None = None
 
     @property
     def busy(self) -> bool:
-        return bool(self._workers)
+        return self._task is not None
 
-    def end(self) -> None:
-        """The program closes: wait for files that are being written."""
-        for worker in list(self._workers):
-            worker.wait(EXPORT_MS)
+    @property
+    def waiting(self) -> bool:
+        """Whether something else has the device."""
+        return self._task is not None and not self._task.running
 
     def export(self, source: Path, layout: Format, target: Path) -> None:
         """Write the adapter `source` to `target` in another program's format."""
-        worker = Worker(self)
-        self._workers.add(worker)
-
-        def on_said(event: Event) -> None:
-            if isinstance(event, AdapterSaved):
-                self.saved.emit(event.path)
-
-        def on_ended(failure: Failed | None) -> None:
-            self._workers.discard(worker)
-            worker.deleteLater()
-            self.changed.emit()
-            if failure:
-                self.failed.emit(failure)
-
-        worker.said.connect(on_said)
-        worker.ended.connect(on_ended)
+        if self._task:
+            return
+        task = self._task = Task(ExportJob(source=str(source), format=layout, out=str(target)))
+        task.said.connect(self._on_said)
+        task.ended.connect(self._on_ended)
+        self._jobs.add(task)
         self.changed.emit()
-        worker.start(ExportJob(source=str(source), format=layout, out=str(target)))
+
+    @Slot(object)
+    def _on_said(self, event: Event) -> None:
+        if isinstance(event, AdapterSaved):
+            self.saved.emit(event.path)
+
+    @Slot(object)
+    def _on_ended(self, failure: Failed | None) -> None:
+        self._task = None
+        self.changed.emit()
+        if failure:
+            self.failed.emit(failure)

@@ -4,52 +4,45 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.process.worker import Worker
+from app.process.jobs import Jobs, Task
 from core.protocol.commands import Draw, SampleJob
 from core.protocol.events import Event, Failed, PictureDrawn, Progress
 
 
 class Sampler(QObject):
-    """Keeps one sample worker alive between pictures; loading it takes seconds, drawing one."""
+    """Keeps its worker between pictures: loading takes seconds, drawing one."""
 
     drawn = Signal(object)  # a PictureDrawn
     phase = Signal(str)
     failed = Signal(object)  # a Failed
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._worker: Worker | None = None
-        self._job: SampleJob | None = None
+        self._jobs = jobs
+        self._task: Task | None = None
 
     def draw(self, job: SampleJob, wish: Draw) -> None:
-        """Draw with `job`'s models; starts another worker if they are not those loaded."""
-        if self._worker is None or job != self._job:
+        """Draw with `job`'s models; another worker comes where they are not those loaded."""
+        if self._task is None or not self._task.open or self._task.job != job:
             self.close()
-            worker = self._worker = Worker(self)
-            worker.said.connect(self._on_said)
-            worker.ended.connect(self._on_ended)
-            worker.ended.connect(worker.deleteLater)
-            self._job = job
-            worker.start(job)
-        if self._worker is not None:  # it may have failed to start
-            self._worker.send(wish)
+            task = self._task = Task(job)
+            task.said.connect(self._on_said)
+            task.ended.connect(lambda failure: self._on_ended(task, failure))
+            task.send(wish)
+            self._jobs.add(task)
+            if self._task is task and not task.running:
+                self.phase.emit("Waiting for the engine")
+        else:
+            self._task.send(wish)
 
     def close(self) -> None:
-        """Let the worker end after the picture in hand."""
-        if self._worker is not None:
-            self._worker.said.disconnect(self._on_said)
-            self._worker.ended.disconnect(self._on_ended)
-            self._worker.close()
-            self._worker = None
+        """Draw no more with these models; a picture that is being drawn is not waited for."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.said.disconnect(self._on_said)
+            self._jobs.drop(task)
+            task.give_way(now=True)
             self.phase.emit("")
-
-    def end(self) -> None:
-        """End at once: a run or the program's end waits for it, and nothing is lost."""
-        worker = self._worker
-        self.close()
-        if worker is not None:
-            worker.kill()
-            worker.wait(2000)
 
     @Slot(object)
     def _on_said(self, event: Event) -> None:
@@ -62,9 +55,9 @@ class Sampler(QObject):
             case _:
                 pass
 
-    @Slot(object)
-    def _on_ended(self, failure: Failed | None) -> None:
-        self._worker = None
-        self.phase.emit("")
-        if failure:
-            self.failed.emit(failure)
+    def _on_ended(self, task: Task, failure: Failed | None) -> None:
+        if task is self._task:
+            self._task = None
+            self.phase.emit("")
+            if failure:
+                self.failed.emit(failure)

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from app.process.worker import Worker
+from app.process.jobs import Jobs, Task
 from core.protocol.commands import PreviewNow, Stop, TrainJob
-from core.protocol.events import Event, Failed, Progress, RunStarted, StepDone
+from core.protocol.events import (
+    CheckpointSaved,
+    Event,
+    Failed,
+    PreviewReady,
+    Progress,
+    RunStarted,
+    StepDone,
+)
 
 MINUTE_SECONDS = 60
+DAY_SECONDS = 24 * 60 * MINUTE_SECONDS
 PATIENCE_MS = 10_000  # for a run to save and end
+TRAINING, DRAWING = "Training", "Drawing previews"  # phases; the latter is the engine's word
+STOPPING = {  # what is still waited for
+    TRAINING: "Stopping after this step",
+    DRAWING: "Stopping after the previews in hand",
+    "Saving": "Saving",
+}
 
 
 class State(Enum):
@@ -25,15 +41,16 @@ class State(Enum):
 
 
 class Session(QObject):
-    """Owns the worker of a training run."""
+    """A run from Train to its end."""
 
     changed = Signal()  # state, phase or progress
     said = Signal(object)  # an Event
     failed = Signal(object, bool)  # a Failed; whether the run can be resumed
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._worker: Worker | None = None
+        self._jobs = jobs
+        self._task: Task | None = None
         self.state = State.IDLE
         self.phase = ""
         self.run = ""
@@ -43,6 +60,7 @@ class Session(QObject):
         self.device = ""
         self.seconds_left = 0.0
         self.share: float | None = None  # of the phase, where it is known
+        self.previews_wished = False  # they come after the step in hand
         self._given_up = False
         self._patience = QTimer(self, interval=PATIENCE_MS, singleShot=True)
         self._patience.timeout.connect(self.changed)
@@ -53,38 +71,44 @@ class Session(QObject):
 
     @property
     def slow_to_stop(self) -> bool:
-        """Whether saving takes so long that `end_now` should be offered."""
+        """Whether stopping takes so long that `end_now` should be offered."""
         return self.state is State.STOPPING and not self._patience.isActive()
 
     @property
     def stoppable(self) -> bool:
         """Whether `stop_or_end_now` would do anything that is not being done."""
-        return self.state is not State.STOPPING or self.slow_to_stop
+        return self.busy and (self.state is not State.STOPPING or self.slow_to_stop)
 
     @property
     def worker_pid(self) -> int:
-        return self._worker.pid if self._worker else 0
+        return self._task.pid if self._task else 0
 
     def train(self, project: Path, resume: str = "") -> None:
         """Start a run, or go on with one."""
         if self.busy:
             return
-        self._given_up = False
-        self._worker = Worker(self)
-        self._worker.said.connect(self._on_said)
-        self._worker.ended.connect(self._on_ended)
+        self._given_up = self.previews_wished = False
         self.run, self.step, self.steps = resume, 0, 0
         self.phase, self.share = "Starting the engine", None
+        task = self._task = Task(TrainJob(project=str(project), resume=resume))
+        task.said.connect(self._on_said)
+        task.ended.connect(self._on_ended)
         self._become(State.STARTING)
-        self._worker.start(TrainJob(project=str(project), resume=resume))
+        self._jobs.add(task)
+        if self._task and not task.running:
+            self.phase = "Waiting for the engine"
+            self.changed.emit()
 
     def stop(self) -> None:
-        """Save after the step in hand and end."""
-        if self._worker and self.state in (State.STARTING, State.RUNNING):
-            self._worker.send(Stop())
-            self.phase, self.share = "Saving", None
+        """Save after what is in hand and end."""
+        if self._task and self.state in (State.STARTING, State.RUNNING):
+            self.share = None
             self._patience.start()
             self._become(State.STOPPING)
+            if self._task.running:
+                self._task.send(Stop())
+            else:
+                self._jobs.drop(self._task)
 
     def stop_or_end_now(self) -> None:
         """What the Stop button means: the second time, after long waiting, it means it."""
@@ -95,30 +119,41 @@ class Session(QObject):
 
     def end_now(self) -> None:
         """Give up waiting: what came after the last saved step is lost."""
-        if self._worker:
+        if self._task:
             self._given_up = True
-            self._worker.kill()
+            self._jobs.drop(self._task)
+        if self._task:
+            self._task.kill()
 
     def preview_now(self) -> None:
         """Draw the previews after the step in hand."""
-        if self._worker and self.state is State.RUNNING:
-            self._worker.send(PreviewNow())
+        if self._task and self.state is State.RUNNING:
+            self._task.send(PreviewNow())
+            self.previews_wished = True
+            self.changed.emit()
 
     @Slot(object)
     def _on_said(self, event: Event) -> None:
         match event:
-            case Progress(phase=phase, done=done, total=total) if self.state is not State.STOPPING:
+            case Progress(phase=phase, done=done, total=total):
                 self.phase = phase
-                self.share = done / total if total else None
+                self.previews_wished = self.previews_wished and phase != DRAWING
+                self.share = (
+                    done / total if total > 0 and self.state is not State.STOPPING else None
+                )
             case RunStarted(run=run, steps=steps, first_step=first, device=device):
                 self.run, self.steps, self.step, self.device = run, steps, first - 1, device
                 if self.state is State.STARTING:
                     self.state = State.RUNNING
             case StepDone(step=step, loss=loss, seconds_left=left):
                 self.step, self.loss, self.seconds_left = step, loss, left
+                self.phase = TRAINING
                 if self.state is State.RUNNING:
-                    self.phase = "Training"
-                    self.share = step / self.steps if self.steps else None
+                    self.share = step / self.steps if self.steps > 0 else None
+            case CheckpointSaved() if self.state is State.STOPPING:
+                self.phase = "Saving"
+            case PreviewReady():
+                self.previews_wished = False
             case _:
                 pass
         self.said.emit(event)
@@ -126,9 +161,7 @@ class Session(QObject):
 
     @Slot(object)
     def _on_ended(self, failure: Failed | None) -> None:
-        if self._worker:
-            self._worker.deleteLater()
-        self._worker = None
+        self._task = None
         self._patience.stop()
         self._become(State.IDLE)
         if failure and not self._given_up:
@@ -140,8 +173,25 @@ class Session(QObject):
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it: "40 s", "11 min", "2 h 5 min"."""
-    hours, minutes = divmod(round(seconds / 60), 60)
+    """A time as a person says it: "40 s", "11 min", "2 h 5 min", "3 days"."""
+    if not math.isfinite(seconds):
+        return "some time"
     if seconds < MINUTE_SECONDS:
         return f"{max(1, round(seconds))} s"
+    if seconds > 2 * DAY_SECONDS:
+        return f"{round(seconds / DAY_SECONDS):,} days"
+    hours, minutes = divmod(round(seconds / MINUTE_SECONDS), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def status_line(session: Session) -> str:
+    """Where a run is, in a few words."""
+    if session.state is State.STOPPING:
+        return STOPPING.get(session.phase, "Stopping")
+    if session.steps <= 0 or session.phase != TRAINING:
+        return session.phase
+    next_up = ", previews come next" if session.previews_wished else ""
+    left = duration(session.seconds_left)
+    return (
+        f"step {session.step:,} of {session.steps:,}, {left} left, loss {session.loss:.3f}{next_up}"
+    )

@@ -73,7 +73,7 @@ class Worker(QObject):
         for line in lines:
             try:
                 event: Event = wire.event_from(line)
-            except wire.WireError as error:
+            except (ValueError, RecursionError) as error:  # a WireError is a ValueError
                 log.warning("a worker said something odd: %s", error)
                 continue
             if isinstance(event, Failed):

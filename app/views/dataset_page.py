@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QImage, QKeySequence, QShortcut
+from PySide6.QtCore import QModelIndex, Qt, Slot
 from PySide6.QtWidgets import (
-    QFrame,
+    QFileDialog,
     QHBoxLayout,
-    QLabel,
-    QPlainTextEdit,
+    QListView,
     QPushButton,
-    QScrollArea,
     QSlider,
     QSplitter,
     QStackedWidget,
@@ -21,176 +17,41 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.models.dataset import DatasetModel, Role
-from app.views.places import ZOOM
+from app.models.news import Message
+from app.models.picture_rows import Role
+from app.models.studio import Studio
+from app.models.workspace import NEW_NAME
+from app.views import places
+from app.views.caption_editor import CaptionEditor
+from app.views.page import Page
 from app.widgets import labels
-from app.widgets.drop import DropFrame, DropPage
+from app.widgets.button import ActionButton
+from app.widgets.drop import DropFrame
 from app.widgets.grid import TILE_PX, Grid
-from app.widgets.picture import PictureView
-from core.data.scan import Finding
 
-SAVE_AFTER_MS = 400  # of no typing
-LARGE_AFTER_MS = 80  # of no further choice
-FINDINGS_HEIGHT_PX = 140
-NAMED = 4  # files in one line of findings
+FINDINGS_LINES = 7
+PLACE = "Dataset"
 
 
-class CaptionEditor(QFrame):
-    """A large picture and its caption, saved shortly after the last key.
+class DatasetPage(QWidget):
+    """Choose pictures, caption them, remove them."""
 
-    Only what was typed here is ever written.
-    """
-
-    def __init__(self, model: DatasetModel, parent: QWidget | None = None) -> None:
+    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("panel")
-        self._model = model
-        self._path: Path | None = None
-        self._based_on = ""  # the caption that the person began to change
-        self._unsaved: dict[Path, tuple[str, str]] = {}  # what could not be written, its base
-        self._picture = PictureView(self.tr("Choose a picture to see and caption it."))
-        self._name = labels.small()
-        heading = QLabel(self.tr("Caption"))
-        self._text = QPlainTextEdit()
-        self._text.setAccessibleName("Caption")
-        self._text.setPlaceholderText(self.tr("What the picture shows, without its style"))
-        self._text.setTabChangesFocus(True)
-        self._text.setAcceptDrops(False)  # a dropped file would become its address
-        self._text.setFixedHeight(112)
-        heading.setBuddy(self._text)
-        self._count = labels.small()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(8)
-        layout.addWidget(self._picture, stretch=1)
-        for widget in (self._name, heading, self._text, self._count):
-            layout.addWidget(widget)
-        self._timer = QTimer(self, interval=SAVE_AFTER_MS, singleShot=True)
-        self._timer.timeout.connect(self.save)
-        self._settled = QTimer(self, interval=LARGE_AFTER_MS, singleShot=True)
-        self._settled.timeout.connect(self._show_large)
-        self._text.textChanged.connect(self._on_text_changed)
-        model.large.ready.connect(self._on_large_ready)
-        self.show_picture(None)
-
-    def show_picture(self, path: Path | None) -> None:
-        """Save what was written, then show another picture."""
-        self.save()
-        self._path = path
-        self._text.setEnabled(path is not None)
-        small = self._model.thumbnails.get(path) if path else None
-        self._picture.show_image(small or QImage())
-        self._settled.start()
-        self._based_on = ""
-        self._set_text("")
-        if path in self._unsaved:
-            text, self._based_on = self._unsaved[path]
-            self._set_text(text)
-            self._modified = True
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Show the caption as the model has it, unless the person is writing it."""
-        row = self._model.row_of(self._path) if self._path else -1
-        if row < 0:
-            self._name.setText("")
-            self._set_text("")
-            return
-        picture = self._model.pictures[row]
-        size = f"{picture.width_px} x {picture.height_px} px"
-        self._name.setText(f"{picture.path.name}   {size}")
-        if not self._modified and self._based_on != picture.caption:
-            self._based_on = picture.caption
-            self._set_text(picture.caption)
-        self._show_count()
-
-    @property
-    def unsaved(self) -> int:
-        """How many captions could not be written."""
-        return len(self._unsaved)
-
-    def save_all(self) -> None:
-        """Write this caption, and try those again that could not be written."""
-        self.save()
-        for path, (text, based_on) in list(self._unsaved.items()):
-            shown = path == self._path and self._model.row_of(path) >= 0  # was tried just now
-            gone = self._model.row_of(path) < 0 and _is_gone(path)
-            if gone or (not shown and self._model.set_caption(path, text, based_on)):
-                del self._unsaved[path]
-
-    @Slot()
-    def save(self) -> None:
-        """Write the caption now, if it was changed here."""
-        self._timer.stop()
-        if self._path is None or not self._modified or self._model.row_of(self._path) < 0:
-            return
-        # A file's last line end is its own affair; the model and the disk know no other here.
-        text, path = self._text.toPlainText().rstrip("\n"), self._path
-        if self._model.set_caption(path, text, self._based_on):
-            self._based_on = text
-            self._modified = False
-            self._unsaved.pop(path, None)
-        else:
-            self._unsaved[path] = (text, self._based_on)
-        self._show_count()
-
-    @property
-    def _modified(self) -> bool:
-        return self._text.document().isModified()
-
-    @_modified.setter
-    def _modified(self, modified: bool) -> None:
-        self._text.document().setModified(modified)
-
-    def _set_text(self, text: str) -> None:
-        self._text.blockSignals(True)
-        self._text.setPlainText(text)
-        self._text.blockSignals(False)
-        self._show_count()
-
-    def _show_count(self) -> None:
-        words = len(self._text.toPlainText().split())
-        state = "not saved" if self._path in self._unsaved else "saved as you write"
-        self._count.setText(f"{words} word{'s' if words != 1 else ''}, {state}" if words else "")
-
-    @Slot()
-    def _show_large(self) -> None:
-        """Once the selection rests: decoding takes a while."""
-        image = self._model.large.get(self._path) if self._path else None
-        if image is not None:
-            self._picture.show_image(image)
-
-    @Slot(str)
-    def _on_large_ready(self, name: str) -> None:
-        if self._path is not None and name == str(self._path):
-            self._show_large()
-
-    @Slot()
-    def _on_text_changed(self) -> None:
-        self._show_count()
-        if self._path is not None:
-            self._timer.start()
-
-
-class DatasetPage(DropPage):
-    """Drop pictures anywhere on it."""
-
-    folder_wished = Signal()
-    demo_wished = Signal()
-    removed = Signal(int)  # how many pictures
-
-    def __init__(self, model: DatasetModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._model = model
-        self._grid = Grid(Role.CAPTION, Role.FINDING)
-        self._grid.setModel(model)
-        self._grid.setAccessibleName("Pictures")
-        self._editor = CaptionEditor(model)
+        self._studio, self._model = studio, studio.dataset
+        self._wanted: Path | None = None  # to be chosen once it is there
+        self._row = 0  # of the editor's picture, where its neighbour is once it is gone
+        self._said: tuple[Message, int] | None = None  # of a removal; where its undo stands
+        self._add_actions()
+        self.grid = Grid(Role.CAPTION, Role.FINDING)
+        self.grid.setModel(self._model.rows)
+        self.grid.setAccessibleName("Pictures")
+        self.editor = CaptionEditor(self._model, studio.tiles, studio.large)
         splitter = QSplitter()
-        splitter.setObjectName("dataset_splitter")
+        splitter.setObjectName(places.SPLITTERS[0])
         splitter.setChildrenCollapsible(False)
-        splitter.addWidget(self._grid)
-        splitter.addWidget(self._editor)
+        splitter.addWidget(self.grid)
+        splitter.addWidget(self.editor)
         splitter.setSizes([720, 400])
         splitter.setStretchFactor(0, 1)
         full = QWidget()
@@ -200,159 +61,225 @@ class DatasetPage(DropPage):
         inside.addLayout(self._make_bar())
         inside.addWidget(self._make_findings())
         inside.addWidget(splitter, stretch=1)
-        self._drop = DropFrame()
-        self._drop.folder_wished.connect(self.folder_wished)
-        self._drop.demo_wished.connect(self.demo_wished)
-        self.hovered.connect(lambda over: self._drop.set_over(over=over))
+        actions = studio.actions
+        self.drop = DropFrame(actions["dataset.add"], actions["project.demo"])
         self._stack = QStackedWidget()
-        self._stack.addWidget(self._drop)
+        self._stack.addWidget(self.drop)
         self._stack.addWidget(full)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 16, 24, 16)
         layout.addWidget(self._stack)
-        model.refreshed.connect(self._on_refreshed)
-        model.modelReset.connect(self._on_refreshed)
-        model.busy_changed.connect(self._on_busy_changed)
-        self._grid.selectionModel().currentChanged.connect(self._on_current_changed)
-        self._grid.removal_wished.connect(self._on_removal_wished)
-        QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self, self.undo)
-        QShortcut(QKeySequence(QKeySequence.StandardKey.Redo), self, self._on_redo)
+        for part in (splitter, self._zoom):
+            places.restore_part(studio.store, part)
+        self._model.refreshed.connect(self._on_refreshed)
+        self._model.busy_changed.connect(self._on_busy_changed)
+        self._model.touched.connect(self._on_touched)
+        self._model.undo_stack.indexChanged.connect(self._on_undo_moved)
+        studio.workspace.closing.connect(self._on_closing)
+        studio.workspace.opened.connect(self._on_opened)
+        self.grid.selectionModel().currentChanged.connect(self._on_current_changed)
+        self.grid.removal_wished.connect(self.remove_chosen)
+        self._on_opened()
         self._on_refreshed()
+        self._on_busy_changed()
+
+    def _add_actions(self) -> None:
+        add = self._studio.actions.add
+        add("dataset.add", "Add pictures", self._on_add, place=PLACE)
+        add("dataset.findings", "Show findings", self.show_findings, place=PLACE)
+        add("dataset.caption", "Caption", lambda: self.go_to(self.editor), place=PLACE)
+        add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
+        stop = add("dataset.stop", "Stop copying", self._model.stop_importing, place=PLACE)
+        stop.setVisible(False)
 
     def _make_bar(self) -> QHBoxLayout:
         self._count = labels.title("")
+        self._count.setWordWrap(False)
         self._findings = QPushButton()
         self._findings.setCheckable(True)
         self._findings.setAccessibleName("Show findings")
-        self._findings.toggled.connect(self._on_findings_toggled)
-        zoom = QSlider(Qt.Orientation.Horizontal)
-        zoom.setRange(96, 288)
-        zoom.setValue(TILE_PX)
-        zoom.setFixedWidth(144)
-        zoom.setObjectName(ZOOM)
-        zoom.setAccessibleName("Zoom")
-        self._add = QPushButton(self.tr("Add pictures"))
-        self._add.clicked.connect(self.folder_wished)
-        zoom.valueChanged.connect(self._grid.set_edge)
+        self._zoom = QSlider(Qt.Orientation.Horizontal)
+        self._zoom.setRange(96, 288)
+        self._zoom.setFixedWidth(144)
+        self._zoom.setObjectName(places.ZOOM)
+        self._zoom.setAccessibleName("Zoom")
+        self._zoom.valueChanged.connect(self._on_zoomed)
+        self._zoom.setValue(TILE_PX)
         self._busy = labels.secondary()
         self._busy.setWordWrap(False)
-        self._stop = QPushButton(self.tr("Stop copying"))
-        self._stop.clicked.connect(self._model.stop_importing)
-        self._stop.hide()
         bar = QHBoxLayout()
         bar.setSpacing(16)
         bar.addWidget(self._count)
         bar.addWidget(self._findings)
         bar.addWidget(self._busy)
-        bar.addWidget(self._stop)
+        bar.addWidget(ActionButton(self._studio.actions["dataset.stop"]))
         bar.addStretch()
-        bar.addWidget(labels.small(self.tr("Zoom")))
-        bar.addWidget(zoom)
-        bar.addWidget(self._add)
+        bar.addWidget(labels.small("Zoom"))
+        bar.addWidget(self._zoom)
+        bar.addWidget(ActionButton(self._studio.actions["dataset.add"]))
         return bar
 
-    def _make_findings(self) -> QScrollArea:
-        self._findings_text = labels.secondary()
-        self._findings_text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._findings_text.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self._list = QScrollArea()
-        self._list.setWidgetResizable(True)
-        self._list.setWidget(self._findings_text)
-        self._list.setMaximumHeight(FINDINGS_HEIGHT_PX)
+    def _make_findings(self) -> QListView:
+        self._list = QListView()
+        self._list.setObjectName("findings")
+        self._list.setAccessibleName("Findings")
+        self._list.setModel(self._model.findings)
+        self._list.setUniformItemSizes(True)
         self._list.hide()
+        self._list.clicked.connect(self._on_finding_clicked)
+        self._list.activated.connect(self._on_finding_clicked)
+        self._findings.toggled.connect(self._list.setVisible)
         return self._list
 
     def save(self) -> int:
         """Write what was typed; returns how many captions could not be written."""
-        self._editor.save_all()
-        return self._editor.unsaved
+        self.editor.save_all()
+        return self.editor.unsaved
 
     def show_findings(self) -> None:
         """Open the list of findings."""
+        self._studio.actions["page.dataset"].trigger()
         self._findings.setChecked(True)
+
+    def go_to(self, part: QWidget) -> None:
+        """Turn to this page and let the keys go into `part`."""
+        self._studio.actions["page.dataset"].trigger()
+        part.setFocus()
+
+    @Slot()
+    def remove_chosen(self) -> None:
+        """Move what is chosen to the bin, and go on with the next."""
+        self.save()
+        rows = self.grid.chosen_rows()
+        if not rows:
+            return
+        before = self._model.rows.rowCount()
+        self._model.remove([self._model.rows.pictures[row].path for row in rows])
+        self.editor.show_picture(None)
+        if count := self._model.rows.rowCount():
+            self._choose(min(rows[0], count - 1))
+        if gone := before - count:
+            stack = self._model.undo_stack
+            said = self._studio.news.note(
+                f"Removed {gone:,} picture{'s' if gone != 1 else ''}.",
+                action="Undo",
+                on_action=stack.undo,
+            )
+            self._said = (said, stack.index())
+
+    def _choose(self, row: int) -> None:
+        """Make a picture the chosen one, and the editor's."""
+        self.grid.choose(row)
+        path = self._model.rows.pictures[row].path
+        if self.editor.path != path:
+            self.editor.show_picture(path)
 
     @Slot()
     def _on_refreshed(self) -> None:
-        count = self._model.rowCount()
-        opened = self._model.project is not None
-        self._drop.offer_demo(offered=not opened)
-        nothing = count == 0 and not self._model.findings
-        self._stack.setCurrentIndex(0 if nothing else 1)
+        model, count = self._model, self._model.rows.rowCount()
+        self.drop.offer_demo(offered=model.project is None)
+        self._stack.setCurrentIndex(0 if count == 0 and not model.findings.all else 1)
         self._count.setText(f"{count:,} picture{'s' if count != 1 else ''}")
-        found = self._model.findings
-        self._findings.setVisible(bool(found))
-        self._findings.setText(f"{len(found):,} finding{'s' if len(found) != 1 else ''}")
-        self._findings_text.setText(findings_words(found))
+        found = len(model.findings.all)
+        self._findings.setVisible(found > 0)
+        self._findings.setText(f"{found:,} finding{'s' if found != 1 else ''}")
+        self._studio.actions["dataset.findings"].setVisible(found > 0)
+        self._studio.actions["dataset.remove"].setVisible(count > 0)
+        line = max(self._list.sizeHintForRow(0), self.fontMetrics().height())
+        self._list.setFixedHeight(min(found, FINDINGS_LINES) * line + 8)
         if not found:
             self._findings.setChecked(False)
-        if count and not self._grid.currentIndex().isValid():
-            self._grid.setCurrentIndex(self._model.index(0))
-        current, selection = self._grid.currentIndex(), self._grid.selectionModel()
-        if current.isValid() and not selection.hasSelection():  # after a removal Qt leaves none
-            selection.select(current, QItemSelectionModel.SelectionFlag.Select)
-        self._editor.refresh()
+        self._keep_together()
+        self.editor.refresh()
+
+    def _keep_together(self) -> None:
+        """The editor's picture is the chosen one, whatever came, went or was put elsewhere."""
+        model = self._model
+        if self._wanted is not None and model.rows.row_of(self._wanted) >= 0:
+            wanted, self._wanted = self._wanted, None
+            self._choose(model.rows.row_of(wanted))
+            return
+        row = model.rows.row_of(self.editor.path) if self.editor.path else -1
+        if row >= 0:
+            self._row = row
+            selection = self.grid.selectionModel()
+            if selection.currentIndex().row() != row or not selection.hasSelection():
+                self.grid.choose(row)
+        elif self.editor.path is not None and self.editor.writing:
+            self.grid.choose_none()  # Qt has moved on; the person has not
+        elif model.rows.rowCount():
+            self._choose(min(self._row, model.rows.rowCount() - 1))
+        elif self.editor.path is not None:
+            self.editor.show_picture(None)
 
     @Slot()
     def _on_busy_changed(self) -> None:
         self._busy.setText(self._model.busy)
-        self._stop.setVisible(self._model.importing)
-        self._drop.show_busy(self._model.busy)
+        self._studio.actions["dataset.stop"].setVisible(self._model.importing)
+        self.drop.show_busy(self._model.busy)
 
-    @Slot(bool)
-    def _on_findings_toggled(self, shown: bool) -> None:  # noqa: FBT001 - Qt's signature
-        self._list.setVisible(shown)
+    @Slot(int)
+    def _on_zoomed(self, edge_px: int) -> None:
+        self._model.rows.tile_px = edge_px
+        self.grid.set_edge(edge_px)
+
+    @Slot(QModelIndex)
+    def _on_finding_clicked(self, index: QModelIndex) -> None:
+        row = self._model.rows.row_of(index.data(Qt.ItemDataRole.UserRole))
+        if row >= 0:
+            self._choose(row)
 
     @Slot(QModelIndex, QModelIndex)
     def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
-        self._editor.show_picture(current.data(Role.PATH) if current.isValid() else None)
+        if not self._model.rows.changing and current.isValid():
+            self.editor.show_picture(current.data(Role.PATH))
 
-    @Slot()
-    def undo(self) -> None:
-        """Take back what was last done to the pictures, and show it."""
-        self.save()
-        self._travel(self._model.undo_stack.undo)
-
-    @Slot()
-    def _on_redo(self) -> None:
-        self._travel(self._model.undo_stack.redo)
-
-    def _travel(self, step: Callable[[], None]) -> None:
-        self._model.edited = None
-        step()
-        row = self._model.row_of(self._model.edited) if self._model.edited else -1
-        if row >= 0:
-            self._grid.setCurrentIndex(self._model.index(row))
-
-    @Slot()
-    def _on_removal_wished(self) -> None:
-        self.save()
-        chosen = self._grid.selectedIndexes()
-        if not chosen:
+    @Slot(object)
+    def _on_touched(self, path: Path) -> None:
+        """Show what an undo did; what is typed here is shown already."""
+        if path == self.editor.path:
             return
-        first = min(index.row() for index in chosen)
-        before = self._model.rowCount()
-        self._model.remove([index.data(Role.PATH) for index in chosen])
-        if count := self._model.rowCount():
-            self._grid.setCurrentIndex(self._model.index(min(first, count - 1)))
-        if gone := before - count:
-            self.removed.emit(gone)
+        if (row := self._model.rows.row_of(path)) >= 0:
+            self._choose(row)
+        else:
+            self._wanted = path
+
+    @Slot(int)
+    def _on_undo_moved(self, index: int) -> None:
+        """The offer to undo is that of one removal, not of whatever is last."""
+        if self._said and index != self._said[1]:
+            self._studio.news.withdrawn.emit(self._said[0])
+            self._said = None
+
+    @Slot()
+    def _on_closing(self) -> None:
+        self.save()
+        if self._model.project:
+            root = self._model.project.root
+            places.remember_chosen(self._studio.store, root, self.editor.path)
+
+    @Slot()
+    def _on_opened(self) -> None:
+        project = self._studio.workspace.project
+        self.editor.forget()
+        self._wanted = places.chosen(self._studio.store, project.root) if project else None
+
+    @Slot()
+    def _on_add(self) -> None:
+        if folder := QFileDialog.getExistingDirectory(self, "Choose a folder of pictures"):
+            add_pictures(self._studio, [Path(folder)])
 
 
-def _is_gone(picture: Path) -> bool:
-    try:
-        return not picture.exists()
-    except OSError:
-        return False  # it cannot be reached, which may pass
+def add_pictures(studio: Studio, paths: list[Path]) -> None:
+    """Copy pictures into the open project, or a new one."""
+    first = paths[0]
+    if studio.workspace.project is None:
+        # a drive's root has no name
+        studio.workspace.open_new((first.name if first.is_dir() else "") or NEW_NAME)
+    studio.dataset.import_paths(paths)
 
 
-def findings_words(findings: Sequence[Finding]) -> str:
-    """What cannot be used first, then what is the same for many in one line."""
-    lines = [str(f) for f in findings if not f.usable]
-    same: dict[tuple[str, str], list[str]] = {}
-    for finding in findings:
-        if finding.usable:
-            same.setdefault((finding.message, finding.hint), []).append(finding.path.name)
-    for (message, hint), names in same.items():
-        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-        lines.append(f"{', '.join(names[:NAMED])}{more}: {message} {hint}")
-    return "\n".join(lines)
+def make(studio: Studio) -> Page:
+    """The page, for the window."""
+    page = DatasetPage(studio)
+    return Page(page, page.grid, page.save, studio.dataset.undo_stack)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QSlider, QSplitter, QWidget
 
@@ -21,14 +24,31 @@ def remember(store: QSettings, window: QWidget, page: int) -> None:
 
 
 def restore(store: QSettings, window: QWidget) -> int:
-    """Put the window and its parts where they were; returns the page, 0 at first."""
+    """Put the window where it was; returns the page, 0 at first."""
     if geometry := store.value("geometry"):
         window.restoreGeometry(geometry)
-    for name in SPLITTERS:
-        splitter, state = window.findChild(QSplitter, name), store.value(name)
-        if splitter and state:
-            splitter.restoreState(state)
-    zoom, value = window.findChild(QSlider, ZOOM), store.value(ZOOM)
-    if zoom and value:
-        zoom.setValue(int(str(value)))
     return int(str(store.value("page", 0)))
+
+
+def restore_part(store: QSettings, part: QSplitter | QSlider) -> None:
+    """Put a part of a page, which knows its name, where it was."""
+    value = store.value(part.objectName())
+    if value and isinstance(part, QSplitter):
+        part.restoreState(value)
+    elif value and isinstance(part, QSlider):
+        part.setValue(int(str(value)))
+
+
+def remember_chosen(store: QSettings, project: Path, picture: Path | None) -> None:
+    """Which picture of a project was looked at last."""
+    store.setValue(_chosen(project), str(picture) if picture else "")
+
+
+def chosen(store: QSettings, project: Path) -> Path | None:
+    """The one that `remember_chosen` was told, if any."""
+    name = str(store.value(_chosen(project), ""))
+    return Path(name) if name else None
+
+
+def _chosen(project: Path) -> str:
+    return f"chosen/{hashlib.sha256(str(project).encode(errors='replace')).hexdigest()[:16]}"

@@ -2,72 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QUrl, Slot
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
 from app import settings
-from app.models.workspace import Workspace
-from app.process.session import Session
+from app.models.studio import Studio
+
+PLACE = "Project"
 
 
 class ProjectMenu(QToolButton):
     """Opens and makes projects; not while a run goes on, which belongs to the open one."""
 
-    def __init__(
-        self, workspace: Workspace, session: Session, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._workspace, self._session = workspace, session
+        self._studio, self._workspace = studio, studio.workspace
         self.setObjectName("project")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setAccessibleName("Project")
+        add = studio.actions.add
+        self._fixed = [
+            add("project.new", "New project", self._workspace.open_new, place=PLACE),
+            add("project.open", "Open a project folder...", self._on_open_wished, place=PLACE),
+            add("project.demo", "Try the demo style", self._workspace.open_demo, place=PLACE),
+            add("project.folder", "Show the project's folder", self._on_folder, place=PLACE),
+        ]
         menu = QMenu(self)
-        menu.aboutToShow.connect(self.filled)
+        menu.aboutToShow.connect(self._fill)
         self.setMenu(menu)
-        workspace.opened.connect(self._show_name)
-        session.changed.connect(self._on_session_changed)
-        self._show_name()
+        self._workspace.opened.connect(self._on_changed)
+        studio.settings.changed.connect(self._on_changed)
+        studio.session.changed.connect(self._on_changed)
+        self._on_changed()
 
     @Slot()
-    def _show_name(self) -> None:
-        config = self._workspace.config
-        name = config.name if config else self.tr("No project")
+    def _on_changed(self) -> None:
+        name = self._workspace.name or "No project"
         self.setText(f"{name}  \u25be")  # the menu's mark, where Qt's own sits too low
-
-    @Slot()
-    def _on_session_changed(self) -> None:
-        busy = self._session.busy
+        busy = self._studio.session.busy
         self.setEnabled(not busy)
-        self.setToolTip(self.tr("Another can be opened once the run has ended.") if busy else "")
+        self.setToolTip("Another can be opened once the run has ended." if busy else "")
+        for action in self._fixed:
+            action.setEnabled(not busy)
+        self._fixed[-1].setVisible(self._workspace.project is not None)
+
+    def recent(self) -> Sequence[QAction]:
+        """Projects opened lately, as actions; none during a run."""
+        if self._studio.session.busy:
+            return ()
+        found: list[QAction] = []
+        for path in self._workspace.recent():
+            action = QAction(path.name, self.menu())
+            action.setData(PLACE)
+            action.triggered.connect(lambda _=False, path=path: self._workspace.open(path))
+            found.append(action)
+        return found
 
     @Slot()
-    def filled(self) -> QMenu:
-        """The menu, with what can be opened now; empty while a run goes on."""
-        menu, workspace = self.menu(), self._workspace
+    def _fill(self) -> None:
+        menu = self.menu()
         menu.clear()
-        if not self.isEnabled():
-            return menu
-        menu.addAction(self.tr("New project"), workspace.open_new)
-        menu.addAction(self.tr("Open a project folder..."), self._on_open_wished)
-        menu.addAction(self.tr("Try the demo style"), workspace.open_demo)
-        if workspace.project:
-            root = workspace.project.root
-            menu.addAction(
-                self.tr("Show the project's folder"),
-                lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(root))),
-            )
-        if recent := workspace.recent():
-            menu.addSection(self.tr("Recent"))
-            for path in recent:
-                menu.addAction(path.name, lambda path=path: workspace.open(path))
-        return menu
+        menu.addActions(self._fixed)
+        if recent := self.recent():
+            menu.addSection("Recent")
+            menu.addActions(recent)
 
     @Slot()
     def _on_open_wished(self) -> None:
-        words = self.tr("Choose a project's folder")
-        folder = QFileDialog.getExistingDirectory(self, words, str(settings.projects_folder()))
-        if folder:
+        words, home = "Choose a project's folder", str(settings.projects_folder())
+        if folder := QFileDialog.getExistingDirectory(self, words, home):
             self._workspace.open(Path(folder))
+
+    @Slot()
+    def _on_folder(self) -> None:
+        if project := self._workspace.project:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(project.root)))

@@ -12,56 +12,70 @@ from typing_extensions import override
 from app import theme
 from app.widgets import labels
 
+DRAW_EVERY_MS = 200
+AXIS_PX = 48  # wide: labels of another length do not move the lines
+PARTS = 2000  # of the line: a lowest and a highest value of each are drawn
+
 
 class LossChart(QWidget):
     """Imports the chart library, which costs half a start, only to draw what can be seen."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName(self.tr("Loss chart"))
+        self.setAccessibleName("Loss chart")
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self._empty = labels.secondary(self.tr("The loss is drawn here while training."))
+        self._empty = labels.secondary("The loss is drawn here while training.")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._layout.addWidget(self._empty)
         self._plot = None
         self._raw = self._smooth = None
         self._data: tuple[Sequence[int], Sequence[float], Sequence[float]] = ((), (), ())
+        self._stale = False
+        self._timer = QTimer(self, interval=DRAW_EVERY_MS, singleShot=True)
+        self._timer.timeout.connect(self._draw)
 
     def show_losses(
         self, steps: Sequence[int], losses: Sequence[float], smoothed: Sequence[float]
     ) -> None:
-        """Draw the whole line anew."""
-        self._data = (steps, losses, smoothed)
-        if self._plot is not None or self.isVisible():
-            self._draw()
+        """Draw these soon; the sequences may grow until then."""
+        self._data, self._stale = (steps, losses, smoothed), True
+        if self.isVisible() and not self._timer.isActive():
+            self._timer.start()
 
     @override
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if self._plot is None:
-            QTimer.singleShot(0, self, self._draw)
+        if self._stale:
+            self._timer.start(0)
 
     @Slot()
     def _draw(self) -> None:
+        self._timer.setInterval(DRAW_EVERY_MS)
+        if not self._stale or not self.isVisible():
+            return
+        self._stale = False
         steps, losses, smoothed = self._data
-        if steps and self._plot is None:
+        if len(steps) and self._plot is None:
             self._make_plot()
-        if self._raw is not None and self._smooth is not None:
-            self._raw.setData(list(steps), list(losses))
-            self._smooth.setData(list(steps), list(smoothed))
+        if self._plot is not None and self._raw is not None and self._smooth is not None:
+            self._plot.setVisible(len(steps) > 0)
+            self._empty.setVisible(not len(steps))
+            self._raw.setData(*thinned(steps, losses))
+            self._smooth.setData(*thinned(steps, smoothed))
 
     @override
     def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_plot"):
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
             self._restyle()
         super().changeEvent(event)
 
     def _restyle(self) -> None:
         """The chart library takes its colours once."""
-        if self._plot is not None:
-            self._layout.removeWidget(self._plot)
-            self._plot.deleteLater()
+        plot = getattr(self, "_plot", None)  # Qt tells of its first style before there is one
+        if plot is not None:
+            self._layout.removeWidget(plot)
+            plot.deleteLater()
             self._plot = self._raw = self._smooth = None
             self.show_losses(*self._data)
 
@@ -73,6 +87,9 @@ class LossChart(QWidget):
         plot.setMinimumHeight(160)
         plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         plot.setMenuEnabled(False)
+        plot.setMouseEnabled(x=False, y=False)  # it always shows the whole run
+        plot.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)  # the page scrolls
+        plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         plot.hideButtons()
         plot.showGrid(x=False, y=True, alpha=0.15)
         for side in ("left", "bottom"):
@@ -80,12 +97,31 @@ class LossChart(QWidget):
             axis.enableAutoSIPrefix(False)
             axis.setPen(QColor(colours.line))
             axis.setTextPen(QColor(colours.secondary))
-        plot.setLabel("bottom", self.tr("step"), color=colours.secondary)
-        plot.setLabel("left", self.tr("loss"), color=colours.secondary)
+            axis.setTickFont(self.font())
+        plot.getAxis("left").setWidth(AXIS_PX + 2 * self.fontMetrics().height())
+        plot.setLabel("bottom", "step", color=colours.secondary)
+        plot.setLabel("left", "loss", color=colours.secondary)
         faint = QColor(colours.secondary)
         faint.setAlpha(110)
         self._raw = plot.plot(pen=pyqtgraph.mkPen(faint, width=1))
-        self._smooth = plot.plot(pen=pyqtgraph.mkPen(colours.accent, width=2.5))
-        self._empty.hide()
+        self._smooth = plot.plot(pen=pyqtgraph.mkPen(colours.accent, width=2))
+        for line in (self._raw, self._smooth):
+            line.setClipToView(True)
         self._layout.addWidget(plot)
         self._plot = plot
+
+
+def thinned(steps: Sequence[int], values: Sequence[float]) -> tuple[object, object]:
+    """At most `2 * PARTS` points with the same outline: each part's lowest and highest."""
+    import numpy as np
+
+    x, y = np.array(steps, dtype=np.float64), np.array(values, dtype=np.float64)
+    size = len(x) // PARTS
+    if size <= 2:  # noqa: PLR2004 - a lowest and a highest
+        return x, y
+    whole = size * PARTS
+    parts = y[:whole].reshape(PARTS, size)
+    ends = np.sort(np.stack([parts.argmin(axis=1), parts.argmax(axis=1)], axis=1), axis=1)
+    places = (ends + np.arange(PARTS)[:, None] * size).ravel()
+    places = np.concatenate([places, np.arange(whole, len(x))])
+    return x[places], y[places]

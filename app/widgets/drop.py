@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QMimeData, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QDropEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from typing_extensions import override
 
 from app import theme
 from app.widgets import labels
+from app.widgets.button import ActionButton
 
 SYMBOL_PX = 64
 
@@ -23,10 +24,7 @@ def dropped_paths(data: QMimeData) -> list[Path]:
 class DropFrame(QFrame):
     """The empty Dataset page: drop, choose a folder, or try the demo."""
 
-    folder_wished = Signal()
-    demo_wished = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, add: QAction, demo: QAction, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("drop")
         self._symbol = labels.secondary()
@@ -36,21 +34,15 @@ class DropFrame(QFrame):
         self._heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.show_busy("")
         hint = labels.secondary(
-            self.tr("Pictures or whole folders. They are copied; yours stay as they are.")
+            "Pictures or whole folders. They are copied; yours stay as they are."
         )
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        folder = QPushButton(self.tr("Choose a folder"))
-        folder.clicked.connect(self.folder_wished)
-        demo = QPushButton(self.tr("Try it with the demo style"))
-        demo.setObjectName("primary")
-        demo.setAccessibleName("Try it with the demo style")
-        demo.clicked.connect(self.demo_wished)
-        self._demo = demo
         buttons = QHBoxLayout()
         buttons.setSpacing(16)
         buttons.addStretch()
-        buttons.addWidget(folder)
-        buttons.addWidget(demo)
+        buttons.addWidget(ActionButton(add))
+        self._demo = ActionButton(demo, primary=True)
+        buttons.addWidget(self._demo)
         buttons.addStretch()
         layout = QVBoxLayout(self)
         layout.setSpacing(16)
@@ -67,7 +59,7 @@ class DropFrame(QFrame):
 
     def show_busy(self, words: str) -> None:
         """What goes on before there is a picture to show; "" is nothing."""
-        invitation = self.tr("Drop 15 to 100 pictures of one style here")
+        invitation = "Drop 15 to 100 pictures of one style here"
         self._heading.setText(words or invitation)
 
     @override
@@ -87,35 +79,29 @@ class DropFrame(QFrame):
         self.style().polish(self)
 
 
-class DropPage(QWidget):
-    """A page that takes files anywhere on it."""
+class Drops(QObject):
+    """Makes a widget take files, anywhere on it."""
 
     dropped = Signal(list)  # of Paths
     hovered = Signal(bool)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setAcceptDrops(True)
+    def __init__(self, target: QWidget) -> None:
+        super().__init__(target)
+        target.setAcceptDrops(True)
+        target.installEventFilter(self)
 
     @override
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event.mimeData()):
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QDropEvent):  # its kinds are a drag that enters, moves and lets go
+            if not dropped_paths(event.mimeData()):
+                return False
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
-            self.hovered.emit(True)
-
-    @override
-    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        event.setDropAction(Qt.DropAction.CopyAction)
-        event.accept()
-
-    @override
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self.hovered.emit(False)
-
-    @override
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.hovered.emit(False)
-        event.setDropAction(Qt.DropAction.CopyAction)
-        event.accept()
-        self.dropped.emit(dropped_paths(event.mimeData()))
+            let_go = event.type() == QEvent.Type.Drop
+            self.hovered.emit(not let_go)
+            if let_go:
+                self.dropped.emit(dropped_paths(event.mimeData()))
+            return True
+        if event.type() == QEvent.Type.DragLeave:
+            self.hovered.emit(False)
+        return False

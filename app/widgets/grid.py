@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import (
+    QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
     QPoint,
@@ -12,7 +13,16 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontInfo,
+    QFontMetrics,
+    QImage,
+    QPainter,
+    QPainterPath,
+    QPen,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
@@ -71,7 +81,8 @@ class TileDelegate(QStyledItemDelegate):
 
     @override
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return QSize(self.edge_px + GAP_PX, self.edge_px + GAP_PX + 20)
+        line = QFontMetrics(_small(option.font)).height()
+        return QSize(self.edge_px + GAP_PX, self.edge_px + GAP_PX + line + 4)
 
     @override
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
@@ -88,17 +99,23 @@ class TileDelegate(QStyledItemDelegate):
             painter.restore()
         text = str(index.data(self._text_role) or "").replace("\n", " ")
         mark = str(index.data(self._mark_role) or "") if self._mark_role is not None else ""
-        line = QRect(place.left() + 2, place.bottom() + 3, place.width() - 4, 18)
         painter.save()
-        font = painter.font()
-        font.setPixelSize(11)
-        painter.setFont(font)
+        painter.setFont(_small(option.font))
+        height = painter.fontMetrics().height()
+        line = QRect(place.left() + 2, place.bottom() + 3, place.width() - 4, height)
         painter.setPen(QColor(colours.warn if mark else colours.secondary))
         shown = painter.fontMetrics().elidedText(
             mark or text, Qt.TextElideMode.ElideRight, line.width()
         )
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)
         painter.restore()
+
+
+def _small(font: QFont) -> QFont:
+    """As the small labels: what stands below a picture is second to it."""
+    small = QFont(font)
+    small.setPointSizeF(theme.SMALL * QFontInfo(font).pointSizeF())
+    return small
 
 
 class Grid(QListView):
@@ -120,10 +137,30 @@ class Grid(QListView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setDragEnabled(False)
 
+    @property
+    def edge_px(self) -> int:
+        return self._delegate.edge_px
+
     def set_edge(self, edge_px: int) -> None:
         """The zoom."""
         self._delegate.edge_px = edge_px
         self.scheduleDelayedItemsLayout()
+
+    def choose(self, row: int) -> None:
+        """Make one row the current and only chosen one, whatever keys are held."""
+        index = self.model().index(row, 0)
+        chosen = QItemSelectionModel.SelectionFlag.ClearAndSelect
+        self.selectionModel().setCurrentIndex(index, chosen)
+        self.scrollTo(index)
+
+    def choose_none(self) -> None:
+        self.selectionModel().clear()
+
+    def chosen_rows(self) -> list[int]:
+        """In order; by ranges, of which there are few."""
+        chosen = self.selectionModel().selection()
+        ranges = [chosen.at(place) for place in range(chosen.count())]
+        return sorted(row for one in ranges for row in range(one.top(), one.bottom() + 1))
 
     @override
     def keyPressEvent(self, event) -> None:  # noqa: ANN001 - QKeyEvent

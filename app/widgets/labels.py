@@ -1,27 +1,29 @@
-"""Labels by their rank on a page."""
+"""Labels by their rank on a page; their sizes stand in the style sheet."""
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
 
 def title(text: str, parent: QWidget | None = None) -> QLabel:
-    """A page's title, 18 px."""
+    """A page's title."""
     return _label(text, "title", parent)
 
 
 def secondary(text: str = "", parent: QWidget | None = None) -> QLabel:
-    """An explanation, 13 px, quiet."""
+    """An explanation, quiet."""
     return _label(text, "secondary", parent)
 
 
 def small(text: str = "", parent: QWidget | None = None) -> QLabel:
-    """A figure or a hint, 11 px."""
+    """A figure or a hint."""
     return _label(text, "small", parent)
 
 
 def _label(text: str, name: str, parent: QWidget | None) -> QLabel:
     label = QLabel(text, parent)
+    label.setTextFormat(Qt.TextFormat.PlainText)  # names of files stand in them
     label.setObjectName(name)
     label.setWordWrap(True)
     return label

@@ -1,52 +1,46 @@
-"""Finds by typing what the window can do: a line, and below it what fits."""
+"""Finds by typing what the window can do: a line, and below it the actions that fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QObject, Qt, Slot
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QListWidget, QVBoxLayout, QWidget
 from typing_extensions import override
+
+from app.models.actions import whole_words
 
 SIZE_PX = (480, 360)
 TOP_PX = 72  # below the window's upper edge
 IN_THE_LIST = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Something that can be done, or a setting that can be gone to."""
-
-    words: str
-    do: Callable[[], object]
-
-
-def fitting(entries: Sequence[Entry], typed: str) -> list[Entry]:
-    """Entries that hold every typed word, in their order."""
+def fitting(actions: Sequence[QAction], typed: str) -> list[QAction]:
+    """Actions whose words hold every typed word, in their order."""
     wanted = typed.casefold().split()
-    return [e for e in entries if all(word in e.words.casefold() for word in wanted)]
+    return [a for a in actions if all(word in whole_words(a).casefold() for word in wanted)]
 
 
 class Palette(QFrame):
     """Lies over its window; Return does what is marked, Esc or a click beside it closes it."""
 
-    def __init__(self, entries: Sequence[Entry], window: QWidget) -> None:
+    def __init__(self, actions: Sequence[QAction], window: QWidget) -> None:
         super().__init__(window)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setObjectName("palette")
         self.setFixedSize(*SIZE_PX)
         self.move((window.width() - self.width()) // 2, TOP_PX)
-        self._entries = list(entries)
-        self._shown: list[Entry] = []
+        self._actions = list(actions)
+        self._shown: list[QAction] = []
         self._before = window.focusWidget()
         self._field = QLineEdit()
-        self._field.setPlaceholderText(self.tr("Find an action or a setting"))
+        self._field.setPlaceholderText("Find an action or a setting")
         self._field.setAccessibleName(self._field.placeholderText())
         self._list = QListWidget()
-        self._list.setAccessibleName(self.tr("What fits"))
+        self._list.setAccessibleName("What fits")
         self._list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(8)
@@ -81,14 +75,15 @@ class Palette(QFrame):
 
     @Slot(str)
     def _on_typed(self, typed: str) -> None:
-        self._shown = fitting(self._entries, typed)
+        self._shown = fitting(self._actions, typed)
         self._list.clear()
-        self._list.addItems([entry.words for entry in self._shown])
+        self._list.addItems([whole_words(action) for action in self._shown])
         self._list.setCurrentRow(0)
 
     @Slot()
     def _on_chosen(self) -> None:
         row = self._list.currentRow()
         if 0 <= row < len(self._shown):
+            action = self._shown[row]
             self._leave()
-            self._shown[row].do()
+            QTimer.singleShot(0, action, action.trigger)  # once the focus has come back

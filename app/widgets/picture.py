@@ -31,6 +31,10 @@ class PictureView(QWidget):
         self.setMinimumSize(160, 160)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
+    @property
+    def empty(self) -> bool:
+        return self._image.isNull()
+
     def show_image(self, image: QImage) -> None:
         self._image = image
         self.update()
@@ -64,13 +68,18 @@ class WipeView(QWidget):
         self.setMinimumSize(240, 240)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setAccessibleName(self.tr("Before and after, compared"))
+        self.setAccessibleName("Before and after, compared")
 
     def show_pair(self, left: QImage, left_words: str, right: QImage, right_words: str) -> None:
         """Left of the edge is before, right is after."""
         self._left, self._right = left, right
         self._left_words, self._right_words = left_words, right_words
         self.update()
+
+    @property
+    def after(self) -> QImage:
+        """The picture on the right, or the only one."""
+        return self._right
 
     @override
     def sizeHint(self) -> QSize:
@@ -112,7 +121,7 @@ class WipeView(QWidget):
         )
         if self._left.isNull() and self._right.isNull():
             painter.setPen(QColor(colours.secondary))
-            words = self.tr("Pictures before and after training are compared here.")
+            words = "Pictures before and after training are compared here."
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect(), flags, words)
             return
@@ -132,6 +141,7 @@ class WipeView(QWidget):
         self._label(painter, place, self._right_words, Qt.AlignmentFlag.AlignRight)
         if self.hasFocus():
             painter.setPen(QPen(QColor(colours.accent), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(place)
 
     def _label(self, painter: QPainter, place: QRect, words: str, side: Qt.AlignmentFlag) -> None:
@@ -139,12 +149,15 @@ class WipeView(QWidget):
         if not words:
             return
         colours = theme.current()
-        width = painter.fontMetrics().horizontalAdvance(words) + 16
-        plate = QRectF(place.left() + 8, place.bottom() - 32, width, 24)
+        metrics = painter.fontMetrics()
+        width, height = metrics.horizontalAdvance(words) + 16, metrics.height() + 8
+        plate = QRectF(place.left() + 8, place.bottom() - 8 - height, width, height)
         if side == Qt.AlignmentFlag.AlignRight:
             plate.moveRight(place.right() - 8)
+        painter.save()
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colours.panel))
         painter.drawRoundedRect(plate, 6, 6)
         painter.setPen(QColor(colours.text))
         painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, words)
+        painter.restore()

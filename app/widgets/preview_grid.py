@@ -20,7 +20,6 @@ from app.widgets.grid import GAP_PX, Index, paint_picture
 
 SMALL_PX, LARGE_PX = 104, 152  # a tile's edge
 PROMPT_PX = 112  # what does not fit is in the tip
-STEP_PX = 24  # the line above a column
 
 
 class PreviewGrid(QTableView):
@@ -30,7 +29,7 @@ class PreviewGrid(QTableView):
         super().__init__(parent)
         self.setModel(model)
         self.setItemDelegate(_Tile(self))
-        self.setAccessibleName(self.tr("Previews, a row for each prompt, a column for each step"))
+        self.setAccessibleName("Previews, a row for each prompt, a column for each step")
         self.setShowGrid(False)
         self.setTabKeyNavigation(False)
         self.setCornerButtonEnabled(False)
@@ -45,7 +44,7 @@ class PreviewGrid(QTableView):
             Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap
         )
         prompts.setTextElideMode(Qt.TextElideMode.ElideNone)
-        self.horizontalHeader().setFixedHeight(STEP_PX)
+        self.horizontalHeader().setFixedHeight(self.fontMetrics().height() + 8)
         model.columnsInserted.connect(self._fit)
         model.modelReset.connect(self._fit)
         self._fit()

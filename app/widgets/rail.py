@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 from typing_extensions import override
 
 from app import theme
@@ -15,32 +15,29 @@ ICON_PX = 24
 
 
 class Rail(QFrame):
-    """Offers pages, each a name and an icon's name."""
+    """Offers pages, each an action and an icon's name."""
 
-    chosen = Signal(int)  # a page's number, from 0
-
-    def __init__(self, pages: Sequence[tuple[str, str]], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, pages: Sequence[tuple[QAction, str, str]], parent: QWidget | None = None
+    ) -> None:
+        """`pages`: what turns to it, its name, its icon's name."""
         super().__init__(parent)
         self.setObjectName("rail")
-        self.setFixedWidth(88)
+        self._painted: theme.Theme | None = None
+        self._icons = [icon for _, _, icon in pages]
+        self._buttons = [_button(action, name) for action, name, _ in pages]
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 16, 8, 16)
         column.setSpacing(8)
-        self._icons = [icon for _, icon in pages]
-        self._painted: theme.Theme | None = None
-        self._buttons = QButtonGroup(self)
-        for number, (name, _) in enumerate(pages):
-            self._buttons.addButton(_button(name, f"{name} ({number + 1})"), number)
-            column.addWidget(self._buttons.button(number))
-            for keys in (f"{number + 1}", f"Ctrl+{number + 1}"):  # the latter while writing, too
-                QShortcut(QKeySequence(keys), self, lambda n=number: self.chosen.emit(n))
+        for button in self._buttons:
+            column.addWidget(button)
         column.addStretch()
-        self._buttons.idClicked.connect(self.chosen)
         self._paint_icons()
 
     def show_chosen(self, number: int) -> None:
         """Mark a page as the one on screen."""
-        self._buttons.button(number).setChecked(True)
+        for place, button in enumerate(self._buttons):
+            button.setChecked(place == number)
 
     @override
     def changeEvent(self, event: QEvent) -> None:
@@ -52,17 +49,19 @@ class Rail(QFrame):
         if self._painted is theme.current():
             return
         self._painted = theme.current()
-        for number, icon in enumerate(self._icons):
-            self._buttons.button(number).setIcon(theme.icon(icon, ICON_PX))
+        for button, icon in zip(self._buttons, self._icons, strict=True):
+            button.setIcon(theme.icon(icon, ICON_PX))
 
 
-def _button(name: str, hint: str) -> QToolButton:
+def _button(action: QAction, name: str) -> QToolButton:
     button = QToolButton()
     button.setText(name)
     button.setIconSize(QSize(ICON_PX, ICON_PX))
     button.setCheckable(True)
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-    button.setFixedWidth(72)
+    button.setMinimumWidth(72)
+    button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     button.setAccessibleName(name)
-    button.setToolTip(hint)
+    button.setToolTip(f"{name} ({action.shortcut().toString()})")
+    button.clicked.connect(action.trigger)
     return button

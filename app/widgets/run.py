@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QWidget
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QAction, QMouseEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QWidget
+from typing_extensions import override
 
-from app.process.session import Session, duration
+from app.process.session import Session, status_line
 from app.widgets import labels
+from app.widgets.button import ActionButton
 
 BAR_PARTS = 1000  # a bar's range
 
@@ -21,6 +24,7 @@ class RunProgress(QWidget):
         self._words.setWordWrap(False)
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
+        self._bar.setAccessibleName("Progress of the run")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(16)
@@ -37,41 +41,25 @@ class RunProgress(QWidget):
         self._words.setToolTip(f"Trained on {session.device}" if session.device else "")
         self._bar.setVisible(session.busy)
         self._bar.setRange(0, 0 if session.share is None else BAR_PARTS)
-        self._bar.setValue(round((session.share or 0) * BAR_PARTS))
+        self._bar.setValue(round(min(1.0, max(0.0, session.share or 0)) * BAR_PARTS))
+        self._bar.setAccessibleDescription(self._words.text())
 
 
 class RunStrip(QFrame):
     """A run's progress and its Stop, on the pages that do not show the run itself."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    clicked = Signal()  # the run is to be seen
+
+    def __init__(self, session: Session, stop: QAction, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("strip")
-        self._session = session
-        self._stop = QPushButton()
-        self._stop.setAccessibleName(self.tr("Stop the run"))
-        self._stop.clicked.connect(session.stop_or_end_now)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
         row = QHBoxLayout(self)
         row.setContentsMargins(24, 8, 24, 8)
         row.setSpacing(16)
         row.addWidget(RunProgress(session), stretch=1)
-        row.addWidget(self._stop)
-        session.changed.connect(self._on_changed)
-        self._on_changed()
+        row.addWidget(ActionButton(stop))
 
-    @Slot()
-    def _on_changed(self) -> None:
-        self._stop.setText(stop_words(self._session))
-        self._stop.setEnabled(self._session.stoppable)
-
-
-def status_line(session: Session) -> str:
-    """Where a run is, in a few words."""
-    if session.steps == 0 or session.phase != "Training":
-        return session.phase
-    left = duration(session.seconds_left)
-    return f"step {session.step:,} of {session.steps:,}, {left} left, loss {session.loss:.3f}"
-
-
-def stop_words(session: Session) -> str:
-    """What the button that stops a run says."""
-    return "End now" if session.slow_to_stop else "Stop"
+    @override
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self.clicked.emit()

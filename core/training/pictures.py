@@ -127,10 +127,7 @@ def long_captions(texts: Sequence[str], model: Model) -> str:
     """One line on captions that are read in several chunks; "" where there are none."""
     counts = [
         max(
-            (
-                encoder.tokens(model, item.caption)
-                for encoder in model.family.text_encoders.values()
-            ),
+            (encoder.tokens(model, text) for encoder in model.family.text_encoders.values()),
             key=lambda count: count[0] / count[1],
         )
         for text in texts

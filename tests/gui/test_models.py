@@ -8,13 +8,18 @@ from PySide6.QtCore import QAbstractItemModel
 from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
-from app.models.dataset import DatasetModel, Role
+from app.models.dataset import Dataset
 from app.models.importer import copy_beside, free_name, taken_stems
+from app.models.picture_rows import Role
 from app.models.pictures import Thumbnails
 from app.models.previews import PreviewTable
-from app.models.runs import Runs, read
+from app.models.rows import changes
+from app.models.run_record import read
+from app.models.runs import Runs
+from app.models.scanner import Look
 from core.config.options import RunConfig
 from core.data import scan
+from core.data.scan import Dataset as Scanned
 from core.project.layout import Project, create
 from core.protocol import wire
 from core.protocol.events import PreviewReady, StepDone
@@ -35,17 +40,18 @@ def opened(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def model(qtbot: QtBot, opened: Project):
-    made = DatasetModel()
-    checked(made)
-    with qtbot.waitSignal(made.refreshed, check_params_cb=None):
-        made.open(opened)
-    qtbot.waitUntil(lambda: made.rowCount() == 3)
+    thumbnails = Thumbnails()
+    made = Dataset(thumbnails)
+    checked(made.rows)
+    made.open(opened)
+    qtbot.waitUntil(lambda: made.rows.rowCount() == 3 and not made.busy)
     yield made
     made.finish()
+    thumbnails.finish()
 
 
 def test_dropped_files_and_folders_are_copied_with_their_captions(
-    model: DatasetModel, qtbot: QtBot, tmp_path: Path
+    model: Dataset, qtbot: QtBot, tmp_path: Path
 ) -> None:
     fill(tmp_path / "more" / "deep", 2)
     (tmp_path / "more" / "notes.md").write_text("not a picture")
@@ -53,68 +59,67 @@ def test_dropped_files_and_folders_are_copied_with_their_captions(
     with qtbot.waitSignal(model.imported) as told:
         model.import_paths([tmp_path / "more", single])
     assert (told.args[0].found, told.args[0].copied) == (3, 3)
-    qtbot.waitUntil(lambda: model.rowCount() == 6)
-    names = [p.path.name for p in model.pictures]
+    qtbot.waitUntil(lambda: model.rows.rowCount() == 6)
+    names = [p.path.name for p in model.rows.pictures]
     assert "p00-2.png" in names  # the name was taken: nothing is overwritten
     assert model.project is not None
     assert (model.project.images / "p00-2.txt").read_text() == "a ball number 0"
     assert single.exists()
 
 
-def test_a_caption_is_written_and_undone(model: DatasetModel) -> None:
-    path = model.pictures[0].path
+def test_a_caption_is_written_and_undone(model: Dataset) -> None:
+    path = model.rows.pictures[0].path
     sidecar = path.with_suffix(".txt")
     sidecar.write_bytes(b"caf\xe9\r\n")
     assert model.set_caption(path, "caf\u00e9 noir", "caf\u00e9")
     assert sidecar.read_bytes() == b"caf\xe9 noir\r\n"
-    assert model.index(0).data(Role.CAPTION) == "caf\u00e9 noir"
+    assert model.rows.index(0).data(Role.CAPTION) == "caf\u00e9 noir"
     model.undo_stack.undo()
     assert sidecar.read_bytes() == b"caf\xe9\r\n"
     model.undo_stack.redo()
     assert sidecar.read_bytes() == b"caf\xe9 noir\r\n"
 
 
-def test_an_empty_caption_is_a_finding_at_once(model: DatasetModel) -> None:
-    path = model.pictures[1].path
-    assert model.set_caption(path, "", model.pictures[1].caption)
-    assert [f.path for f in model.findings] == [path]
-    assert model.index(1).data(Role.FINDING)
+def test_an_empty_caption_is_a_finding_at_once(model: Dataset) -> None:
+    path = model.rows.pictures[1].path
+    assert model.set_caption(path, "", model.rows.pictures[1].caption)
+    assert [f.path for f in model.findings.all] == [path]
+    assert model.rows.index(1).data(Role.FINDING)
     model.undo_stack.undo()
-    assert not model.findings
+    assert not model.findings.all
 
 
-def test_removed_pictures_go_to_the_bin_and_come_back(model: DatasetModel, qtbot: QtBot) -> None:
-    paths = [model.pictures[0].path, model.pictures[2].path]
+def test_removed_pictures_go_to_the_bin_and_come_back(model: Dataset, qtbot: QtBot) -> None:
+    paths = [model.rows.pictures[0].path, model.rows.pictures[2].path]
     contents = [p.read_bytes() for p in paths]
     model.remove(paths)
-    qtbot.waitUntil(lambda: model.rowCount() == 1)
+    assert model.rows.rowCount() == 1
+    qtbot.waitUntil(lambda: not model.busy)
     assert model.project is not None
     assert len(list(model.project.bin.iterdir())) == 4
     model.undo_stack.undo()
-    qtbot.waitUntil(lambda: model.rowCount() == 3)
+    qtbot.waitUntil(lambda: model.rows.rowCount() == 3)
     assert [p.read_bytes() for p in paths] == contents
     assert [p.with_suffix(".txt").exists() for p in paths] == [True, True]
 
 
-def test_a_folder_that_cannot_be_written_is_told(
-    model: DatasetModel, qtbot: QtBot, monkeypatch
-) -> None:
+def test_a_folder_that_cannot_be_written_is_told(model: Dataset, qtbot: QtBot, monkeypatch) -> None:
     monkeypatch.setattr(
         "app.models.importer.shutil.copyfile",
         lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")),
     )
-    other = draw_picture(model.pictures[0].path.parents[2] / "other.png", 1)
+    other = draw_picture(model.rows.pictures[0].path.parents[2] / "other.png", 1)
     with qtbot.waitSignal(model.imported) as told:
         model.import_paths([other])
     assert (told.args[0].found, told.args[0].copied) == (1, 0)
     assert "Permission denied" in told.args[0].problem
     assert "images" in told.args[0].problem
-    assert not list((model.pictures[0].path.parent).glob("other*"))
+    assert not list((model.rows.pictures[0].path.parent).glob("other*"))
 
 
-def test_another_programs_caption_is_kept(model: DatasetModel, qtbot: QtBot) -> None:
+def test_another_programs_caption_is_kept(model: Dataset, qtbot: QtBot) -> None:
     """What was written here wins, and the other text is not lost."""
-    path = model.pictures[0].path
+    path = model.rows.pictures[0].path
     path.with_suffix(".txt").write_text("from a tagger")
     with qtbot.waitSignal(model.noted) as noted:
         assert model.set_caption(path, "mine", "a ball number 0")
@@ -125,8 +130,8 @@ def test_another_programs_caption_is_kept(model: DatasetModel, qtbot: QtBot) -> 
     assert str(kept) in noted.args[0]
 
 
-def test_undo_keeps_another_programs_caption(model: DatasetModel) -> None:
-    path = model.pictures[0].path
+def test_undo_keeps_another_programs_caption(model: Dataset) -> None:
+    path = model.rows.pictures[0].path
     sidecar = path.with_suffix(".txt")
     assert model.set_caption(path, "mine", "a ball number 0")
     sidecar.write_text("from a tagger")
@@ -136,7 +141,7 @@ def test_undo_keeps_another_programs_caption(model: DatasetModel) -> None:
     assert [p.read_text() for p in model.project.bin.iterdir()] == ["from a tagger"]
 
 
-def test_a_project_file_that_is_gone_is_told(model: DatasetModel, qtbot: QtBot) -> None:
+def test_a_project_file_that_is_gone_is_told(model: Dataset, qtbot: QtBot) -> None:
     assert model.project is not None
     model.project.config_file.unlink()
     with qtbot.waitSignal(model.failed) as said:
@@ -145,80 +150,86 @@ def test_a_project_file_that_is_gone_is_told(model: DatasetModel, qtbot: QtBot) 
 
 
 def test_a_scan_that_is_given_up_leaves_nothing_behind(
-    model: DatasetModel, qtbot: QtBot, tmp_path: Path
+    model: Dataset, qtbot: QtBot, tmp_path: Path
 ) -> None:
     other = create(tmp_path / "other", RunConfig(name="O", base="demo"))
     fill(other.images, 2)
     model.rescan()
     model.open(other)
     qtbot.waitUntil(lambda: not model.busy)
-    assert [p.path.parent for p in model.pictures] == [other.images] * 2
+    assert [p.path.parent for p in model.rows.pictures] == [other.images] * 2
     model.open(None)
-    assert model.rowCount() == 0
+    assert model.rows.rowCount() == 0
 
 
-def test_a_scan_does_not_undo_what_was_written_meanwhile(model: DatasetModel, qtbot: QtBot) -> None:
-    path = model.pictures[1].path
-    old = model.pictures[1].caption
+def test_a_scan_does_not_undo_what_was_written_meanwhile(model: Dataset, qtbot: QtBot) -> None:
+    path = model.rows.pictures[1].path
+    old = model.rows.pictures[1].caption
     model.rescan()
     before = scan.scan([path.parent])  # what a scan read that began before the edit
     assert model.set_caption(path, "new words", old)
-    model._on_found(before)
-    assert model.pictures[1].caption == "new words"
+    model._on_found(look_of(before, model))
+    assert model.rows.pictures[1].caption == "new words"
     qtbot.waitUntil(lambda: not model.busy)
-    assert model.pictures[1].caption == "new words"
+    assert model.rows.pictures[1].caption == "new words"
 
 
-def test_new_files_join_without_a_reset(model: DatasetModel, qtbot: QtBot) -> None:
+def look_of(dataset: Scanned, model: Dataset) -> Look:
+    """As the thread would tell it that began before the model's list changed."""
+    rows = {str(p.path): row for row, p in enumerate(dataset.pictures)}
+    shown = list(model.rows.pictures)
+    return Look(dataset, shown, changes(shown, dataset.pictures), rows, sure=True)
+
+
+def test_new_files_join_without_a_reset(model: Dataset, qtbot: QtBot) -> None:
     """A reset would throw selection and scrolling away."""
     resets = []
-    model.modelReset.connect(lambda: resets.append(1))
-    images = model.pictures[0].path.parent
+    model.rows.modelReset.connect(lambda: resets.append(1))
+    images = model.rows.pictures[0].path.parent
     draw_picture(images / "aa.png", 5)
     draw_picture(images / "p01b.png", 5)
-    model.pictures[2].path.unlink()
+    model.rows.pictures[2].path.unlink()
     model.rescan()
     qtbot.waitUntil(
-        lambda: [p.path.name for p in model.pictures][1:] == ["p00.png", "p01.png", "p01b.png"]
+        lambda: [p.path.name for p in model.rows.pictures][1:] == ["p00.png", "p01.png", "p01b.png"]
     )
     assert not resets
 
 
-def test_a_removed_picture_comes_back_with_its_caption(model: DatasetModel, qtbot: QtBot) -> None:
-    path = model.pictures[2].path
-    caption = model.pictures[2].caption
+def test_a_removed_picture_comes_back_with_its_caption(model: Dataset, qtbot: QtBot) -> None:
+    path = model.rows.pictures[2].path
+    caption = model.rows.pictures[2].caption
     model.remove([path])
-    assert model.row_of(path) == -1
+    assert model.rows.row_of(path) == -1
     assert not model.set_caption(path, "written too late", "")
-    assert not path.with_suffix(".txt").exists()
+    qtbot.waitUntil(lambda: not path.with_suffix(".txt").exists())
     while model.undo_stack.canUndo():
         model.undo_stack.undo()
-    qtbot.waitUntil(lambda: model.row_of(path) == 2)
+    qtbot.waitUntil(lambda: model.rows.row_of(path) == 2)
     assert path.with_suffix(".txt").read_text() == caption
 
 
-def test_pictures_of_one_name_do_not_take_each_others_caption(
-    model: DatasetModel, qtbot: QtBot
-) -> None:
-    first = model.pictures[0].path
+def test_pictures_of_one_name_do_not_take_each_others_caption(model: Dataset, qtbot: QtBot) -> None:
+    first = model.rows.pictures[0].path
     twin = first.with_suffix(".jpg")
     draw_picture(first.with_name("x.png"), 7).rename(twin)
     model.rescan()
-    qtbot.waitUntil(lambda: any("shares its caption" in f.message for f in model.findings))
+    qtbot.waitUntil(lambda: any("shares its caption" in f.message for f in model.findings.all))
     model.remove([first])
+    qtbot.waitUntil(lambda: not first.exists() and not model.busy)
     assert first.with_suffix(".txt").exists()
     taken = taken_stems(first.parent)
     assert free_name(first.parent, "P00.webp", taken).name == "P00-2.webp"
     assert free_name(first.parent, "p00.png", taken).name == "p00-3.png"
 
 
-def test_a_caption_that_cannot_be_read_is_one_finding(model: DatasetModel, qtbot: QtBot) -> None:
-    path = model.pictures[1].path
+def test_a_caption_that_cannot_be_read_is_one_finding(model: Dataset, qtbot: QtBot) -> None:
+    path = model.rows.pictures[1].path
     path.with_suffix(".txt").unlink()
     path.with_suffix(".txt").mkdir()
     model.rescan()
-    qtbot.waitUntil(lambda: model.rowCount() == 2)
-    (finding,) = model.findings
+    qtbot.waitUntil(lambda: model.rows.rowCount() == 2 and not model.busy)
+    (finding,) = model.findings.all
     assert finding.path == path
     assert "p01.txt" in finding.message
 
@@ -245,17 +256,17 @@ def test_free_names_respect_captions_of_others(tmp_path: Path) -> None:
 
 
 def test_pictures_of_one_name_from_many_folders_are_all_copied(
-    model: DatasetModel, qtbot: QtBot, tmp_path: Path
+    model: Dataset, qtbot: QtBot, tmp_path: Path
 ) -> None:
     for number in range(3):
         fill(tmp_path / "drop" / str(number), 2)
     with qtbot.waitSignal(model.imported):
         model.import_paths([tmp_path / "drop"])
-    qtbot.waitUntil(lambda: model.rowCount() == 9)
-    assert all(picture.caption for picture in model.pictures)
+    qtbot.waitUntil(lambda: model.rows.rowCount() == 9)
+    assert all(picture.caption for picture in model.rows.pictures)
 
 
-def test_copying_can_be_stopped(model: DatasetModel, qtbot: QtBot, tmp_path: Path) -> None:
+def test_copying_can_be_stopped(model: Dataset, qtbot: QtBot, tmp_path: Path) -> None:
     fill(tmp_path / "drop", 20)
     model.busy_changed.connect(model.stop_importing)  # at the first sign of it
     with qtbot.waitSignal(model.imported) as said:
@@ -274,7 +285,7 @@ def test_a_file_that_comes_while_pictures_are_copied_is_not_written_over(tmp_pat
 
 
 def test_an_import_after_a_stopped_one_is_whole(
-    model: DatasetModel, qtbot: QtBot, tmp_path: Path
+    model: Dataset, qtbot: QtBot, tmp_path: Path
 ) -> None:
     fill(tmp_path / "one", 20)
     fill(tmp_path / "two", 5)
@@ -307,21 +318,22 @@ def test_a_record_is_read_from_a_log_with_odd_lines(opened: Project) -> None:
     content = b"".join(wire.to_line(e) for e in steps)
     run.log_file.write_bytes(b'{"type":"from the future"}\n' + content + b'{"type":"ste')
     record = read(run)
-    assert record.losses == [0.5, 0.25]
+    assert list(record.losses) == [0.5, 0.25]
     record.take(step_done(2, 0.3))
-    assert record.losses == [0.5, 0.3]  # a resumed run does a step again
+    assert list(record.losses) == [0.5, 0.3]  # a resumed run does a step again
 
 
 def step_done(step: int, loss: float) -> StepDone:
     return StepDone(step=step, loss=loss, lr=0.1, grad_norm=1, seconds=1, seconds_left=1)
 
 
-def test_the_pace_is_that_of_a_run_with_as_much_to_do(opened: Project) -> None:
+def test_the_pace_is_that_of_a_run_with_as_much_to_do(opened: Project, qtbot: QtBot) -> None:
     config = opened.config()
     run = opened.new_run(config)
     run.log_file.write_bytes(b"".join(wire.to_line(step_done(n, 0.5)) for n in range(1, 5)))
     runs = Runs()
     runs.open(opened)
+    qtbot.waitUntil(lambda: not runs.reading)
     assert runs.pace_seconds(config) == 1.0
     longer = replace(config, training=replace(config.training, steps=9000))
     assert runs.pace_seconds(longer) == 1.0
@@ -332,7 +344,8 @@ def test_the_pace_is_that_of_a_run_with_as_much_to_do(opened: Project) -> None:
 def test_previews_fill_a_table_while_they_come(opened: Project, qtbot: QtBot) -> None:
     runs = Runs()
     runs.open(opened)
-    table = PreviewTable(runs)
+    thumbnails = Thumbnails()
+    table = PreviewTable(runs, thumbnails)
     checked(table)
     run = opened.new_run(opened.config())
     for step in (0, 100):
@@ -346,4 +359,4 @@ def test_previews_fill_a_table_while_they_come(opened: Project, qtbot: QtBot) ->
     preview = table.preview(1, 1)
     assert preview is not None
     assert (preview.prompt, preview.step) == ("p1", 100)
-    table.thumbnails.finish()
+    thumbnails.finish()

@@ -5,8 +5,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QListWidget
 from pytestqt.qtbot import QtBot
 
+from app.models.actions import Actions
 from app.views.main_window import MainWindow
-from app.widgets.palette import Entry, Palette, fitting
+from app.widgets.palette import Palette, fitting
+from tests.gui.conftest import preview_page, train_page
 
 
 def typed(window: MainWindow, qtbot: QtBot, words: str) -> list[str]:
@@ -29,24 +31,26 @@ def press(window: MainWindow, qtbot: QtBot, *keys: Qt.Key) -> None:
 
 
 def test_words_are_found_in_any_order_and_case() -> None:
-    entries = [Entry("Train: Learning rate", print), Entry("Train: Batch size", print)]
-    assert fitting(entries, "RATE train") == entries[:1]
-    assert fitting(entries, "") == entries
-    assert fitting(entries, "train rank") == []
+    actions = Actions()
+    rate = actions.add("rate", "Learning rate", print, place="Train")
+    batch = actions.add("batch", "Batch size", print, place="Train")
+    assert fitting([rate, batch], "RATE train") == [rate]
+    assert fitting([rate, batch], "") == [rate, batch]
+    assert fitting([rate, batch], "train rank") == []
 
 
 def test_a_setting_is_gone_to(opened: MainWindow, qtbot: QtBot) -> None:
     assert typed(opened, qtbot, "learning") == ["Train: Learning rate"]
     press(opened, qtbot, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: opened.train_page.isVisible())
-    assert opened.focusWidget() is opened.train_page.form._rate
+    qtbot.waitUntil(lambda: train_page(opened).isVisible())
+    assert opened.focusWidget() is train_page(opened).form.rate
 
 
 def test_an_action_is_done(opened: MainWindow, qtbot: QtBot) -> None:
-    before = opened.workspace.project
+    before = opened.studio.workspace.project
     assert "Project: New project" in typed(opened, qtbot, "new pro")
     press(opened, qtbot, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: opened.workspace.project != before)
+    qtbot.waitUntil(lambda: opened.studio.workspace.project != before)
 
 
 def test_arrows_choose_and_escape_does_nothing(opened: MainWindow, qtbot: QtBot) -> None:
@@ -57,10 +61,10 @@ def test_arrows_choose_and_escape_does_nothing(opened: MainWindow, qtbot: QtBot)
         "Go to Adapters",
     ]
     press(opened, qtbot, Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: opened.preview_page.isVisible())
+    qtbot.waitUntil(lambda: preview_page(opened).isVisible())
     typed(opened, qtbot, "go to adapters")
     press(opened, qtbot, Qt.Key.Key_Escape)
-    assert opened.preview_page.isVisible()
+    assert preview_page(opened).isVisible()
 
 
 @pytest.mark.parametrize("words", ["preview now", "resume", "make a picture"])
@@ -72,5 +76,5 @@ def test_what_cannot_be_done_now_is_not_offered(
 
 
 def test_a_window_without_a_project_offers_the_demo(window: MainWindow, qtbot: QtBot) -> None:
-    assert "Dataset: Try it with the demo style" in typed(window, qtbot, "demo")
+    assert "Project: Try the demo style" in typed(window, qtbot, "demo")
     press(window, qtbot, Qt.Key.Key_Escape)

@@ -1,7 +1,6 @@
 """The Preview page follows a run, and what the person is looking at and writing stays."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,68 +8,66 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.models.runs import Runs
-from app.process.sampler import Sampler
+from app.views.main_window import MainWindow
 from app.views.preview_page import PreviewPage
 from app.widgets.grid import GAP_PX
 from app.widgets.preview_grid import LARGE_PX, SMALL_PX
 from core.project.layout import Project
 from core.protocol.events import StepDone
+from tests.gui.conftest import preview_page
 from tests.gui.made_runs import made_run, preview, started
 
 
 @pytest.fixture
-def runs(qtbot: QtBot, project: Project) -> Runs:
+def page(faked: MainWindow, project: Project, qtbot: QtBot) -> PreviewPage:
+    """Of a project with two runs, each with adapters."""
     made_run(project, "#ff0000")
     made_run(project, "#0000ff")
-    made = Runs()
-    made.open(project)
-    return made
+    faked.studio.runs.open(project)
+    qtbot.waitUntil(lambda: not faked.studio.runs.reading)
+    faked.show_page("Preview")
+    return preview_page(faked)
 
 
 @pytest.fixture
-def page(qtbot: QtBot, runs: Runs) -> Iterator[PreviewPage]:
-    made = PreviewPage(runs, Sampler())
-    qtbot.addWidget(made)
-    runs.reset.emit()
-    made.show()
-    yield made
-    made.table.thumbnails.finish()
+def runs(faked: MainWindow, page: PreviewPage) -> Runs:
+    return faked.studio.runs
 
 
 def colour(page: PreviewPage) -> str:
-    return page._wipe._right.pixelColor(2, 2).name()
+    return page.wipe.after.pixelColor(2, 2).name()
 
 
 def test_another_run_brings_its_own_pictures_and_adapter(page: PreviewPage, runs: Runs) -> None:
     assert colour(page) == "#0000ff"
-    assert "002-" in page._adapter.currentData()
+    assert "002-" in page.drawing.adapter.currentData()
     runs.show(runs.names()[0])
-    assert page._run.currentText() == runs.names()[0]
+    assert page.run.currentText() == runs.names()[0]
     assert colour(page) == "#ff0000"
-    assert "001-" in page._adapter.currentData()
+    assert "001-" in page.drawing.adapter.currentData()
 
 
 def test_a_new_step_is_followed_in_the_same_row(page: PreviewPage, runs: Runs) -> None:
     run = runs.shown.run if runs.shown else None
     assert run is not None
-    page._view.setCurrentIndex(page.table.index(1, 1))
+    page.view.setCurrentIndex(page.table.index(1, 1))
     runs.take(started(run), run.root.name)
-    page._view.setCurrentIndex(page.table.index(1, 1))
+    page.view.setCurrentIndex(page.table.index(1, 1))
     for index in range(3):
         runs.take(preview(run, 200, index, "#00ff00"), run.root.name)
-    current = page._view.currentIndex()
+    current = page.view.currentIndex()
     assert (current.row(), current.column()) == (1, 2)
     assert colour(page) == "#00ff00"
-    assert page._prompt.text() == "a whale"
+    assert page.drawing.prompt.text() == "a whale"
 
 
 def test_an_older_step_that_is_looked_at_stays(page: PreviewPage, runs: Runs) -> None:
     run = runs.shown.run if runs.shown else None
     assert run is not None
     runs.take(started(run), run.root.name)
-    page._view.setCurrentIndex(page.table.index(2, 0))
+    page.view.setCurrentIndex(page.table.index(2, 0))
     runs.take(preview(run, 200, 0, "#00ff00"), run.root.name)
-    current = page._view.currentIndex()
+    current = page.view.currentIndex()
     assert (current.row(), current.column()) == (2, 0)
 
 
@@ -78,32 +75,35 @@ def test_a_prompt_that_is_being_written_stays(page: PreviewPage, runs: Runs, qtb
     run = runs.shown.run if runs.shown else None
     assert run is not None
     runs.take(started(run), run.root.name)
-    page._prompt.setFocus()
-    page._prompt.selectAll()
-    qtbot.keyClicks(page._prompt, "my own words")
+    page.drawing.prompt.setFocus()
+    page.drawing.prompt.selectAll()
+    qtbot.keyClicks(page.drawing.prompt, "my own words")
     for index in range(3):
         runs.take(preview(run, 200, index, "#00ff00"), run.root.name)
-    assert page._prompt.text() == "my own words"
+    assert page.drawing.prompt.text() == "my own words"
 
 
 def test_a_prompt_written_while_the_engine_starts_stays(
     page: PreviewPage, runs: Runs, project: Project, qtbot: QtBot
 ) -> None:
-    page._prompt.setFocus()
-    page._prompt.selectAll()
-    qtbot.keyClicks(page._prompt, "my own words")
+    page.drawing.prompt.setFocus()
+    page.drawing.prompt.selectAll()
+    qtbot.keyClicks(page.drawing.prompt, "my own words")
     run = project.new_run(project.config())
     runs.take(started(run), run.root.name)
     for index in range(3):
         runs.take(preview(run, 0, index, "#00ff00"), run.root.name)
-    assert page._prompt.text() == "my own words"
+    assert page.drawing.prompt.text() == "my own words"
     runs.show(runs.names()[0])  # another run is another matter
-    assert page._prompt.text() == "a fox"
+    assert page.drawing.prompt.text() == "a fox"
 
 
-def test_a_copied_project_shows_its_own_files(runs: Runs, project: Project, tmp_path: Path) -> None:
+def test_a_copied_project_shows_its_own_files(
+    runs: Runs, project: Project, tmp_path: Path, qtbot: QtBot
+) -> None:
     shutil.copytree(project.root, tmp_path / "copy")
     runs.open(Project(tmp_path / "copy"))
+    qtbot.waitUntil(lambda: not runs.reading)
     assert runs.shown is not None
     files = [runs.shown.picture_file(one) for one in runs.shown.newest_previews()]
     files += [card.path for card in runs.adapters()]
@@ -132,33 +132,23 @@ def test_a_project_without_runs_empties_the_page(
     from core.project.layout import create
 
     runs.open(create(tmp_path / "other", project.config()))
-    assert page._wipe._right.isNull()
-    assert page._prompt.text() == ""
-    assert page._adapter.count() == 0
-    assert not page._make.isEnabled()
-
-
-def test_nothing_is_drawn_beside_a_run(page: PreviewPage, qtbot: QtBot) -> None:
-    page.allow_drawing(allowed=False)
-    assert not page._make.isEnabled()
-    assert not page._weight.isEnabled()
-    assert "waits" in page._phase.text()
-    page._on_draw()
-    assert page._sampler._worker is None
-    page.allow_drawing(allowed=True)
-    assert page._make.isEnabled()
+    assert not runs.shown
+    assert page.wipe.after.isNull()
+    assert page.drawing.prompt.text() == ""
+    assert page.drawing.adapter.count() == 0
+    assert not page.drawing._make.isEnabled()
 
 
 def test_tab_leaves_the_table(page: PreviewPage, qtbot: QtBot) -> None:
     page.activateWindow()
-    page._view.setFocus()
-    qtbot.keyClick(page._view, Qt.Key.Key_Tab)
-    assert not page._view.hasFocus()
+    page.view.setFocus()
+    qtbot.keyClick(page.view, Qt.Key.Key_Tab)
+    assert not page.view.hasFocus()
 
 
 def test_tiles_use_the_room_there_is(page: PreviewPage, runs: Runs, qtbot: QtBot) -> None:
     page.resize(1200, 700)
-    view = page._view
+    view = page.view
     qtbot.waitUntil(lambda: view.columnWidth(1) == LARGE_PX + GAP_PX)
     assert view.rowHeight(2) == view.columnWidth(1)
     run = runs.shown.run if runs.shown else None

@@ -1,0 +1,77 @@
+"""What every page works with, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, QSettings
+
+from app import settings
+from app.models.actions import Actions
+from app.models.dataset import Dataset
+from app.models.news import News
+from app.models.pictures import Thumbnails
+from app.models.run_settings import Settings
+from app.models.runs import Runs
+from app.models.workspace import Workspace
+from app.process.exporter import Exporter
+from app.process.jobs import Jobs
+from app.process.sampler import Sampler
+from app.process.session import Session
+from app.process.worker import Worker
+
+LARGE_PX = 1024
+LARGE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """The open project and all that can be done with it; pages know each other only by it."""
+
+    store: QSettings  # the program's own settings
+    news: News
+    actions: Actions
+    workspace: Workspace
+    settings: Settings  # of the next run
+    dataset: Dataset
+    runs: Runs
+    tiles: Thumbnails
+    large: Thumbnails
+    jobs: Jobs
+    session: Session
+    sampler: Sampler
+    exporter: Exporter
+
+    def finish(self) -> None:
+        """End every process and thread; before the program ends."""
+        for stack in (self.dataset.undo_stack, self.settings.undo_stack):
+            stack.clear()  # as long as who listens to them is there
+        self.jobs.end()
+        self.dataset.finish()
+        self.runs.finish()
+        self.tiles.finish()
+        self.large.finish()
+
+
+def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Worker) -> Studio:
+    """All services, owned by `parent`."""
+    store = settings.store()
+    jobs = Jobs(parent, make_worker=make_worker)
+    run_settings = Settings(parent)
+    tiles = Thumbnails(parent)
+    return Studio(
+        store=store,
+        news=News(parent),
+        actions=Actions(parent),
+        workspace=Workspace(store, run_settings, parent),
+        settings=run_settings,
+        dataset=Dataset(tiles, parent),
+        runs=Runs(parent),
+        tiles=tiles,
+        large=Thumbnails(parent, edges_px=(LARGE_PX,), filling=False, kept_bytes=LARGE_BYTES),
+        jobs=jobs,
+        session=Session(jobs, parent),
+        sampler=Sampler(jobs, parent),
+        exporter=Exporter(jobs, parent),
+    )

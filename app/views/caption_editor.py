@@ -1,0 +1,194 @@
+"""One picture, large, and its caption, which is saved as it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QTimer, Slot
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QFrame, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+
+from app.models.dataset import Dataset
+from app.models.pictures import Thumbnails
+from app.widgets import labels
+from app.widgets.picture import PictureView
+from app.widgets.text import pass_undo
+
+SAVE_AFTER_MS = 400  # of no typing
+LARGE_AFTER_MS = 80  # of no further choice
+LINES = 6
+
+
+class CaptionEditor(QFrame):
+    """Belongs to a picture until another is chosen, also while its file is gone for a moment.
+
+    Only what was typed here is ever written.
+    """
+
+    def __init__(
+        self,
+        model: Dataset,
+        tiles: Thumbnails,
+        large: Thumbnails,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self._model, self._tiles, self._large = model, tiles, large
+        self.path: Path | None = None
+        self._based_on = ""  # the caption that the person began to change
+        self._unsaved: dict[Path, tuple[str, str]] = {}  # what could not be written, its base
+        self._picture = PictureView("Choose a picture to see and caption it.")
+        self._name = labels.small()
+        heading = QLabel("Caption")
+        self._text = QPlainTextEdit()
+        self._text.setAccessibleName("Caption")
+        self._text.setPlaceholderText("What the picture shows, without its style")
+        self._text.setTabChangesFocus(True)
+        self._text.setAcceptDrops(False)  # a dropped file would become its address
+        self._text.setFixedHeight(LINES * self._text.fontMetrics().lineSpacing() + 20)
+        pass_undo(self._text)
+        self.setFocusProxy(self._text)
+        heading.setBuddy(self._text)
+        self._count = labels.small()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(8)
+        layout.addWidget(self._picture, stretch=1)
+        for widget in (self._name, heading, self._text, self._count):
+            layout.addWidget(widget)
+        self._timer = QTimer(self, interval=SAVE_AFTER_MS, singleShot=True)
+        self._timer.timeout.connect(self.save)
+        self._settled = QTimer(self, interval=LARGE_AFTER_MS, singleShot=True)
+        self._settled.timeout.connect(self._show_large)
+        self._text.textChanged.connect(self._on_text_changed)
+        tiles.ready.connect(self._on_tile_ready)
+        large.ready.connect(self._on_large_ready)
+        self.show_picture(None)
+
+    def show_picture(self, path: Path | None) -> None:
+        """Save what was written, then show another picture."""
+        self.save()
+        self.path = path
+        self._text.setEnabled(path is not None)
+        small = self._tiles.get(path) if path else None
+        self._picture.show_image(small or QImage())
+        self._settled.start()
+        self._based_on = ""
+        self._set_text("")
+        if path in self._unsaved:
+            text, self._based_on = self._unsaved[path]
+            self._set_text(text)
+            self._modified = True
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the caption as the model has it, unless the person is writing it."""
+        if self.path is None:
+            self._name.setText("")
+            return
+        row = self._model.rows.row_of(self.path)
+        if row < 0:
+            kept = " What you write is kept." if self._modified else ""
+            self._name.setText(f"{self.path.name} is not there just now.{kept}")
+            return
+        picture = self._model.rows.pictures[row]
+        size = f"{picture.width_px} x {picture.height_px} px"
+        self._name.setText(f"{picture.path.name}   {size}")
+        if not self._modified and self._based_on != picture.caption:
+            self._based_on = picture.caption
+            self._set_text(picture.caption)
+        elif self._modified and not self._timer.isActive():
+            self._timer.start()  # it could not be saved while the picture was gone
+        self._show_count()
+
+    @property
+    def writing(self) -> bool:
+        """Whether keys go into the caption, or some went that are not saved yet."""
+        return self._text.hasFocus() or (self._modified and self.path is not None)
+
+    @property
+    def unsaved(self) -> int:
+        """How many captions could not be written."""
+        return len(self._unsaved)
+
+    def save_all(self) -> None:
+        """Write this caption, and try those again that could not be written."""
+        self.save()
+        for path, (text, based_on) in list(self._unsaved.items()):
+            shown = path == self.path and self._model.rows.row_of(path) >= 0  # was tried just now
+            gone = self._model.rows.row_of(path) < 0 and _is_gone(path)
+            if gone or (not shown and self._model.set_caption(path, text, based_on)):
+                del self._unsaved[path]
+
+    def forget(self) -> None:
+        """Another project is open: nothing typed here is its own."""
+        self._modified = False
+        self._unsaved.clear()
+        self.show_picture(None)
+
+    @Slot()
+    def save(self) -> None:
+        """Write the caption now, if it was changed here."""
+        self._timer.stop()
+        if self.path is None or not self._modified:
+            return
+        # A file's last line end is its own affair; the model and the disk know no other here.
+        text, path = self._text.toPlainText().rstrip("\n"), self.path
+        if not _is_gone(path) and self._model.set_caption(path, text, self._based_on):
+            self._based_on = text
+            self._modified = False
+            self._unsaved.pop(path, None)
+        else:
+            self._unsaved[path] = (text, self._based_on)
+        self._show_count()
+
+    @property
+    def _modified(self) -> bool:
+        return self._text.document().isModified()
+
+    @_modified.setter
+    def _modified(self, modified: bool) -> None:
+        self._text.document().setModified(modified)
+
+    def _set_text(self, text: str) -> None:
+        self._text.blockSignals(True)
+        self._text.setPlainText(text)
+        self._text.blockSignals(False)
+        self._show_count()
+
+    def _show_count(self) -> None:
+        words = len(self._text.toPlainText().split())
+        state = "not saved" if self.path in self._unsaved else "saved as you write"
+        self._count.setText(f"{words} word{'s' if words != 1 else ''}, {state}" if words else "")
+
+    @Slot()
+    def _show_large(self) -> None:
+        """Once the selection rests: decoding takes a while."""
+        image = self._large.get(self.path) if self.path else None
+        if image is not None:
+            self._picture.show_image(image)
+
+    @Slot(str)
+    def _on_large_ready(self, name: str) -> None:
+        if self.path is not None and name == str(self.path):
+            self._show_large()
+
+    @Slot(str)
+    def _on_tile_ready(self, name: str) -> None:
+        """Better than nothing until the large one is there."""
+        if self.path is not None and name == str(self.path) and self._picture.empty:
+            self._picture.show_image(self._tiles.get(self.path) or QImage())
+
+    @Slot()
+    def _on_text_changed(self) -> None:
+        self._show_count()
+        if self.path is not None:
+            self._timer.start()
+
+
+def _is_gone(picture: Path) -> bool:
+    try:
+        return not picture.exists()
+    except OSError:
+        return False  # it cannot be reached, which may pass

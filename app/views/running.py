@@ -1,0 +1,105 @@
+"""Starts, stops and resumes runs, and tells how they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Slot
+
+from app.models.studio import Studio
+from app.process.session import State
+from core.protocol.events import Event, Failed, Finished, Warned
+
+PLACE = "Train"
+
+
+class Running(QObject):
+    """What can be done with a run, from every page."""
+
+    def __init__(self, studio: Studio, save: Callable[[], int], parent: QObject) -> None:
+        """`save` writes what was typed anywhere; it returns how much could not be written."""
+        super().__init__(parent)
+        self._studio, self._session, self._save = studio, studio.session, save
+        self._warnings: list[str] = []
+        add = studio.actions.add
+        self._train = add("train", "Train", self.train, place=PLACE, keys=("Ctrl+Return",))
+        self._resume = add("resume", "Resume", self.resume, place=PLACE)
+        self._stop = add("stop", "Stop", studio.session.stop_or_end_now, place=PLACE)
+        self._preview = add("preview", "Preview now", studio.session.preview_now, place=PLACE)
+        studio.session.changed.connect(self._on_changed)
+        studio.session.said.connect(self._on_said)
+        studio.session.failed.connect(self._on_failed)
+        studio.settings.changed.connect(self._on_changed)
+        studio.runs.reset.connect(self._on_changed)
+        studio.runs.adapters_changed.connect(self._on_changed)
+        self._on_changed()
+
+    def train(self) -> None:
+        """Start the project's next run."""
+        self._start("")
+
+    def resume(self) -> None:
+        """Go on with the newest unfinished run."""
+        if name := self._studio.runs.resumable():
+            self._start(name)
+
+    def _start(self, resume: str) -> None:
+        studio = self._studio
+        if studio.workspace.project is None:
+            return
+        studio.news.cleared.emit()
+        unsaved = self._save()
+        if not studio.settings.saved:
+            studio.settings.save()  # once more
+        if unsaved or not studio.settings.saved:
+            return  # a message says what could not be written: no run on what is not meant
+        self._warnings.clear()
+        studio.session.train(studio.workspace.project.root, resume)
+
+    @Slot()
+    def _on_changed(self) -> None:
+        session, busy = self._session, self._session.busy
+        self._train.setEnabled(self._studio.settings.config is not None and not busy)
+        self._train.setVisible(not busy)
+        self._resume.setVisible(not busy and bool(self._studio.runs.resumable()))
+        self._stop.setVisible(busy)
+        self._stop.setEnabled(session.stoppable)
+        self._stop.setText("End now" if session.slow_to_stop else "Stop")
+        self._preview.setVisible(session.state is State.RUNNING)
+        self._preview.setEnabled(not session.previews_wished)
+
+    @Slot(object)
+    def _on_said(self, event: Event) -> None:
+        studio = self._studio
+        studio.runs.take(event, self._session.run)
+        match event:
+            case Warned(message=message):
+                self._warnings.append(message)
+                count = len(self._warnings)
+                more = f" And {count - 1} more." if count > 1 else ""
+                studio.news.note(
+                    self._warnings[0] + more,
+                    action="Show findings" if studio.dataset.findings.all else "",
+                    on_action=studio.actions["dataset.findings"].trigger
+                    if studio.dataset.findings.all
+                    else None,
+                    lasting=True,
+                )
+            case Finished(stopped=False):
+                studio.news.note(
+                    "Done. The adapter is ready.",
+                    action="Compare before and after",
+                    on_action=studio.actions["page.preview"].trigger,
+                    lasting=True,
+                )
+            case Finished(stopped=True) if self._session.step:
+                studio.news.note(f"Stopped and saved at step {self._session.step:,}.")
+            case _:
+                pass
+
+    @Slot(object, bool)
+    def _on_failed(self, failure: Failed, resumable: bool) -> None:  # noqa: FBT001 - a signal's
+        if resumable and self._studio.runs.resumable():
+            self._studio.news.failed(failure, action="Resume", on_action=self.resume)
+        else:
+            self._studio.news.failed(failure)
