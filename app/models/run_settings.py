@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from core.config import files, presets
 from core.config.options import RunConfig
+from core.config.presets import Preset
 from core.errors import UserError
 from core.project import demo
 from core.project.layout import Project
@@ -168,8 +169,18 @@ def _flat(tree: Mapping[str, object], prefix: str) -> Iterator[tuple[str, object
             yield f"{prefix}{name}", tuple(value) if isinstance(value, list) else value
 
 
+def preset_of(config: RunConfig) -> Preset | None:
+    """The preset that `config` follows, if it follows one."""
+    return presets.matching(config)
+
+
+def with_preset(preset: Preset, config: RunConfig) -> RunConfig:
+    """`config` with the preset's settings."""
+    return presets.apply(preset, config)
+
+
 def on_base(config: RunConfig, base: str) -> RunConfig:
     """`config` on another base, still on its preset if it follows one."""
-    preset = presets.matching(config)
+    preset = preset_of(config)
     moved = demo.on_base(config, base)
-    return presets.apply(preset, moved) if preset else moved
+    return with_preset(preset, moved) if preset else moved

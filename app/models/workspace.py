@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSettings, Signal, Slot
 
 from app import settings
-from app.models.run_settings import Settings
+from app.models.run_settings import Settings, on_base
 from core.config.options import DEMO_BASE, RunConfig
 from core.errors import UserError
 from core.project import demo, layout
@@ -65,7 +65,7 @@ class Workspace(QObject):
     def open_new(self, name: str = NEW_NAME) -> None:
         """Make a project without pictures, on the demo base, and open it."""
         root = settings.unused_folder(name)
-        config = demo.on_base(RunConfig(name=root.name, base=""), DEMO_BASE)
+        config = on_base(RunConfig(name=root.name, base=""), DEMO_BASE)
         self._make(root, lambda: layout.create(root, config))
 
     def _make(self, root: Path, make: Callable[[], Project]) -> None:

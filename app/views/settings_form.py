@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.models import bases
-from app.models.run_settings import on_base
+from app.models.run_settings import on_base, preset_of, with_preset
 from app.models.studio import Studio
 from app.process.session import duration
 from app.views import fields
@@ -224,7 +224,7 @@ class SettingsForm(QWidget):
         config = self._settings.config
         if config is None:
             return
-        preset = presets.matching(config)
+        preset = preset_of(config)
         self.presets.setExclusive(False)  # no preset at all is a choice, too
         for number, button in enumerate(self.presets.buttons()):
             button.setChecked(presets.PRESETS[number] is preset)
@@ -240,7 +240,7 @@ class SettingsForm(QWidget):
     def _on_preset_clicked(self, number: int) -> None:
         self.commit()
         if self._settings.config:
-            self._settings.replace(presets.apply(presets.PRESETS[number], self._settings.config))
+            self._settings.replace(with_preset(presets.PRESETS[number], self._settings.config))
             self._on_changed()
 
     @Slot()
