@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.models import bases
-from app.models.run_settings import Settings, values_of
+from app.models.run_settings import Settings, preset_of, values_of
 from app.views.main_window import MainWindow
 from app.views.settings_form import SettingsForm
 from core.config import files, presets
@@ -191,10 +191,10 @@ def test_going_back_to_a_base_keeps_the_preset(
     folder = model_folder(tmp_path / "model")
     form.use_base(str(folder))
     assert project.config().base == str(folder)
-    assert presets.matching(project.config()) is presets.PRESETS[3]
+    assert preset_of(project.config()) is presets.PRESETS[3]
     assert project.config().dataset.resolution_px == 512
     form.use_base("demo")
-    assert presets.matching(project.config()) is presets.PRESETS[3]
+    assert preset_of(project.config()) is presets.PRESETS[3]
     assert project.config().training == before.training.__class__(
         **{**msgspec.structs.asdict(before.training), "batch_size": 8}
     )
