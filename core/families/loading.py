@@ -106,7 +106,7 @@ def alpha_bars(base: Base) -> torch.Tensor:
     config = dict(base.configs["scheduler"])
     made: Any = _tried(base, "scheduler", lambda: DDPMScheduler.from_config(config))
     shares = made.alphas_cumprod
-    falling = bool((shares.diff() <= 0).all()) and bool(shares.isfinite().all())
+    falling = shares.ndim == 1 and bool((shares.diff() <= 0).all() and shares.isfinite().all())
     if not falling or not 0 <= shares[-1] <= shares[0] <= 1:
         raise BaseModelError(
             f"The scheduler of the base model {base.path} has odd betas.", hint=WHOLE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.errors import BaseModelError
 from core.families.sd1 import SD1
 
 if TYPE_CHECKING:
@@ -24,4 +25,11 @@ def load(base: Base, device: Device, keys: Mapping[str, str] | None = None) -> M
         MemoryFullError: It does not fit.
     """
     family = FAMILIES[base.facts.family]
-    return family.load(base, keys or dict.fromkeys(base.facts.parts, ""), device)
+    try:
+        return family.load(base, keys or dict.fromkeys(base.facts.parts, ""), device)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise BaseModelError(
+            f"The base model {base.path} cannot be used: one of its configs holds an odd value "
+            f"({error}).",
+            hint="Get a whole copy of it.",
+        ) from error

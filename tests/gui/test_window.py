@@ -284,7 +284,7 @@ def test_what_another_program_writes_into_the_settings_stays(
 def test_no_run_starts_on_what_could_not_be_saved(
     opened: MainWindow, project: Project, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, *_: object) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
         raise StorageError(f"Could not write {path}: No space left on device.")
 
     with monkeypatch.context() as patched:
