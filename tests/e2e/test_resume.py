@@ -27,9 +27,10 @@ from core.protocol.events import (
     StepDone,
     Warned,
 )
-from core.training import clock
+from core.training import clock, loop
 from core.training.control import Control
 from core.training.train import read_log_lines, train
+from tests.e2e.test_loss import prepared_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -300,8 +301,6 @@ def test_frozen_nets_stay_in_evaluation_while_training(project: Project, monkeyp
     """A T5's dropout must not wake up; the adapter's own does."""
     change(project, "adapter.dropout=0.3")
     modes = []
-    from core.training import loop
-
     real = loop.train_step
 
     def watched(losses_of, draw, trainable, **where):
@@ -330,3 +329,23 @@ def test_frozen_nets_stay_in_evaluation_while_training(project: Project, monkeyp
         for name in awake
     )
     assert not any(name.endswith("base_layer") for name in awake)
+
+
+def test_each_steps_dropout_is_its_own_and_the_same_again(project: Project, tmp_path: Path) -> None:
+    change(project, "adapter.dropout=0.5", "training.steps=2")
+    again = Project(shutil.copytree(project.root, tmp_path / "again"))
+    left_out: list[list[torch.Tensor]] = []
+    for one in (project, again):
+        prepared = prepared_for(one)
+        masks: list[torch.Tensor] = []
+        layer = next(m for m in prepared.nets["unet"].modules() if isinstance(m, torch.nn.Dropout))
+        layer.register_forward_hook(
+            lambda _, x, y, masks=masks: masks.append((y == 0) & (x[0] != 0))
+        )
+        run = one.new_run(prepared.config)
+        list(loop.steps(run, prepared, Control(), 1, clock.Clock(prepared.config)))
+        left_out.append(masks[:2])
+    first, second = left_out[0]
+    assert 0.3 < first.float().mean() < 0.7
+    assert not torch.equal(first, second)
+    assert all(torch.equal(a, b) for a, b in zip(*left_out, strict=True))
