@@ -61,18 +61,17 @@ def caption_file(picture: Path) -> Path:
 
 
 def by_name(names: Iterable[str]) -> dict[str, str]:
-    """Those of a folder's files that may be captions, by their names in lower case."""
-    return {name.lower(): name for name in names if name.lower().endswith(SUFFIXES)}
+    """Those of a folder's files that may be captions, by their names and those in lower case."""
+    texts = [name for name in names if name.lower().endswith(SUFFIXES)]
+    return {name.lower(): name for name in texts} | {name: name for name in texts}
 
 
 def choice(picture: str, texts: Mapping[str, str]) -> str | None:
     """Which of a folder's texts (see `by_name`) is the caption of a picture, by its name."""
     stem = picture.rpartition(".")[0]
-    usual = f"{stem}.txt"
-    if texts.get(usual.lower()) == usual:
-        return usual
     wanted = (base + suffix for suffix in SUFFIXES for base in (stem, picture))
-    return next((texts[name.lower()] for name in wanted if name.lower() in texts), None)
+    spelt = (name for exact in wanted for name in (exact, exact.lower()))
+    return next((texts[name] for name in spelt if name in texts), None)
 
 
 def _texts_in(folder: Path) -> dict[str, str]:

@@ -328,3 +328,12 @@ def test_a_disk_that_cannot_exchange_names_is_written_to_all_the_same(
     (tmp_path / "a.txt").write_text("base")
     captions.write(tmp_path / "a.png", "ours")
     assert (tmp_path / "a.txt").read_text() == "ours"
+
+
+@pytest.mark.parametrize("names", [["a.txt", "A.TXT"], ["A.TXT", "a.txt"]])
+def test_of_two_that_differ_in_case_the_pictures_own_is_read(tmp_path: Path, names) -> None:
+    """A walk, which knows names, and a reader, which asks the disk, agree."""
+    for name in names:
+        (tmp_path / name).write_text(name)
+    assert captions.choice("a.png", captions.by_name(names)) == "a.txt"
+    assert captions.read(tmp_path / "a.png").text == "a.txt"

@@ -13,6 +13,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from core.data import decode, pixels, scan
 from core.data.decode import UNREADABLE, eight_bit, open_picture, turned
+from tests.unit.test_remarks import spoil_second_page
 
 HEIC = b64decode("""
 AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAA
@@ -120,15 +121,14 @@ print(found.width_px, found.height_px)
 
 
 def test_pillows_other_warnings_do_not_reach_the_terminal(tmp_path) -> None:
-    """A palette with a table of transparency is one that Pillow warns of."""
-    path = tmp_path / "a.png"
-    Image.new("P", (40, 40)).save(path, transparency=bytes([0, 255]))
-    code = f"""
-from pathlib import Path
-from core.data import decode, scan
-scan.examine(Path({str(path)!r}))
-decode.open_picture(Path({str(path)!r})).convert("RGB")
-"""
+    """Of a damaged second page it warns of corrupt EXIF."""
+    path = tmp_path / "a.tif"
+    pages = [Image.new("RGB", (40, 40), colour) for colour in ("red", "green")]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    spoil_second_page(path)
+    code = (
+        f"from pathlib import Path; from core.data import scan; scan.examine(Path({str(path)!r}))"
+    )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stderr == ""
 

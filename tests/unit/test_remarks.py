@@ -35,6 +35,16 @@ def test_a_black_first_frame_is_told(tmp_path: Path) -> None:
     ]
 
 
+def spoil_second_page(tiff: Path) -> None:
+    """The second directory's place, written into the first, leads nowhere."""
+    content = bytearray(tiff.read_bytes())
+    start = int.from_bytes(content[4:8], "little")
+    entries = int.from_bytes(content[start : start + 2], "little")
+    next_at = start + 2 + 12 * entries
+    content[next_at : next_at + 4] = (len(content) + 1000).to_bytes(4, "little")
+    tiff.write_bytes(content)
+
+
 @pytest.mark.parametrize("name", ["a.gif", "a.tif"])
 def test_later_frames_may_be_damaged(tmp_path: Path, name: str) -> None:
     first, *others = (Image.fromarray(np.roll(NOISE[..., :3], n, 0)) for n in range(3))
@@ -42,13 +52,8 @@ def test_later_frames_may_be_damaged(tmp_path: Path, name: str) -> None:
     first.save(path, save_all=True, append_images=others)
     if name == "a.gif":
         path.write_bytes(path.read_bytes()[:-3000])
-    else:  # the second directory's place, written into the first, leads nowhere
-        content = bytearray(path.read_bytes())
-        start = int.from_bytes(content[4:8], "little")
-        entries = int.from_bytes(content[start : start + 2], "little")
-        next_at = start + 2 + 12 * entries
-        content[next_at : next_at + 4] = (len(content) + 1000).to_bytes(4, "little")
-        path.write_bytes(content)
+    else:
+        spoil_second_page(path)
     assert isinstance(scan.examine(path), scan.Picture)
 
 
