@@ -20,6 +20,7 @@ from typing_extensions import override
 from app.models.pictures import Thumbnails
 from app.models.rows import Changes, changes
 from app.models.scanner import Look, Shown
+from core.data import captions
 from core.data.scan import Picture
 
 Index = QModelIndex | QPersistentModelIndex
@@ -114,7 +115,7 @@ class PictureRows(QAbstractListModel):
             case Role.CAPTION:
                 return picture.caption
             case Role.FINDING:
-                return "" if picture.caption.strip() else "no caption"
+                return "no caption" if captions.says_nothing(picture.caption) else ""
             case _:
                 return None
 

@@ -35,7 +35,7 @@ class RunRecord:
     step_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=PACE_STEPS))
     previews: dict[int, dict[int, PreviewReady]] = field(default_factory=dict)  # index, step
     adapters: list[AdapterSaved] = field(default_factory=list)
-    styles: dict[str, StyleMeasured] = field(default_factory=dict)  # by adapter path
+    styles: dict[int, StyleMeasured] = field(default_factory=dict)  # by step
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class RunRecord:
     @property
     def style(self) -> StyleMeasured | None:
         """The newest adapter's."""
-        return self.styles.get(self.adapters[-1].path) if self.adapters else None
+        return self.styles.get(self.adapters[-1].step) if self.adapters else None
 
     def take(self, event: Event) -> bool:
         """Add what an event tells; False if it tells nothing that lasts, or that can be."""
@@ -72,11 +72,11 @@ class RunRecord:
                 if not _is_file_name(_name_of(path)):
                     return False
                 self.adapters = [a for a in self.adapters if a.path != path] + [event]
-            case StyleMeasured(before=before, after=after, check=check):
+            case StyleMeasured(step=step, before=before, after=after, check=check):
                 if not all(map(math.isfinite, (before, after, check))) or before <= 0:
                     return False
-                if self.adapters:
-                    self.styles[self.adapters[-1].path] = event
+                if step or self.adapters:
+                    self.styles[step or self.adapters[-1].step] = event
             case _:
                 return False
         return True

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.models.background import Background, Work
 from app.models.run_record import RunRecord, read
-from core.config.options import RunConfig
+from core.config.options import DEMO_BASE, RunConfig
 from core.project.layout import Project, Run
 from core.protocol.events import Event, PreviewReady, RunStarted, StepDone, StyleMeasured
 
@@ -25,6 +25,7 @@ class AdapterCard:
     size_bytes: int
     picture: Path | None
     style: StyleMeasured | None
+    only_here: bool = False  # no other program has its base model
 
     @property
     def words(self) -> str:
@@ -145,7 +146,8 @@ class Runs(QObject):
                         step=saved.step,
                         size_bytes=path.stat().st_size,
                         picture=picture if picture.exists() else None,
-                        style=record.styles.get(saved.path),
+                        style=record.styles.get(saved.step),
+                        only_here=record.config is not None and record.config.base == DEMO_BASE,
                     )
                 )
         return cards

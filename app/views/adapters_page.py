@@ -130,6 +130,8 @@ class AdaptersPage(QWidget):
         facts = [card.words, f"{card.size_bytes / 2**20:.1f} MiB"]
         if card.style:
             facts.append(style_words(card.style))
+        if card.only_here:
+            facts.append("Only Stylewright's demo base model can use it.")
         self.facts.setText("\n".join(facts))
 
     def _export(self, layout: Format) -> None:
@@ -145,7 +147,7 @@ class AdaptersPage(QWidget):
 
     @Slot()
     def _on_exporting(self) -> None:
-        """One export at a time: each loads the base model."""
+        """One export at a time."""
         busy = self._studio.exporter.busy
         for action in self._exports:
             action.setEnabled(not busy)

@@ -91,6 +91,7 @@ class AdapterSaved(Struct, frozen=True, kw_only=True, tag="adapter_saved"):
 class StyleMeasured(Struct, frozen=True, kw_only=True, tag="style_measured"):
     """How far the previews are from the dataset's style, beside the measure's own check."""
 
+    step: _Step = 0  # whose previews and adapter it is about; 0 in logs of earlier versions
     # the mean distance of the untrained model's previews; 1 is the dataset's own spread
     before: _Distance
     after: _Distance

@@ -167,7 +167,9 @@ def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterat
                 yield Warned(message=f"The style was not measured. {error.message}")
                 change = None
             if change is not None:
-                yield StyleMeasured(before=change.before, after=change.after, check=change.check)
+                yield StyleMeasured(
+                    step=step, before=change.before, after=change.after, check=change.check
+                )
     config = prepared.config
     path = run.adapter_file(config.name, step)
     if picture := run.newest_preview(step, 0):  # where Forge and A1111 look for it
@@ -239,7 +241,7 @@ def _cut_log(run: Run, step: int, *, redrawn: bool) -> None:
                     continue
                 case PreviewReady(step=at) if at > step or (redrawn and at == step):
                     continue
-                case StyleMeasured():
+                case StyleMeasured(step=at) if at >= step > 0:
                     continue
                 case _:
                     pass

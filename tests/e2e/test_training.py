@@ -9,6 +9,7 @@ import pytest
 import torch
 from msgspec.structs import replace
 
+from app.models import run_record
 from core.base import open_base
 from core.config import files
 from core.errors import (
@@ -79,6 +80,15 @@ def test_a_run_leaves_an_adapter_previews_and_its_own_config(project: Project) -
     assert started.trainable == sum(
         p.numel() for p in _adapter_tensors(run).values() if p.ndim == 2
     )
+
+
+def test_the_window_shows_a_finished_run_with_its_style(project: Project) -> None:
+    """What it reads from the log the engine wrote."""
+    (measured,) = of(StyleMeasured, list(train(project, Control())))
+    record = run_record.read(project.run(""))
+    assert record.style == measured
+    assert [saved.step for saved in record.adapters] == [4]
+    assert list(record.steps) == [1, 2, 3, 4]
 
 
 def _adapter_tensors(run: Run) -> dict[str, torch.Tensor]:
