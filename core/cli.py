@@ -216,7 +216,7 @@ def check(project: Path) -> None:
     from core.data.scan import scan
     from core.families import registry
     from core.families.device import whole_cpu
-    from core.training.pictures import long_captions
+    from core.training.pictures import long_captions, no_previews
 
     opened = Project(project)
     config = opened.config()
@@ -232,7 +232,7 @@ def check(project: Path) -> None:
     for line in lines(fit_findings(dataset.pictures, resolution_px, model.multiple_px)):
         _line(console, line)
     texts = [for_training(p.caption, config.dataset.trigger) for p in dataset.pictures]
-    if line := long_captions(texts, model):
+    for line in filter(None, (long_captions(texts, model), no_previews(config, texts))):
         _line(console, line)
     if not dataset.pictures:
         raise UserError("There is nothing to train on.", hint="Add pictures to the project.")

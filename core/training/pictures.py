@@ -140,3 +140,10 @@ def long_captions(texts: Sequence[str], model: Model) -> str:
         f"{over} of {len(texts)} captions are longer than {limit} tokens, the longest has "
         f"{longest}. They are read in parts of {limit}, as ComfyUI, Forge and A1111 read them."
     )
+
+
+def no_previews(config: RunConfig, texts: Sequence[str]) -> str:
+    """One line where there is nothing to draw previews of; "" where there is."""
+    if config.preview.prompts or any(texts):
+        return ""
+    return "There are neither prompts nor captions, so no previews are drawn."

@@ -99,10 +99,10 @@ def prepare(
 
 
 def _notes(config: RunConfig, items: Sequence[Item], model: Model) -> Generator[Event, None, None]:
-    if words := pictures.long_captions([item.caption for item in items], model):
-        yield Warned(message=words)
-    if not config.preview.prompts:
-        yield Warned(message="There are neither prompts nor captions, so no previews are drawn.")
+    texts = [item.caption for item in items]
+    for words in (pictures.long_captions(texts, model), pictures.no_previews(config, texts)):
+        if words:
+            yield Warned(message=words)
 
 
 def with_prompts(config: RunConfig, items: Sequence[Item]) -> RunConfig:

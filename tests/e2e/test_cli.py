@@ -107,6 +107,24 @@ def test_check_names_a_base_that_is_gone(project: Project, capsys) -> None:
     assert "/nowhere" in said.err
 
 
+def test_check_and_train_say_the_same_of_pictures(project: Project, capsys) -> None:
+    """What `check` keeps to itself is found out an hour later."""
+    (project.images / "p00.txt").write_text("ball " * 90)
+    (project.images / "p01.txt").write_text(", ,")
+    (project.images / "p02.psd").write_bytes(b"8BPS")
+    changes = ["preview.prompts=[]", "dataset.resolution_px=256", "training.steps=1"]
+    project.save(files.with_changes(project.config(), changes))
+    assert cli.main(["check", str(project.root)]) == 0
+    checked = capsys.readouterr().out
+    assert cli.main(["train", str(project.root)]) == 0
+    trained = capsys.readouterr().out
+    said = [line for line in checked.splitlines() if "pictures can be used" not in line]
+    assert len(said) >= 4
+    for words in ("longer than 75 tokens", "no caption", ".psd", "enlarged"):
+        assert any(words in line for line in said)
+    assert [line for line in said if f"Note: {line}" not in trained] == []
+
+
 def test_the_demo_ends_with_an_adapter_a_sheet_and_the_change_of_style(
     tmp_path: Path, monkeypatch, capsys
 ) -> None:
