@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 
+IN_PARALLEL = ["-n", "2", "--dist", "worksteal"]
 CHECKS = (
     ("formatting", [str(BIN / "ruff"), "format", "--check", "."]),
     ("lint", [str(BIN / "ruff"), "check", "."]),
@@ -28,8 +30,10 @@ def main(extra: list[str]) -> int:
             print(f"{name}: failed")
             return step.returncode
         print(f"{name}: good, {time.monotonic() - began:.0f} s", flush=True)
-    tests = [sys.executable, "-m", "pytest", "-q", "--durations=8", *extra]
-    return subprocess.run(tests, cwd=ROOT, check=False).returncode
+    tests = [sys.executable, "-m", "pytest", "-q", "--durations=8", *(extra or IN_PARALLEL)]
+    # two threads of torch beside another busy process are slower than one
+    environment = os.environ if extra else {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(tests, cwd=ROOT, check=False, env=environment).returncode
 
 
 if __name__ == "__main__":
