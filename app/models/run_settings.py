@@ -87,7 +87,7 @@ class Settings(QObject):
         return None if self.config is None else presets.matching(self.config, self.facts())
 
     def use_base(self, base: str) -> None:
-        """Train on another base, still on the preset if one is followed.
+        """Train on another base; what fits only one of the two follows, a preset stays one.
 
         Raises:
             BaseModelError: It is none that can be trained; nothing is changed.
@@ -96,9 +96,7 @@ class Settings(QObject):
             return
         root = self._open.project.root if self._open else Path()
         after = open_base(base_path(base, root)).facts
-        preset = self.preset()
-        moved = presets.on_base(self.config, base, self.facts(), after)
-        self.replace(presets.apply(preset, moved, after) if preset else moved)
+        self.replace(presets.on_base(self.config, base, self.facts(), after))
 
     def replace(self, config: RunConfig) -> None:
         """Set whatever differs in `config`, as one step back."""
