@@ -73,7 +73,7 @@ class RunRecord:
                     return False
                 self.adapters = [a for a in self.adapters if a.path != path] + [event]
             case StyleMeasured(step=step, before=before, after=after, check=check):
-                if not all(map(math.isfinite, (before, after, check))) or before <= 0:
+                if not all(map(math.isfinite, (before, after, check))):
                     return False
                 if step or self.adapters:
                     self.styles[step or self.adapters[-1].step] = event

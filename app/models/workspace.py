@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QSettings, Signal, Slot
@@ -12,8 +13,8 @@ from app.models.run_settings import Settings
 from core.config import presets
 from core.config.facts import DEMO, SD1
 from core.config.options import DEMO_BASE, RunConfig
-from core.errors import UserError
-from core.project import demo, layout
+from core.errors import RunError, StorageError, UserError
+from core.project import demo, layout, lock
 from core.project.layout import Project
 
 NEW_NAME = "My style"
@@ -25,12 +26,14 @@ class Workspace(QObject):
     closing = Signal()  # another project may take this one's place: save what is being written
     opened = Signal()  # another project
     failed = Signal(str)  # in words
+    shared = Signal(str)  # another window has it, too
 
     def __init__(self, store: QSettings, run: Settings, parent: QObject | None = None) -> None:
         """`run` are the open project's settings."""
         super().__init__(parent)
         self._store, self._run = store, run
         self.project: Project | None = None
+        self._held = ExitStack()  # the open project, for other windows to see
 
     @property
     def name(self) -> str:
@@ -52,6 +55,21 @@ class Workspace(QObject):
         self.project = project
         settings.remember(self._store, root)
         self.opened.emit()
+        self._hold(project)
+
+    def _hold(self, project: Project) -> None:
+        """Let other windows know; a second one is no harm, but should be known of."""
+        self._held.close()
+        try:
+            self._held.enter_context(lock.working_on(project))
+        except RunError as error:
+            self.shared.emit(str(error))
+        except StorageError:  # a folder that may only be read
+            pass
+
+    def release(self) -> None:
+        """The window closes."""
+        self._held.close()
 
     def open_last(self) -> None:
         """Open the newest project that still exists, if any."""

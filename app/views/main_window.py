@@ -188,6 +188,7 @@ class MainWindow(QWidget):
             event.ignore()
             return
         self.studio.workspace.closing.emit()
+        self.studio.workspace.release()
         places.remember(self.studio.store, self, NAMES.index(self._page))
         self.studio.store.sync()
         self._telling.finish()

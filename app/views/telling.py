@@ -19,6 +19,7 @@ class Telling(QObject):
         self._exporting: Message | None = None  # what was said of it
         for source in (studio.workspace, studio.settings, studio.dataset):
             source.failed.connect(news.failure)
+        studio.workspace.shared.connect(self._on_noted)
         studio.dataset.noted.connect(self._on_noted)
         studio.dataset.imported.connect(self._on_imported)
         studio.exporter.changed.connect(self._on_exporting)

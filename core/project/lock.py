@@ -1,4 +1,4 @@
-"""Who holds a run: two programs that train the same one would write over each other."""
+"""Who holds a run or a project: two programs at once would write over each other."""
 
 from __future__ import annotations
 
@@ -14,15 +14,23 @@ from core.errors import RunError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from core.project.layout import Project, Run
 
 LOCK = ".lock"
 OWNER = ".owner.json"
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold a run's folder; the system gives it back when the process ends, however it ends.
+def held(folder: Path, busy: str, hint: str) -> Iterator[None]:
+    """Hold a folder; the system gives it back when the process ends, however it ends.
+
+    Args:
+        folder: Of a run or a project.
+        busy: What to say if another holds it: "The run 001 is being trained already".
+        hint: And what to do about it.
 
     Raises:
         RunError: Another process holds it; it is named.
@@ -32,10 +40,7 @@ def held(folder: Path) -> Iterator[None]:
         lock = FileLock(folder / LOCK)
         lock.acquire(blocking=False)
     except Timeout as error:
-        raise RunError(
-            f"The run {folder.name} is being trained already{_owner(folder)}.",
-            hint="Wait until it ends, or stop it there.",
-        ) from error
+        raise RunError(f"{busy} ({_owner(folder)}).", hint=hint) from error
     except OSError as error:
         raise StorageError.writing(folder / LOCK, error) from error
     owner = folder / OWNER
@@ -52,6 +57,18 @@ def held(folder: Path) -> Iterator[None]:
 def _owner(folder: Path) -> str:
     try:
         said = json.loads((folder / OWNER).read_text())
-        return f" by process {int(said['pid'])} on {str(said['host'])[:80]}"
+        return f"process {int(said['pid'])} on {str(said['host'])[:80]}"
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return " by another program"
+        return "another program"
+
+
+def training(run: Run) -> AbstractContextManager[None]:
+    """Hold a run while it is trained; raises as `held`."""
+    busy = f"The run {run.root.name} is being trained already"
+    return held(run.root, busy, "Wait until it ends, or stop it there.")
+
+
+def working_on(project: Project) -> AbstractContextManager[None]:
+    """Hold a project while a window shows it; raises as `held`."""
+    busy = f"{project.root.name} is open in another window, too"
+    return held(project.root, busy, "What is changed there appears here, and the other way round.")

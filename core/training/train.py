@@ -20,8 +20,8 @@ from core.errors import (
     UserError,
     naming_full_memory,
 )
+from core.project import lock
 from core.project.layout import Project, Run
-from core.project.lock import held
 from core.protocol import wire
 from core.protocol.events import (
     AdapterSaved,
@@ -73,12 +73,12 @@ def _begin(project: Project, control: Control) -> Iterator[Event]:
         yield Finished(stopped=True)
         return
     run = project.new_run(prepared.config)
-    with held(run.root):
+    with lock.training(run):
         yield from _logged(run, _train(run, prepared, control, first_step=1))
 
 
 def _go_on(project: Project, run: Run, control: Control) -> Iterator[Event]:
-    with held(run.root):
+    with lock.training(run):
         config = files.load(run.config_file)
         folder = _unfinished_checkpoint(run, config)
         run.sweep()

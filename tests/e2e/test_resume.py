@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from core.config import files
 from core.errors import BaseModelError, RunError
+from core.project import lock
 from core.project.layout import Project, Run
-from core.project.lock import held
 from core.protocol import wire
 from core.protocol.events import (
     CheckpointSaved,
@@ -132,8 +132,8 @@ def test_a_checkpoint_by_time_gives_way_to_the_next(project: Project, monkeypatc
 
 def test_only_one_program_trains_a_run(project: Project) -> None:
     run = half_done(project)
-    with held(run.root):
-        words = f"is being trained already by process {os.getpid()}"
+    with lock.training(run):
+        words = rf"is being trained already \(process {os.getpid()}"
         with pytest.raises(RunError, match=words) as caught:
             list(train(project, Control(), ""))
         assert caught.value.hint
@@ -144,8 +144,10 @@ def test_only_one_program_trains_a_run(project: Project) -> None:
 def test_a_killed_program_holds_nothing(project: Project) -> None:
     run = half_done(project)
     code = (
-        "import sys, time; from pathlib import Path; from core.project.lock import held\n"
-        "with held(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path\n"
+        "from core.project import lock; from core.project.layout import Run\n"
+        "with lock.training(Run(Path(sys.argv[1]))):\n"
+        "    print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(run.root)], stdout=subprocess.PIPE, cwd=ROOT

@@ -27,7 +27,8 @@ from app.process.session import State, duration
 from app.views.main_window import NAMES, MainWindow
 from app.widgets.question import confirmed
 from core.config import files
-from core.errors import StorageError
+from core.errors import RunError, StorageError
+from core.project import lock
 from core.project.layout import Project, create
 from tests.conftest import fill, small_config
 from tests.gui.conftest import (
@@ -279,6 +280,20 @@ def test_what_another_program_writes_into_the_settings_stays(
     project.save(files.with_changes(project.config(), ["dataset.trigger=ink"]))
     opened.studio.settings.refresh()  # as when the window is turned to again
     assert train_page(opened).form.trigger.text() == "ink"
+
+
+def test_a_project_that_another_window_shows_is_told(
+    window: MainWindow, project: Project, qtbot: QtBot
+) -> None:
+    with lock.working_on(project):
+        window.studio.workspace.open(project.root)
+    assert "open in another window, too (process" in window.messages.text
+    window.studio.workspace.open(project.root)
+    with pytest.raises(RunError, match="open in another window"), lock.working_on(project):
+        pass
+    window.close()
+    with lock.working_on(project):
+        pass
 
 
 def test_no_run_starts_on_what_could_not_be_saved(

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from core.protocol import commands, events, wire
-from core.protocol.events import Warned
+from core.protocol.events import StyleMeasured, Warned
 
 SAMPLES = {str: "a", int: 1, float: 0.5, bool: True}
 
@@ -44,3 +44,9 @@ def test_a_name_that_is_not_utf8_does_not_break_the_wire() -> None:
     name = b"caf\xe9.png".decode(errors="surrogateescape")
     line = wire.to_line(Warned(message=f"{name} is damaged", path=name))
     assert wire.event_from(line) == Warned(message="caf?.png is damaged", path="caf?.png")
+
+
+def test_a_style_that_was_there_before_is_no_division_by_zero() -> None:
+    assert StyleMeasured(before=0, after=1, check=1).change.startswith("0% nearer")
+    assert StyleMeasured(before=2, after=1, check=1).change.startswith("50% nearer")
+    assert StyleMeasured(before=1, after=1.5, check=1).change.startswith("50% further")
