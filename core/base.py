@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 DEMO_FOLDER = ASSETS / "demo-base"
+INPAINTING_CHANNELS = 9
+SD2_WIDTH = 1024  # of the text encoder: it has the same pipeline as Stable Diffusion 1
+PREDICTIONS = ("epsilon", "v_prediction")
 VARIANTS = ("", "fp16", "bf16", "non_ema", "ema")  # in the order in which they are taken
 _WEIGHTS = {"text_encoder": ("model", "pytorch_model")}  # of transformers' nets; others: diffusers'
 _DIFFUSERS_WEIGHTS = ("diffusion_pytorch_model",)
@@ -235,8 +238,3 @@ def _check_kind(path: Path, configs: Mapping[str, Mapping[str, Any]]) -> None:
             f"{path / 'scheduler'} is damaged: it has {times} training times.",
             hint="Get a whole copy of the base model.",
         )
-
-
-INPAINTING_CHANNELS = 9
-SD2_WIDTH = 1024  # of the text encoder: it has the same pipeline as Stable Diffusion 1
-PREDICTIONS = ("epsilon", "v_prediction")
