@@ -40,6 +40,7 @@ def header_of(prepared: Prepared, *, title: str, step: int) -> dict[str, str]:
         **_training(model.facts, config),
         "ss_steps": step,
         "ss_batch_size_per_device": prepared.batch_size,
+        "ss_optimizer": prepared.trainable.kind.title,
         **_dataset(config, prepared.items, title),
         **_modelspec(model.facts, model.path.prediction, config),
     }
@@ -68,7 +69,6 @@ def _training(facts: Facts, config: RunConfig) -> dict[str, object]:
         "ss_unet_lr": rates.get(facts.denoiser, ""),
         "ss_text_encoder_lr": encoder[0] if encoder else "",
         "ss_lr_scheduler": training.schedule,
-        "ss_optimizer": "torch.optim.AdamW",
     }
 
 
