@@ -31,6 +31,7 @@ class Progress(Struct, frozen=True, kw_only=True, tag="progress"):
     phase: str
     done: _Count = 0
     total: _Count = 0  # 0 is not known
+    seconds_left: _Seconds = 0.0  # of the whole run; 0 is not known
 
 
 class Warned(Struct, frozen=True, kw_only=True, tag="warned"):

@@ -11,15 +11,28 @@ if TYPE_CHECKING:
     from core.config.options import RunConfig
 
 TIMED_STEPS = 20  # the newest of them tell how long the rest will take
+PASSES_TO_DRAW, PASSES_TO_LEARN = 2, 3  # a step's in drawing (guided), a picture's in training
 FIRST_SAVE_MINUTES = 1.0  # a run that dies early should not lose all
 
 
 class Clock:
-    """Estimates the time left from the newest steps, previews and checkpoint, in seconds."""
+    """Estimates the time left from the newest steps, pictures and checkpoint, in seconds."""
 
-    def __init__(self, config: RunConfig, now: Callable[[], float] = time.monotonic) -> None:
-        """`previews_took` and `save_took` may be told from the start; until then they are 0."""
+    def __init__(
+        self,
+        config: RunConfig,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        untrained: int = 0,
+    ) -> None:
+        """`untrained` previews are still to be drawn. Until one was, its time is a guess."""
         self._steps = config.training.steps
+        self._prompts = len(config.preview.prompts)
+        passes = PASSES_TO_DRAW * config.preview.inference_steps
+        self._steps_per_picture = passes / (PASSES_TO_LEARN * config.training.batch_size)
+        self._untrained = untrained
+        self._drawn = 0  # of the round in hand
+        self._picture = 0.0
         self._preview_every = config.preview.every
         self._save_every = config.training.checkpoint_every
         self._minutes = config.training.checkpoint_minutes
@@ -27,14 +40,19 @@ class Clock:
         self._saved_at = now()
         self._patience = min(FIRST_SAVE_MINUTES, self._minutes)
         self._took: list[float] = []
-        self._previews = 0.0
         self._save = 0.0
 
     def step_took(self, seconds: float) -> None:
+        self._drawn = 0
         self._took = [*self._took[-TIMED_STEPS + 1 :], seconds]
 
-    def previews_took(self, seconds: float) -> None:
-        self._previews = seconds
+    def pictures_took(self, seconds: float, count: int, step: int) -> None:
+        """Some previews of a step, 0 for those of the untrained model."""
+        self._picture = seconds / count
+        if step == 0:
+            self._untrained -= count
+        else:
+            self._drawn += count
 
     def save_took(self, seconds: float) -> None:
         self._save = seconds
@@ -46,10 +64,12 @@ class Clock:
 
     def left(self, step: int) -> float:
         """Of the steps after `step`, and of the previews and checkpoints from `step` on."""
-        typical = sorted(self._took)[len(self._took) // 2]
-        previews = self._rounds(step, self._preview_every) * self._previews
-        saves = self._rounds(step, self._save_every) * self._save
-        return (self._steps - step) * typical + previews + saves
+        typical = sorted(self._took)[len(self._took) // 2] if self._took else 0.0
+        picture = self._picture or typical * self._steps_per_picture
+        rounds = self._rounds(max(step, 1), self._preview_every)
+        pictures = rounds * self._prompts - self._drawn + self._untrained
+        saves = self._rounds(max(step, 1), self._save_every) * self._save
+        return max(0.0, (self._steps - step) * typical + pictures * picture + saves)
 
     def _rounds(self, step: int, every: int) -> int:
         """How often something comes from `step` on that is due `every` so often and at the end."""

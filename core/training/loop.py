@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,9 +24,17 @@ if TYPE_CHECKING:
 
 
 def steps(
-    run: Run, prepared: Prepared, control: Control, first_step: int, clock: Clock
+    run: Run,
+    prepared: Prepared,
+    control: Control,
+    first_step: int,
+    clock: Clock,
+    untrained: Sequence[range] = (),
 ) -> Generator[Event, None, int]:
     """Train from `first_step` to the end or until asked to stop; returns the last step done.
+
+    `untrained` are the previews of the base alone that are still to be drawn: one part of them
+    after each step, so that the first step does not wait for them.
 
     When it returns, that step has a checkpoint. When it raises, the newest checkpoint is the last
     good one: nothing is saved of a step that failed.
@@ -40,7 +48,7 @@ def steps(
     plan = batches.plan(
         [item.bucket for item in prepared.items], prepared.batch_size, config.seed, first_step
     )
-    at_once = prepared.batch_size
+    at_once, waiting = prepared.batch_size, list(untrained)
     for step, samples in zip(range(first_step, config.steps + 1), plan, strict=False):
         began = time.monotonic()
         rate = set_rate(prepared.trainable.optimizer, lr.factor(config, step))
@@ -63,6 +71,9 @@ def steps(
             seconds=seconds,
             seconds_left=clock.left(step),
         )
+        now = waiting if step == config.steps else waiting[:1]
+        yield from preview.draw(run, prepared, control, clock, preview.UNTRAINED, now)
+        waiting = waiting[len(now) :]
         draws = step == config.steps or control.taken(control.preview) or due(step, every)
         planned = draws or due(step, config.checkpoint_every)
         saves = planned or control.stop.is_set() or clock.save_due()
@@ -72,9 +83,7 @@ def steps(
             yield CheckpointSaved(step=step, path=str(folder))
             clock.save_took(time.monotonic() - began)
         if draws:
-            began = time.monotonic()
-            yield from preview.draw(run, prepared, control, step)
-            clock.previews_took(time.monotonic() - began)
+            yield from preview.draw(run, prepared, control, clock, step)
         if saves and control.stop.is_set():
             return step
     return config.steps

@@ -1,9 +1,11 @@
-"""Previews: the same prompts and seeds at every step, the untrained model first."""
+"""Previews: the same prompts and seeds at every step, and the untrained model's."""
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from PIL import PngImagePlugin
@@ -19,12 +21,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from core.config.options import PreviewConfig, RunConfig
+    from core.config.options import PreviewConfig
     from core.project.layout import Run
+    from core.training.clock import Clock
     from core.training.control import Control
     from core.training.setup import Prepared
 
-TOGETHER = 4  # in one pass: more gain nothing on a CPU and cost memory on a GPU
+TOGETHER = 4  # in one pass on a GPU: more cost memory
+UNTRAINED = 0  # the step of the pictures that are drawn without the adapter
 
 
 def edge_px(resolution_px: int, multiple_px: int) -> int:
@@ -58,39 +62,78 @@ def write_png(path: Path, picture: Tensor, said: dict[str, str]) -> None:
     write_beside(path, content.getvalue())
 
 
-def draw(run: Run, prepared: Prepared, control: Control, step: int) -> Generator[Event, None, None]:
-    """Draw all prompts with the adapter as it is after `step`, or some, if asked to stop."""
-    config = prepared.config.preview
+def draw(
+    run: Run,
+    prepared: Prepared,
+    control: Control,
+    clock: Clock,
+    step: int,
+    parts: Sequence[range] | None = None,
+) -> Generator[Event, None, None]:
+    """Draw prompts with the adapter as it is after `step`; step 0 is without it.
+
+    Asked to stop, it ends within one pass through the net. `parts` are of `parts_of`; all by
+    default.
+    """
+    config, total = prepared.config.preview, len(prepared.config.preview.prompts)
     chosen = options(config, prepared.config.dataset.resolution_px, prepared.model.multiple_px)
-    prompts = config.prompts
-    lora.train_mode(prepared.nets, on=False)
-    for start in range(0, len(prompts), TOGETHER):
+    for part in parts_of(prepared) if parts is None else parts:
+        left = clock.left(step)
+        yield Progress(phase="Drawing previews", done=part[0], total=total, seconds_left=left)
+        began = time.monotonic()
+        prompts, seeds = [config.prompts[i] for i in part], [config.seed + i for i in part]
+        pictures: list[Tensor] = []
+        with _ready_to_draw(prepared, untrained=step == UNTRAINED), _stopping(prepared, control):
+            pictures = prepared.model.family.draw(prepared.model, prompts, seeds, chosen)
         if control.stop.is_set():
             return
-        yield Progress(phase="Drawing previews", done=start, total=len(prompts))
-        some = prompts[start : start + TOGETHER]
-        seeds = [config.seed + start + offset for offset in range(len(some))]
-        pictures = prepared.model.family.draw(prepared.model, some, seeds, chosen)
-        for offset, picture in enumerate(pictures):
-            path = run.preview_file(step, start + offset)
-            said = {"prompt": some[offset], "seed": str(seeds[offset]), "step": str(step)}
-            write_png(path, picture, said)
-            yield PreviewReady(
-                step=step,
-                index=start + offset,
-                prompt=some[offset],
-                seed=seeds[offset],
-                path=str(path),
-            )
+        clock.pictures_took(time.monotonic() - began, len(part), step)
+        for index, prompt, seed, picture in zip(part, prompts, seeds, pictures, strict=True):
+            path = run.preview_file(step, index)
+            write_png(path, picture, {"prompt": prompt, "seed": str(seed), "step": str(step)})
+            yield PreviewReady(step=step, index=index, prompt=prompt, seed=seed, path=str(path))
 
 
-def missing(run: Run, config: RunConfig, step: int, *, due: bool) -> bool:
-    """Whether previews of `step` should be there and are not, or only some of them.
+def parts_of(prepared: Prepared) -> list[range]:
+    """The prompts that are drawn in one pass: always the same ones, so that a pass is repeatable.
 
-    A run that died between a checkpoint and its previews draws them when it goes on.
+    On a CPU one by one: several gain little there, and come late.
     """
-    there = [run.preview_file(step, i).exists() for i in range(len(config.preview.prompts))]
-    return not all(there) and (due or any(there))
+    total = len(prepared.config.preview.prompts)
+    size = 1 if prepared.model.device.type == "cpu" else TOGETHER
+    return [range(start, min(start + size, total)) for start in range(0, total, size)]
+
+
+@contextlib.contextmanager
+def _ready_to_draw(prepared: Prepared, *, untrained: bool) -> Iterator[None]:
+    """No dropout; where the picture is to be that of the base, no adapter either."""
+    lora.train_mode(prepared.nets, on=False)
+    lora.set_weight(prepared.nets, 0.0 if untrained else 1.0)
+    try:
+        yield
+    finally:
+        lora.set_weight(prepared.nets, 1.0)
+
+
+class _StoppedError(Exception):
+    """Ends a drawing that nobody waits for."""
+
+
+@contextlib.contextmanager
+def _stopping(prepared: Prepared, control: Control) -> Iterator[None]:
+    """Look at Stop before every pass of the denoiser; one that it ends, ends quietly."""
+
+    def look(*_: object) -> None:
+        if control.stop.is_set():
+            raise _StoppedError
+
+    denoiser = prepared.model.parts[prepared.model.facts.denoiser]
+    hook = denoiser.register_forward_pre_hook(look)
+    try:
+        with contextlib.suppress(_StoppedError):
+            yield
+    finally:
+        hook.remove()
 
 
 def read_back(run: Run, prepared: Prepared, step: int) -> list[Tensor]:

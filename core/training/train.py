@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,14 +92,26 @@ def _go_on(project: Project, run: Run, control: Control) -> Iterator[Event]:
         step = 0
         if folder is not None:
             step = (yield from checkpoint.load(folder, prepared)).step
-        _cut_log(run, step, redrawn=_previews_missing(run, prepared.config, step))
+        _cut_log(run, step)
         yield from _logged(run, _train(run, prepared, control, first_step=step + 1))
 
 
-def _previews_missing(run: Run, config: RunConfig, step: int) -> bool:
-    """Whether a run that stands at `step` has yet to draw its previews of that step."""
-    due = step in (0, config.training.steps) or loop.due(step, config.preview.every)
-    return preview.missing(run, config, step, due=due)
+def _undrawn(run: Run, prepared: Prepared, step: int) -> list[range]:
+    """The previews of `step` that are not there, or of which the log knows nothing."""
+    told = {
+        event.index
+        for line in read_log_lines(run)
+        if isinstance(event := _event(line), PreviewReady) and event.step == step
+    }
+    drawn = {index for index in told if run.preview_file(step, index).exists()}
+    return [part for part in preview.parts_of(prepared) if not drawn.issuperset(part)]
+
+
+def _previews_due(run: Run, config: RunConfig, step: int) -> bool:
+    """Whether there should be previews of `step`: also some that were wished for, and begun."""
+    planned = step == config.training.steps or loop.due(step, config.preview.every)
+    files = [run.preview_file(step, index) for index in range(len(config.preview.prompts))]
+    return step > 0 and (planned or any(path.exists() for path in files))
 
 
 def _unfinished_checkpoint(run: Run, config: RunConfig) -> Path | None:
@@ -127,13 +138,14 @@ def _train(run: Run, prepared: Prepared, control: Control, *, first_step: int) -
     config = prepared.config
     yield _started(run, prepared, first_step)
     last, steps = first_step - 1, config.training.steps
-    clock = Clock(config)
-    if _previews_missing(run, config, last):
-        began = time.monotonic()
-        yield from preview.draw(run, prepared, control, last)
-        clock.previews_took(time.monotonic() - began)
+    untrained = _undrawn(run, prepared, preview.UNTRAINED)
+    clock = Clock(config, untrained=sum(map(len, untrained)))
+    if last == steps:
+        yield from preview.draw(run, prepared, control, clock, preview.UNTRAINED, untrained)
+    if _previews_due(run, config, last):
+        yield from preview.draw(run, prepared, control, clock, last, _undrawn(run, prepared, last))
     if last < steps and not control.stop.is_set():
-        last = yield from loop.steps(run, prepared, control, first_step, clock)
+        last = yield from loop.steps(run, prepared, control, first_step, clock, untrained)
     if last >= first_step or last == steps:
         yield from _finish(run, prepared, control, last)
     yield Finished(stopped=not run.complete(config))
@@ -231,22 +243,29 @@ def _logged(run: Run, events: Iterable[Event]) -> Iterator[Event]:
             raise
 
 
-def _cut_log(run: Run, step: int, *, redrawn: bool) -> None:
-    """Forget what came after the checkpoint, and the previews of `step` if they come again."""
+def _cut_log(run: Run, step: int) -> None:
+    """Forget what came after the checkpoint, and previews that are gone: they come again."""
     kept: list[bytes] = []
     for line in read_log_lines(run):
-        with contextlib.suppress(wire.WireError):  # another version's
-            match wire.event_from(line):
-                case StepDone(step=at) | CheckpointSaved(step=at) if at > step:
-                    continue
-                case PreviewReady(step=at) if at > step or (redrawn and at == step):
-                    continue
-                case StyleMeasured(step=at) if at >= step > 0:
-                    continue
-                case _:
-                    pass
-        kept.append(line)
+        match _event(line):
+            case StepDone(step=at) | CheckpointSaved(step=at) if at > step:
+                continue
+            case PreviewReady(step=at, index=index) if (
+                at > step or not run.preview_file(at, index).exists()
+            ):
+                continue
+            case StyleMeasured(step=at) if at >= step > 0:
+                continue
+            case _:
+                kept.append(line)
     write_beside(run.log_file, b"".join(kept))
+
+
+def _event(line: bytes) -> Event | None:
+    """A line of a log; None for another version's."""
+    with contextlib.suppress(wire.WireError):
+        return wire.event_from(line)
+    return None
 
 
 def read_log_lines(run: Run) -> list[bytes]:

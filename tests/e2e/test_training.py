@@ -549,12 +549,59 @@ def test_a_base_too_large_for_memory_is_not_called_damaged(tiny_base: Path, monk
 
 
 def test_the_time_left_counts_steps_previews_and_saves() -> None:
-    config = small_config("demo", steps=10)
-    ticking = clock.Clock(replace(config, preview=replace(config.preview, every=4)))
-    ticking.step_took(2.0)
-    assert ticking.left(1) == 18.0
-    ticking.previews_took(100.0)
+    config = small_config("demo", steps=10)  # one prompt, of two passes each way; batches of two
+    config = replace(config, preview=replace(config.preview, every=4))
+    ticking = clock.Clock(config, untrained=1)
+    ticking.step_took(3.0)
+    guess = 2 * 2 / (3 * 2) * 3.0
+    assert ticking.left(1) == pytest.approx(9 * 3 + (3 + 1) * guess)
+    ticking.pictures_took(100.0, 1, 0)
     ticking.save_took(1000.0)
-    assert ticking.left(4) == 6 * 2 + 3 * 100 + 1000  # at 4, 8 and 10; a save at the end
-    assert ticking.left(5) == 5 * 2 + 2 * 100 + 1000
+    assert ticking.left(4) == 6 * 3 + 3 * 100 + 1000  # at 4, 8 and 10; a save at the end
+    ticking.pictures_took(100.0, 1, 4)
+    assert ticking.left(4) == 6 * 3 + 2 * 100 + 1000
+    ticking.step_took(3.0)
+    assert ticking.left(5) == 5 * 3 + 2 * 100 + 1000
     assert ticking.left(10) == 100 + 1000
+
+
+def test_the_first_step_does_not_wait_for_the_untrained_pictures(project: Project) -> None:
+    """They come one after each step, and are of the base alone: as if nothing had been learnt."""
+    prompts = json.dumps(["a red ball", "a blue ball", "a fox"])
+    change(project, f"preview.prompts={prompts}", "training.learning_rate=0.05")
+    events = list(train(project, Control()))
+    told = [(type(e).__name__, e.step, getattr(e, "index", -1)) for e in events
+            if isinstance(e, StepDone | PreviewReady)]  # fmt: skip
+    assert told[:6] == [
+        ("StepDone", 1, -1), ("PreviewReady", 0, 0),
+        ("StepDone", 2, -1), ("PreviewReady", 0, 1),
+        ("StepDone", 3, -1), ("PreviewReady", 0, 2),
+    ]  # fmt: skip
+    change(project, "training.steps=1", "training.learning_rate=1e-9")
+    list(train(project, Control()))
+    for index in range(3):
+        one, other = (project.run(n).preview_file(0, index).read_bytes() for n in ("1", "2"))
+        assert one == other
+        assert one != project.run("1").preview_file(4, index).read_bytes()
+
+
+def test_stop_is_seen_within_one_pass_of_a_preview(project: Project, monkeypatch) -> None:
+    change(project, "preview.inference_steps=50")
+    control, passes, stepped = Control(), [], []
+    real = sd1.UNet2DConditionModel.forward
+
+    def forward(net, *args, **kwargs):
+        if stepped and not torch.is_grad_enabled():
+            passes.append(1)
+            control.stop.set()
+        return real(net, *args, **kwargs)
+
+    monkeypatch.setattr(sd1.UNet2DConditionModel, "forward", forward)
+    events = []
+    for event in train(project, control):
+        events.append(event)
+        stepped += of(StepDone, [event])
+    assert len(passes) == 1
+    assert events[-1] == Finished(stopped=True)
+    assert len(of(CheckpointSaved, events)) == 1
+    assert not of(PreviewReady, events)
