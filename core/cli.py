@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from typing_extensions import override
 
 from core import version
-from core.base import open_base
+from core.base.opening import open_base
 from core.config import files, presets
 from core.config.facts import FAMILIES
 from core.config.options import DEMO_BASE, RunConfig
@@ -225,7 +225,7 @@ def check(project: Path) -> None:
     for line in lines(dataset.findings):
         _line(console, line)
     console.print(f"{len(dataset.pictures)} pictures can be used.")
-    model = registry.load(open_base(opened.base_path(config)), whole_cpu())
+    model = registry.load(opened.base(config), whole_cpu())
     for note in model.notes:
         _line(console, note)
     resolution_px = config.dataset.resolution_px

@@ -7,7 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.base import DEMO_FOLDER
+from core.base.opening import open_base
+from core.base.value import DEMO_FOLDER, Base
 from core.config import files
 from core.config.options import DEMO_BASE, RunConfig
 from core.errors import ConfigError, RunError, StorageError
@@ -144,9 +145,14 @@ class Project:
         """The dataset's folders, absolute."""
         return [self.root / Path(folder).expanduser() for folder in config.dataset.folders]
 
-    def base_path(self, config: RunConfig) -> Path:
-        """The base model's folder, absolute."""
-        return base_path(config.base, self.root)
+    def base(self, config: RunConfig) -> Base:
+        """The base model that `config` names, looked at and not loaded.
+
+        Raises:
+            BaseModelError: It is not there, not whole, or of a kind that is not supported.
+        """
+        vae = self.root / Path(config.vae).expanduser() if config.vae else None
+        return open_base(base_path(config.base, self.root), vae, config.prediction)
 
     def runs(self) -> list[Run]:
         """All runs, oldest first: by number, then by the time they were begun."""
@@ -199,7 +205,7 @@ def is_project(folder: Path) -> bool:
 
 
 def base_path(base: str, root: Path) -> Path:
-    """The folder that a config's `base` stands for."""
+    """The folder or file that a config's `base` stands for."""
     return DEMO_FOLDER if base == DEMO_BASE else root / Path(base).expanduser()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.adapters import lora
-from core.base import open_base
+from core.base.opening import open_base
 from core.families import registry
 from core.families.device import choose
 from core.families.family import DrawOptions, Model

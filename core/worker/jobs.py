@@ -6,7 +6,7 @@ import queue
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.base import facts_of
+from core.base.opening import facts_of
 from core.config import files
 from core.errors import RunError
 from core.project.layout import Project, Run, base_path

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.adapters import lora
-from core.base import open_base
+from core.base.opening import open_base
 from core.config import files
 from core.config.facts import SD1
 from core.errors import UserError

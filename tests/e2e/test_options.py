@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.adapters import files as adapter_files
-from core.base import open_base
+from core.base.opening import open_base
 from core.config import files
 from core.config.options import RunConfig
 from core.data import batches
