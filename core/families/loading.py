@@ -52,6 +52,10 @@ def net(base: Base, part: str, kind: Any, dtype: torch.dtype, **options: Any) ->
     return made
 
 
+def _of_diffusers(kind: Any) -> bool:  # noqa: ANN401
+    return issubclass(kind, ModelMixin)
+
+
 def _from_folder(
     base: Base,
     part: str,
@@ -60,7 +64,7 @@ def _from_folder(
     dtype: torch.dtype,
     options: dict[str, Any],
 ) -> Loaded:
-    dtype_option = "torch_dtype" if issubclass(kind, ModelMixin) else "dtype"
+    dtype_option = "torch_dtype" if _of_diffusers(kind) else "dtype"
     made, info = kind.from_pretrained(
         base.folders[part],
         variant=where.variant or None,
@@ -84,7 +88,7 @@ def _from_file(
     """Read those of a file's tensors that are this net's; the file is mapped, not copied."""
     config = dict(base.configs[part])
     with init_empty_weights(include_buffers=False):
-        if issubclass(kind, ModelMixin):
+        if _of_diffusers(kind):
             made = kind.from_config(config, **options)
         else:
             made = kind._from_config(kind.config_class.from_dict(config), **options)

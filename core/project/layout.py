@@ -10,7 +10,7 @@ from pathlib import Path
 from core.base.opening import open_base
 from core.base.value import DEMO_FOLDER, Base
 from core.config import files
-from core.config.options import DEMO_BASE, RunConfig
+from core.config.options import DEMO_BASE, RunConfig, Told
 from core.errors import ConfigError, RunError, StorageError
 
 _RUN_NAME = re.compile(r"^(\d{3,})-")
@@ -151,8 +151,7 @@ class Project:
         Raises:
             BaseModelError: It is not there, not whole, or of a kind that is not supported.
         """
-        vae = self.root / Path(config.vae).expanduser() if config.vae else None
-        return open_base(base_path(config.base, self.root), vae, config.prediction)
+        return named_base(config.base, self.root, config.vae, config.prediction)
 
     def runs(self) -> list[Run]:
         """All runs, oldest first: by number, then by the time they were begun."""
@@ -207,6 +206,16 @@ def is_project(folder: Path) -> bool:
 def base_path(base: str, root: Path) -> Path:
     """The folder or file that a config's `base` stands for."""
     return DEMO_FOLDER if base == DEMO_BASE else root / Path(base).expanduser()
+
+
+def named_base(base: str, root: Path, vae: str = "", told: Told = "auto") -> Base:
+    """The base model that settings name, looked at and not loaded; paths relative to `root`.
+
+    Raises:
+        BaseModelError: It is not there, not whole, or of a kind that is not supported.
+    """
+    own_vae = root / Path(vae).expanduser() if vae else None
+    return open_base(base_path(base, root), own_vae, told)
 
 
 def slug(name: str) -> str:
