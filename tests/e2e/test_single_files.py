@@ -1,6 +1,7 @@
 """Bases that are one .safetensors file."""
 
 import json
+import random
 import struct
 import time
 from pathlib import Path
@@ -16,14 +17,14 @@ from core.base.opening import facts_of, open_base
 from core.base.single_file import Header, read_header
 from core.base.value import BUNDLED, InFile
 from core.config import files
-from core.errors import BaseModelError
+from core.errors import BaseModelError, UserError
 from core.families.device import whole_cpu
 from core.families.family import DrawOptions, Model
 from core.families.registry import load
 from core.project.layout import create
 from core.training.control import Control
 from core.training.train import train
-from tests import ldm, tiny
+from tests import altered, ldm, tiny
 from tests.conftest import fill, small_config
 
 FAMILIES = ("sd1", "sdxl")
@@ -288,6 +289,20 @@ def test_a_file_that_is_cut_short_is_named(file: Path) -> None:
     file.write_bytes(content[:100])
     with pytest.raises(BaseModelError, match="damaged"):
         open_base(file)
+
+
+def test_altered_files_are_refused_in_words(file: Path) -> None:
+    """Whole headers over wrong bytes, other shapes, odd dtypes: what is opened is loaded, too."""
+    whole = file.read_bytes()
+    refused = 0
+    for number in range(40):
+        rng = random.Random(f"single file/{number}")
+        file.write_bytes(altered.safetensors_of(whole, rng))
+        try:
+            load(open_base(file), whole_cpu())
+        except UserError as error:
+            refused += bool(error.message)
+    assert refused > 10
 
 
 FULL_SIZE = [("sd1", 686, 192), ("sdxl", 1680, 722)]
