@@ -152,10 +152,10 @@ def test_what_fails_only_in_use_fails_at_once(base: Path, monkeypatch) -> None:
         loaded(base)
 
 
-def test_a_single_file_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     save_file({"a": torch.zeros(1)}, file)
-    with pytest.raises(BaseModelError, match="single file"):
+    with pytest.raises(BaseModelError, match="no model that is known"):
         open_base(file)
 
 
