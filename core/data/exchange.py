@@ -12,7 +12,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from core.config.files import write_beside
+from core.config.files import set_mode, write_beside
 from core.errors import StorageError
 
 _AT_CWD = -100
@@ -38,7 +38,7 @@ def put(path: Path, content: bytes) -> Path | None:
     write_beside(beside, content)
     try:
         if path.exists():
-            beside.chmod(path.stat().st_mode)
+            set_mode(beside, path.stat().st_mode)
         if _exchange(beside, path):
             return beside
         _second_name(path, other)
@@ -83,7 +83,7 @@ def _second_name(path: Path, other: Path) -> None:
     except FileNotFoundError:
         pass
     except OSError:  # this disk knows no second names
-        shutil.copy2(path, other)
+        shutil.copyfile(path, other)
 
 
 def _exchange(first: Path, second: Path) -> bool:
