@@ -39,7 +39,7 @@ _listings: dict[Path, tuple[float, int, dict[str, str]]] = {}
 class Caption:
     """A caption file's text and how its bytes spell it."""
 
-    text: str  # as in the file, line ends as \n, without the last one
+    text: str  # as in the file, line ends as \n, without those at its end
     encoding: str = "utf-8"
     mark: bytes = b""  # the byte order mark
     newline: str = "\n"
@@ -157,7 +157,7 @@ def write(
 
     Args:
         picture: Whose caption it is.
-        text: The new one.
+        text: The new one; its end is the file's, whatever line ends an editor leaves there.
         based_on: The text that the editor began from; by default what is there now.
         bin_folder: For what another program wrote; by default the caption's own folder.
 
@@ -168,6 +168,7 @@ def write(
         StorageError: A folder is not writable; the old file is unchanged.
     """
     file = caption_file(picture)
+    text = text.rstrip("\n")
     try:
         stamp = _stamp(file)
         old = read_file(file)
@@ -176,7 +177,7 @@ def write(
     if text == old.text:
         return None
     new = Caption(text, old.encoding, old.mark, old.newline, old.ending)
-    ours = {text, old.text if based_on is None else based_on}
+    ours = {text, old.text if based_on is None else based_on.rstrip("\n")}
     there = exchange.put(file, encode(new))
     if there is None:
         return None
@@ -184,12 +185,13 @@ def write(
         if _is_ours(there, stamp, ours):
             there.unlink()
             return None
-        return exchange.keep(there, bin_folder or file.parent, file.name)
+        try:
+            return exchange.keep(there, bin_folder or file.parent, file.name)
+        except StorageError:
+            there.replace(file.resolve())  # as it was: the editor still has the new text
+            raise
     except OSError as error:
         raise StorageError.writing(file, error) from error
-    except StorageError:
-        there.replace(file)  # as it was: the editor still has the new text
-        raise
 
 
 def _is_ours(there: Path, stamp: tuple[int, int], ours: set[str]) -> bool:

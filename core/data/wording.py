@@ -24,9 +24,9 @@ _CONTROL = re.compile(r"<\|\w{1,40}\|>|</?s>|<pad>|<unk>|<extra_id_\d+>")
 _SYNTAX = re.compile(
     r"""
     \\[()\[\]{}]                                                 # hatsune miku \(vocaloid\)
-    | [(\[][^()\[\]]*[^\W\d][^()\[\]\d:]*:\s*[-+]?\d?(\.\d+)?\s*[)\]]   # (masterpiece:1.3)
+    | [(\[][^()\[\]]{0,200}[^\W\d][^()\[\]\d:]{0,50}:\s*[-+]?\d?(\.\d+)?\s*[)\]]  # (masterpiece:1.3)
     | <(lora|lyco|hypernet|embedding|wildcard):[^<>]*>           # <lora:x:0.8>
-    | \{[^{}]*\|[^{}]*\}                                         # {red|blue}
+    | \{[^{}]{0,200}\|[^{}]{0,200}\}                             # {red|blue}
     """,
     re.VERBOSE | re.IGNORECASE,
 )

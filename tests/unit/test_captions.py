@@ -69,6 +69,19 @@ def test_the_same_text_is_not_written_again(tmp_path: Path) -> None:
     assert sidecar.stat().st_ino == before
 
 
+def test_line_ends_that_an_editor_leaves_at_the_end_do_not_add_up(tmp_path: Path) -> None:
+    """Nor are they taken for another program's text."""
+    picture = tmp_path / "a.png"
+    picture.with_suffix(".txt").write_bytes(b"old\n")
+    before = "old"
+    for text in ("new\n", "newer\n\n", "newer\n", "newest\n"):
+        assert captions.write(picture, text, based_on=before) is None
+        before = text
+    assert picture.with_suffix(".txt").read_bytes() == b"newest\n"
+    captions.write(tmp_path / "b.png", "\n")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
 @pytest.mark.parametrize(
     ("text", "trigger", "expected"),
     [
@@ -288,6 +301,17 @@ def test_where_nothing_can_be_kept_nothing_is_written(sidecar: Path) -> None:
         captions.write(sidecar.with_suffix(".png"), "ours", based_on="older", bin_folder=bin_folder)
     assert sidecar.read_text() == "base"
     assert [p.name for p in sidecar.parent.iterdir()] == ["a.txt"]
+
+
+def test_a_linked_caption_that_is_put_back_stays_a_link(sidecar: Path) -> None:
+    shared = sidecar.rename(sidecar.parents[1] / "shared.txt")
+    sidecar.symlink_to(shared)
+    bin_folder = sidecar.parents[1] / "bin"
+    bin_folder.write_text("no folder")
+    with pytest.raises(StorageError, match="bin"):
+        captions.write(sidecar.with_suffix(".png"), "ours", based_on="older", bin_folder=bin_folder)
+    assert sidecar.is_symlink()
+    assert shared.read_text() == "base"
 
 
 def test_a_full_disk_leaves_the_old_caption(sidecar: Path, monkeypatch) -> None:
