@@ -40,9 +40,9 @@ def held(folder: Path, busy: str, hint: str) -> Iterator[None]:
         RunError: Another process holds it; it is named.
         StorageError: The folder cannot be written.
     """
+    # a soft lock, in the place of one that is missing, would stay after a crash
+    lock = FileLock(folder / LOCK, fallback_to_soft=False)
     try:
-        # a soft lock, in the place of one that is missing, would stay after a crash
-        lock = FileLock(folder / LOCK, fallback_to_soft=False)
         lock.acquire(blocking=False)
     except Timeout as error:
         raise RunError(f"{busy} ({_owner(folder)}).", hint=hint) from error
