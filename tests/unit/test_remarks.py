@@ -130,8 +130,13 @@ def test_smoothed_corners_and_an_alpha_without_use_are_not_worth_a_word(tmp_path
     assert told(tmp_path / "a.png") == []
 
 
-def test_a_first_look_decodes_nothing(tmp_path: Path) -> None:
-    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
-    found = scan.examine(tmp_path / "a.png", decode=False)
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp", ".gif"])
+def test_a_first_look_decodes_nothing(tmp_path: Path, suffix: str) -> None:
+    """Not even half a picture, which decoding would find."""
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(NOISE[..., :3]).resize((300, 300)).save(path)
+    path.write_bytes(path.read_bytes()[:-10_000])
+    found = scan.examine(path, decode=False)
     assert isinstance(found, scan.Picture)
     assert not found.remarks
+    assert isinstance(scan.examine(path), scan.Finding)

@@ -78,7 +78,9 @@ def test_what_a_person_may_write_is_not_told(text: str) -> None:
     assert told(text) == []
 
 
-@pytest.mark.parametrize("text", ["(" + "a" * 10**6, "{" + "a|" * 10**6, "(a:" * 10**5, "<|a" * 10**5])
+@pytest.mark.parametrize(
+    "text", ["(" + "a" * 10**6, "{" + "a|" * 10**6, "(a:" * 10**5, "<|a" * 10**5]
+)
 def test_a_bracket_that_nothing_closes_ends_soon(text: str) -> None:
     """It would be searched for minutes if the time grew with the square of the length."""
     assert told(text) == []
