@@ -162,7 +162,9 @@ def eight_bit(image: Image.Image) -> Image.Image:
     16-bit grey is scaled from its whole range, 32-bit numbers from 0 to their brightest.
     """
     if image.mode.startswith("I;16"):
-        return _scaled(image.convert("I"), 255 / _SIXTEEN_BIT_MAX)
+        grey = _scaled(image.convert("I"), 255 / _SIXTEEN_BIT_MAX)
+        grey.info.pop("transparency", None)  # a grey of 16 bits, which would be sought among 8
+        return grey
     if image.mode in ("I", "F"):
         extrema = image.getextrema()
         brightest = float(max(extrema[1], 0))  # pyright: ignore[reportArgumentType] - one channel

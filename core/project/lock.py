@@ -29,7 +29,7 @@ _WITHOUT = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}  # a dr
 def held(folder: Path, busy: str, hint: str) -> Iterator[None]:
     """Hold a folder; the system gives it back when the process ends, however it ends.
 
-    Some network drives know no locks. There nobody holds anything, as before there were locks here.
+    Some network drives know no locks: there nobody is refused.
 
     Args:
         folder: Of a run or a project.

@@ -37,6 +37,16 @@ def test_any_bytes_survive(content: bytes) -> None:
         assert captions.encode(caption) == content
 
 
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1", "shift-jis"]),
+)
+def test_lines_of_any_encoding_survive(lines: list[str], newline: str, encoding: str) -> None:
+    content = newline.join(lines).encode(encoding, errors="ignore")
+    assert captions.encode(captions.decode(content)) == content
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [(b"caf\xe9\r\n", "caf\u00e9"), ("\ufeff\u732b".encode("utf-16-le"), "\u732b")],

@@ -42,6 +42,14 @@ def test_the_whole_range_is_kept(values, kind, wanted) -> None:
     assert np.array(eight_bit(image))[0].tolist() == wanted
 
 
+def test_a_clear_grey_of_16_bits_is_not_sought_among_8(tmp_path) -> None:
+    """Every dark grey would turn white."""
+    grey = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16
+    Image.fromarray(grey).save(tmp_path / "a.png", transparency=0)
+    seen = np.array(pixels.open_rgb(tmp_path / "a.png"), dtype=float)[..., 0]
+    assert np.abs(seen - grey / 257).max() <= 0.51
+
+
 def test_big_endian_tiffs_are_read_too() -> None:
     content = np.array([0, 65535], ">u2").tobytes()
     assert np.array(eight_bit(Image.frombytes("I;16B", (2, 1), content))).tolist() == [[0, 255]]
