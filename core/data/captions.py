@@ -170,7 +170,7 @@ def write(
     file = caption_file(picture)
     text = text.rstrip("\n")
     try:
-        stamp = _stamp(file)
+        changed = _changed(file)
         old = read_file(file)
     except OSError as error:
         raise StorageError.writing(file, error) from error
@@ -182,7 +182,7 @@ def write(
     if there is None:
         return None
     try:
-        if _is_ours(there, stamp, ours):
+        if _is_ours(there, changed, ours):
             there.unlink()
             return None
         try:
@@ -194,20 +194,20 @@ def write(
         raise StorageError.writing(file, error) from error
 
 
-def _is_ours(there: Path, stamp: tuple[int, int], ours: set[str]) -> bool:
+def _is_ours(there: Path, changed: int, ours: set[str]) -> bool:
     """Whether a file holds only what we know, and no program has just begun to write it."""
     content = there.read_bytes()
-    if not content and _stamp(there) != stamp:
+    if not content and _changed(there) != changed:
         return False  # emptied, to be filled in a moment
     return decode(content).text in ours
 
 
-def _stamp(file: Path) -> tuple[int, int]:
+def _changed(file: Path) -> int:
+    """When a file was last changed, in ns; 0 where there is none."""
     try:
-        status = file.stat()
+        return file.stat().st_mtime_ns
     except FileNotFoundError:
-        return (0, 0)
-    return (status.st_ino, status.st_mtime_ns)
+        return 0
 
 
 def says_nothing(text: str) -> bool:

@@ -349,6 +349,22 @@ def test_a_disk_without_second_names_keeps_the_other_text_too(
     assert kept.read_text() == "from a tagger"
 
 
+def test_an_empty_caption_on_such_a_disk_is_no_other_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taggers leave empty files; to read a copy of one for another's text would be told each time."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(exchange, "_renameat2", lambda: None)
+    monkeypatch.setattr(exchange.os, "link", refused)
+    (tmp_path / "a.txt").touch()
+    os.utime(tmp_path / "a.txt", (1, 1))
+    assert captions.write(tmp_path / "a.png", "ours", based_on="") is None
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_a_disk_that_cannot_exchange_names_is_written_to_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
