@@ -144,11 +144,15 @@ def save(config: RunConfig, path: Path) -> None:
     try:
         content = _changed(path, config) or msgspec.toml.encode(config)
     except UnicodeEncodeError as error:
-        raise ConfigError(
-            f"A name in the settings cannot be written: {error.object!r}.",
-            hint="Rename that folder or file: its name is not UTF-8.",
-        ) from error
+        raise _no_text(error) from error
     write_beside(path, content)
+
+
+def _no_text(error: UnicodeEncodeError) -> ConfigError:
+    return ConfigError(
+        f"A name in the settings cannot be written: {error.object[:80]!r}.",
+        hint="Rename that folder or file: its name is not UTF-8.",
+    )
 
 
 def _changed(path: Path, config: RunConfig) -> bytes | None:
@@ -183,6 +187,10 @@ def with_changes(config: RunConfig, changes: Iterable[str]) -> RunConfig:
         ConfigError: No such option, or a value that does not fit it.
     """
     for change in changes:
+        try:
+            change.encode()
+        except UnicodeEncodeError as error:
+            raise _no_text(error) from error
         name, equals, text = change.partition("=")
         name = name.strip()
         if not equals or name == "schema":

@@ -125,6 +125,8 @@ def test_a_name_that_is_no_text_is_a_sentence(tmp_path: Path) -> None:
     """As old archives have them: bytes that are not UTF-8."""
     with pytest.raises(ConfigError, match="cannot be written"):
         files.save(replace(CONFIG, base="/b\udcfccher"), tmp_path / "project.toml")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        files.with_changes(CONFIG, ["training.steps=\udcfc"])
 
 
 def test_nesting_without_end_is_a_sentence(tmp_path: Path) -> None:
