@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -104,7 +106,8 @@ class Run:
             if litter.is_dir():
                 shutil.rmtree(litter, ignore_errors=True)
             else:
-                litter.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # another program looks at it: next time
+                    litter.unlink()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ class Project:
 
     def folders(self, config: RunConfig) -> list[Path]:
         """The dataset's folders, absolute."""
-        return [self.root / Path(folder).expanduser() for folder in config.dataset.folders]
+        return [_absolute(folder, self.root) for folder in config.dataset.folders]
 
     def base(self, config: RunConfig) -> Base:
         """The base model that `config` names, looked at and not loaded.
@@ -158,8 +161,11 @@ class Project:
         folder = self.root / "runs"
         if not folder.is_dir():
             return []
-        found = [Run(p) for p in folder.iterdir() if (p / "run.toml").exists()]
-        return sorted(found, key=lambda run: (run.number, run.config_file.stat().st_mtime_ns))
+        begun: dict[Run, int] = {}
+        for run in map(Run, folder.iterdir()):
+            with contextlib.suppress(OSError):  # it is none, is just removed, or may not be read
+                begun[run] = run.config_file.stat().st_mtime_ns
+        return sorted(begun, key=lambda run: (run.number, begun[run]))
 
     def run(self, name: str) -> Run:
         """One run by its folder's name or its number, or the newest for "".
@@ -205,7 +211,12 @@ def is_project(folder: Path) -> bool:
 
 def base_path(base: str, root: Path) -> Path:
     """The folder or file that a config's `base` stands for."""
-    return DEMO_FOLDER if base == DEMO_BASE else root / Path(base).expanduser()
+    return DEMO_FOLDER if base == DEMO_BASE else _absolute(base, root)
+
+
+def _absolute(path: str, root: Path) -> Path:
+    """A path of the settings; ~someone stays what it is where nobody is called that."""
+    return root / os.path.expanduser(path)  # noqa: PTH111 - Path's own raises
 
 
 def named_base(base: str, root: Path, vae: str = "", told: Told = "auto") -> Base:
@@ -214,7 +225,7 @@ def named_base(base: str, root: Path, vae: str = "", told: Told = "auto") -> Bas
     Raises:
         BaseModelError: It is not there, not whole, or of a kind that is not supported.
     """
-    own_vae = root / Path(vae).expanduser() if vae else None
+    own_vae = _absolute(vae, root) if vae else None
     return open_base(base_path(base, root), own_vae, told)
 
 
@@ -232,7 +243,7 @@ def create(root: Path, config: RunConfig) -> Project:
         StorageError: The folder cannot be written.
     """
     project = Project(root)
-    if project.config_file.exists():
+    if is_project(root):
         raise ConfigError(f"{root} already holds a project.", hint="Open it, or choose another.")
     project.save(config)
     try:
