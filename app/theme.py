@@ -8,7 +8,7 @@ from PySide6.QtCore import QBuffer, QByteArray, QSize, Qt
 from PySide6.QtGui import QColor, QFontInfo, QIcon, QImageReader, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication
 
-from core.base import ASSETS
+from core.base.value import ASSETS
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from typing_extensions import override
 
 from core import version
-from core.base import open_base
+from core.base.words import in_words
 from core.config import files, presets
 from core.config.facts import FAMILIES
-from core.config.options import DEMO_BASE, RunConfig
+from core.config.options import DEMO_BASE, RunConfig, Told
 from core.errors import ConfigError, UserError
 from core.project import demo as demo_project
-from core.project.layout import Project, base_path, create
+from core.project.layout import Project, create, named_base
 from core.protocol import wire
 from core.protocol.events import (
     AdapterSaved,
@@ -85,23 +85,37 @@ def demo(out: Path | None = None, *, steps: Steps = 300, json: Json = False) -> 
 
 
 @app.command
-def new(project: Path, *, base: str, images: list[Path], name: str = "", trigger: str = "") -> None:
+def new(
+    project: Path,
+    *,
+    base: str,
+    images: list[Path],
+    name: str = "",
+    trigger: str = "",
+    vae: Path | None = None,
+    prediction: Told = "auto",
+) -> None:
     """Make a project from folders of pictures, which are used where they are.
 
     Args:
         project: A new folder.
-        base: The base model's folder, or "demo".
+        base: The base model, a folder or a .safetensors file, or "demo".
         images: Folders of pictures with captions in .txt files.
         name: Of the adapter; the folder's name by default.
         trigger: A word put in front of every caption.
+        vae: Another VAE than the base model's own.
+        prediction: What the base model predicts, where its files do not say it.
     """
     where = base if base == DEMO_BASE else str(Path(base).expanduser().absolute())
-    there = open_base(base_path(where, Path.cwd()))
+    own_vae = str(vae.expanduser().absolute()) if vae else ""
+    there = named_base(where, Path.cwd(), own_vae, prediction)
+    _line(_console(), f"{where}: {in_words(there)}")
     for folder in images:
         if not folder.expanduser().is_dir():
             raise ConfigError(f"{folder} is no folder.", hint="Give folders of pictures.")
     folders = tuple(str(folder.expanduser().absolute()) for folder in images)
-    empty = RunConfig(name=name or project.absolute().name, base="")
+    title = name or project.absolute().name
+    empty = RunConfig(name=title, base="", vae=own_vae, prediction=prediction)
     config = presets.on_base(empty, where, FAMILIES[0], there.facts)
     dataset = replace(config.dataset, folders=folders, trigger=trigger)
     create(project, replace(config, dataset=dataset))
@@ -140,6 +154,8 @@ def sample(
     *,
     prompt: str,
     out: Path,
+    vae: str = "",
+    prediction: Told = "auto",
     adapter: Path | None = None,
     weight: float = 1.0,
     seed: Seed = 1,
@@ -150,9 +166,11 @@ def sample(
     """Draw one picture with a base model and, if given, an adapter.
 
     Args:
-        base: The base model's folder, or "demo".
+        base: The base model, a folder or a .safetensors file, or "demo".
         prompt: What to draw.
         out: The picture to write, a .png; one that is there is written over.
+        vae: Another VAE than the base model's own.
+        prediction: What the base model predicts, where its files do not say it.
         adapter: An adapter file of any program.
         weight: How strongly the adapter acts.
         seed: Of the first noise.
@@ -172,7 +190,7 @@ def sample(
         guidance_rescale=guidance_rescale,
         inference_steps=inference_steps,
     )
-    sampler = samples.load(base_path(base, Path.cwd()), adapter)
+    sampler = samples.load(named_base(base, Path.cwd(), vae, prediction), adapter)
     for note in sampler.model.notes:
         _line(_console(), f"Note: {note}")
     sampler.draw(out, wish)
@@ -225,7 +243,9 @@ def check(project: Path) -> None:
     for line in lines(dataset.findings):
         _line(console, line)
     console.print(f"{len(dataset.pictures)} pictures can be used.")
-    model = registry.load(open_base(opened.base_path(config)), whole_cpu())
+    base = opened.base(config)
+    _line(console, f"The base model: {in_words(base)}.")
+    model = registry.load(base, whole_cpu())
     for note in model.notes:
         _line(console, note)
     resolution_px = config.dataset.resolution_px
@@ -236,6 +256,22 @@ def check(project: Path) -> None:
         _line(console, line)
     if not dataset.pictures:
         raise UserError("There is nothing to train on.", hint="Add pictures to the project.")
+
+
+@app.command
+def unpickle(source: Path, *, out: Path | None = None) -> None:
+    """Write a .ckpt, .bin or .pt model as .safetensors; no code in it is run.
+
+    Args:
+        source: The pickled file, which stays as it is.
+        out: The file to write; beside the source by default.
+    """
+    from core.families.unpickle import unpickle as unpickled
+
+    made = out or source.with_suffix(".safetensors")
+    if made.exists():
+        raise ConfigError(f"{made} is there already.", hint="Choose another name with --out.")
+    _line(_console(), f"Wrote {made}, {unpickled(source, made)} tensors.")
 
 
 def main(arguments: list[str]) -> int:

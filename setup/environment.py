@@ -19,12 +19,12 @@ from setup import cards, machine
 from setup.installing import holds_torch, install, locks, prove, wanted_torch
 from setup.libraries import apt_install
 from setup.places import BUILD, NEXT, ROOT, STAMP, VENV, python
-from setup.pythons import version_of
+from setup.pythons import FETCHED, version_of
 from setup.running import quietly
 from setup.torch_build import TORCH, Choice, choose
 from setup.words import MEANINGS, SetupError, explain, free_mb
 
-OLD = "replaced"  # inside its successor, until it is removed: at no time is there none
+OLD = "stylewright-replaced"  # inside its successor, until it is removed: one is always there
 NEEDED_MB = {False: 3_000, True: 9_000}  # without and with a card
 
 
@@ -34,16 +34,31 @@ def ensure(*, with_tests: bool) -> None:
     Raises:
         SetupError: It cannot be made, and there is none from before.
     """
-    finish_swap()
-    if fingerprint(with_tests=with_tests) in marks(VENV):
+    wanted = fingerprint(with_tests=with_tests)
+    if wanted in marks(VENV) and not (VENV / OLD).exists():
         return
     try:
-        with alone():
-            make(with_tests=with_tests)
+        with in_words(), alone():
+            finish_swap()
+            if wanted not in marks(VENV):
+                make(with_tests=with_tests)
     except SetupError as error:
         if with_tests or not works(VENV):
             raise
         print(f"{error}\nUntil then Stylewright runs with what was set up before.", flush=True)
+
+
+@contextlib.contextmanager
+def in_words() -> Iterator[None]:
+    """What the system refuses, said as an installer's words are: the old environment still runs.
+
+    Raises:
+        SetupError: In the place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(explain("Setting up", str(error))) from None
 
 
 @contextlib.contextmanager
@@ -199,7 +214,7 @@ def make_venv(*, with_help: bool = True) -> None:
     raise SetupError(
         f"This Python ({sys.executable}) cannot make an environment: it lacks venv or pip.\n"
         f"On Debian and Ubuntu run: sudo apt install {package}\n"
-        "Elsewhere install a full Python 3.13, and run start.py again."
+        f"Elsewhere install a full Python {FETCHED}, and run start.py again."
     )
 
 

@@ -134,7 +134,12 @@ def apt_install(packages: list[str]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in ("apt-get update -q", line):
         step = subprocess.run(
-            command.split(), env=environment, capture_output=True, text=True, check=False
+            command.split(),
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
     if step.returncode != 0:
         raise SetupError(f"That did not work:\n{step.stderr.strip()}\nRun it yourself: {line}")

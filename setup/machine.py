@@ -1,4 +1,4 @@
-"""What torch and Qt are not made for, told before anything is fetched."""
+"""What torch and Qt are not made for, told before any package is fetched."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def another_python() -> str | None:
     if os.environ.pop(HANDED_OVER, ""):
         return None
     if owner := owner_of(VENV):
-        return owner if version_of(VENV) != sys.version_info[:2] else None
+        return None if fits() and version_of(VENV) == sys.version_info[:2] else owner
     if fits():
         return None
     print(f"Stylewright needs Python {RANGE}; this is {description()}.", flush=True)
@@ -66,7 +66,7 @@ def description() -> str:
 def settings_of(venv: Path) -> dict[str, str]:
     """What `pyvenv.cfg` says: read, since asking the interpreter takes ten times as long."""
     try:
-        lines = (venv / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+        lines = (venv / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return {}
     return {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}

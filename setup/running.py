@@ -18,8 +18,9 @@ UV_SECONDS = "120"  # uv's own 30 end a download of gigabytes over a slow line
 
 def clean_environment() -> dict[str, str]:
     """Without what would send Python or pip to other packages than the environment's."""
-    unwanted = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_USER", "PIP_TARGET")
-    return {name: value for name, value in os.environ.items() if name not in unwanted}
+    unwanted = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX")
+    elsewhere = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+    return {k: v for k, v in os.environ.items() if k not in unwanted + elsewhere}
 
 
 def installers_environment() -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from setup.places import NEXT, ROOT
@@ -70,7 +69,8 @@ MEANINGS = (
     ),
     (
         ("Permission denied", "Errno 13", "os error 13", "Errno 30", "os error 30", "WinError 5]"),
-        "{root} may not be written to.\nMove this folder into your home folder.",
+        "Something may not be written to:\n{tail}\nIf it is in {root}, move that folder into your "
+        "home folder; if not, make it your own, {again}",
     ),
     (
         ("No matching distribution found", "No solution found", "has no wheels"),
@@ -106,9 +106,8 @@ def last_lines(output: str, count: int = 8) -> str:
 
 
 def full_disk() -> str:
-    """Which disk it is: packages lie here, what was fetched also in the home folder or in /tmp."""
-    places = (ROOT, Path.home(), Path(tempfile.gettempdir()))
-    place = min((place for place in places if place.exists()), key=free_mb)
+    """Which disk it is: packages lie and are unpacked here, what was fetched in the home folder."""
+    place = min((place for place in (ROOT, Path.home()) if place.exists()), key=free_mb)
     return f"The disk of {place} is full: {free_mb(place):,} MB are free."
 
 

@@ -74,7 +74,13 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _made("sd1", tmp_path_factory)
 
 
-@pytest.fixture(scope="session", params=("sd1", "sd1-v"))
+@pytest.fixture(scope="session")
+def sdxl_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of Stable Diffusion XL."""
+    return _made("sdxl", tmp_path_factory)
+
+
+@pytest.fixture(scope="session", params=("sd1", "sd1-v", "sdxl"))
 def any_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each row of tests/tiny.py in turn: what holds for one family holds for all."""
     return _made(request.param, tmp_path_factory)

@@ -4,64 +4,75 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 TOKENS = 77
+LETTERS = sorted(set("abcdefghijklmnopqrstuvwxyz0123456789,.-'"))
+WORDS = [*LETTERS, *(f"{c}</w>" for c in LETTERS), "<|startoftext|>", "<|endoftext|>"]
+SCHEDULER = {"beta_schedule": "scaled_linear", "clip_sample": False, "steps_offset": 1}
 
 
-def write_sd1(folder: Path, **scheduler: object) -> Path:
-    """Stable Diffusion 1 with two thin levels: VAE 8x, 16 x 16 px are 2 x 2 latents."""
-    import torch
-    from diffusers import (
-        AutoencoderKL,
-        DDIMScheduler,
-        StableDiffusionPipeline,
-        UNet2DConditionModel,
+def _tokenizer(**settings: str) -> Any:
+    from transformers import CLIPTokenizer
+
+    vocabulary = {token: number for number, token in enumerate(WORDS)}
+    return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=TOKENS, **settings)
+
+
+def _text_config(layers: int = 2, **settings: object) -> Any:
+    from transformers import CLIPTextConfig
+
+    return CLIPTextConfig(
+        vocab_size=len(WORDS),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        max_position_embeddings=TOKENS,
+        bos_token_id=len(WORDS) - 2,
+        eos_token_id=len(WORDS) - 1,
+        **settings,
     )
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-    torch.manual_seed(0)
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(32, 64),
-        layers_per_block=1,
-        cross_attention_dim=32,
-        attention_head_dim=2,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-    )
-    vae = AutoencoderKL(
+
+def _vae(**settings: object) -> Any:
+    """8x: 16 x 16 px are 2 x 2 latents."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
         block_out_channels=(32, 32, 32, 32),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         layers_per_block=1,
         norm_num_groups=8,
         latent_channels=4,
+        **settings,
     )
-    letters = sorted(set("abcdefghijklmnopqrstuvwxyz0123456789,.-'"))
-    tokens = [*letters, *(f"{c}</w>" for c in letters), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer(
-        vocab={token: i for i, token in enumerate(tokens)}, merges=[], model_max_length=TOKENS
+
+
+def write_sd1(folder: Path, *, layers: int = 1, **scheduler: object) -> Path:
+    """Stable Diffusion 1 with two thin levels."""
+    import torch
+    from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextModel
+
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(32, 64),
+        layers_per_block=layers,
+        cross_attention_dim=32,
+        attention_head_dim=2,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
     )
-    encoder = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokens),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=TOKENS,
-            bos_token_id=len(tokens) - 2,
-            eos_token_id=len(tokens) - 1,
-        )
-    )
+    vae = _vae()
     pipe = StableDiffusionPipeline(
         vae=vae,
-        text_encoder=encoder,
-        tokenizer=tokenizer,
+        text_encoder=CLIPTextModel(_text_config()),
+        tokenizer=_tokenizer(),
         unet=unet,
-        scheduler=DDIMScheduler(
-            beta_schedule="scaled_linear", clip_sample=False, steps_offset=1, **scheduler
-        ),
+        scheduler=DDIMScheduler(**SCHEDULER, **scheduler),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -76,4 +87,41 @@ def write_sd1_v(folder: Path) -> Path:
     return write_sd1(folder, prediction_type="v_prediction", rescale_betas_zero_snr=True)
 
 
-ROWS = {"sd1": write_sd1, "sd1-v": write_sd1_v}
+def write_sdxl(folder: Path) -> Path:
+    """Stable Diffusion XL with two thin levels: two text encoders, and told sizes."""
+    import torch
+    from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(32, 64),
+        layers_per_block=2,
+        cross_attention_dim=64,
+        attention_head_dim=(2, 4),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        use_linear_projection=True,
+        transformer_layers_per_block=(1, 2),
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + 24,
+    )
+    pipe = StableDiffusionXLPipeline(
+        vae=_vae(scaling_factor=0.13025),
+        text_encoder=CLIPTextModel(_text_config(layers=12)),  # the last of which is not read
+        text_encoder_2=CLIPTextModelWithProjection(
+            _text_config(projection_dim=24, hidden_act="gelu")
+        ),
+        tokenizer=_tokenizer(),
+        tokenizer_2=_tokenizer(pad_token="a"),
+        unet=unet,
+        scheduler=EulerDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1),
+        add_watermarker=False,
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
+ROWS = {"sd1": write_sd1, "sd1-v": write_sd1_v, "sdxl": write_sdxl}

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 from typing_extensions import override
 
-from core.base import facts_of, open_base
+from core.base.opening import facts_of, open_base
 from core.config import files, presets
 from core.config.facts import Facts
 from core.config.options import RunConfig

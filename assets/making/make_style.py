@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pictures import draw, icon_set, subjects
+from drawing import draw
+from hands import JUDGED, drawing, subjects
+from PIL import Image
 
 EDGE_PX = 256
 
@@ -16,14 +18,13 @@ def main() -> None:
     parser.add_argument("--icons", type=Path, required=True)
     args = parser.parse_args()
     out = Path(__file__).parents[1] / "demo-style"
-    bodies = icon_set(args.icons / "openmoji")
-    chosen = subjects()
-    for subject in chosen:
-        if subject.role == "style":
+    for subject in subjects():
+        if subject.role == "style" and (icon := drawing(args.icons, JUDGED, subject)):
             name = subject.word.replace(" ", "-")
-            draw(bodies[subject.icon], EDGE_PX).save(out / f"{name}.png", optimize=True)
+            picture = Image.fromarray(draw(icon, edge_px=EDGE_PX))
+            picture.save(out / f"{name}.png", optimize=True)
             (out / f"{name}.txt").write_text(f"{subject.word}, openmoji style\n", encoding="utf-8")
-    words = [subject.word for subject in chosen if subject.role == "preview"]
+    words = [subject.word for subject in subjects() if subject.role == "preview"]
     (out / "preview-prompts.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
 
 

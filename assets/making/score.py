@@ -1,92 +1,128 @@
-"""Measure the demo base: does a prompt give its subject and its style, and what does it look like?
+"""Measure a base: are its subjects known before the demo's training, and subject and style after?
 
-Every subject in every style with two seeds. A picture counts as right when the nearest training
-picture (Euclidean distance of the VAE's latents) shows the same subject, and has the same style.
+The 20 subjects that the demo is judged on, none of which it trains on, with four seeds each. The
+judges were trained on real drawings (train_judges.py); one that is not trusted says so. The Gram
+measure that the program itself shows stands beside them.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+import tempfile
+import time
 from pathlib import Path
 
-import torch
-from diffusers import StableDiffusionPipeline
-from pictures import base_pictures
+import judge
+import numpy as np
+from hands import JUDGED, subjects
+from msgspec.structs import replace
+from pack import read
 from PIL import Image
-from torch import Tensor
 
-SEEDS = (1, 2)
-TOGETHER = 16
-SHEET_EDGE = 8
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from core.families.family import DrawOptions
+from core.project import demo
+from core.protocol.events import StyleMeasured
+from core.training import sample
+from core.training.control import Control
+from core.training.train import train
+
+SEEDS = (1, 2, 3, 4)
+TOGETHER = 8
+EDGE_PX = 128
 
 
-def latents(pipe: StableDiffusionPipeline, pictures: Tensor) -> Tensor:
-    """Means of the posterior, (N, D); pictures (N, 3, H, W), -1 to 1."""
-    parts = [pipe.vae.encode(p).latent_dist.mean for p in pictures.split(TOGETHER)]
-    return torch.cat(parts).flatten(1)
+def jobs() -> list[tuple[str, int]]:
+    """Subjects and seeds."""
+    return [(word, seed) for word in demo.preview_subjects() for seed in SEEDS]
 
 
-@torch.no_grad()
+def drawn(base: Path, adapter: Path | None, wishes: list[tuple[str, int]]) -> np.ndarray:
+    """A picture (128, 128, 3), uint8, of every prompt and seed, as the demo draws its previews."""
+    model = sample.load(base, adapter).model
+    preview = demo.demo_config().preview
+    options = DrawOptions(
+        width_px=EDGE_PX,
+        height_px=EDGE_PX,
+        inference_steps=preview.inference_steps,
+        guidance=preview.guidance,
+        guidance_rescale=preview.guidance_rescale,
+    )
+    made = []
+    for start in range(0, len(wishes), TOGETHER):
+        prompts, seeds = zip(*wishes[start : start + TOGETHER], strict=True)
+        for picture in model.family.draw(model, prompts, seeds, options):
+            pixels = ((picture / 2 + 0.5).clamp(0, 1) * 255).round().byte()
+            made.append(pixels.permute(1, 2, 0).cpu().numpy())
+    return np.stack(made)
+
+
+def held_pairs(pack: Path, count: int) -> list[tuple[str, str]]:
+    """So many of the demo's subjects with made-up styles they were never trained in."""
+    _, rows = read(pack)
+    ours = {subject.word for subject in subjects() if subject.role != "base"}
+    pairs = [(row.word, row.style) for row in rows if row.part == "held" and row.word in ours]
+    return pairs[:: max(1, len(pairs) // count)][:count]
+
+
+def trained(base: Path, steps: int, root: Path) -> tuple[Path, StyleMeasured | None]:
+    """Train the demo on a base; its adapter, and the program's own measure of style."""
+    config = demo.shortened(demo.demo_config(), steps)
+    project = demo.create_demo(root, replace(config, base=str(base.absolute())))
+    events = list(train(project, Control()))
+    measured = [event for event in events if isinstance(event, StyleMeasured)]
+    adapter = project.run("").newest_adapter()
+    if adapter is None:
+        raise RuntimeError("no adapter was written")
+    return adapter, measured[-1] if measured else None
+
+
+def told(pictures: np.ndarray, wanted: list[tuple[str, str]], judges: Path, when: str) -> None:
+    """Print both judges' shares of pictures that should show (subject, style)."""
+    ours = [subject.word for subject in subjects() if subject.role != "base"]
+    for number, (question, among) in enumerate((("subject", ours), ("style", None))):
+        one = judge.load(judges, question)
+        answers = one.answers(pictures, among)
+        lost = [pair[0] for pair, said in zip(wanted, answers, strict=True) if said != pair[number]]
+        share = 1 - len(lost) / len(wanted)
+        doubt = "" if one.trusted else f" (not to be trusted: {one.right:.1%} on real drawings)"
+        print(f"{when}: {question} right in {share:.1%} of {len(wanted)}{doubt}", flush=True)
+        print(f"  lost: {', '.join(f'{w} {lost.count(w)}' for w in sorted(set(lost))) or 'none'}")
+
+
+def write_sheet(path: Path, rows: list[np.ndarray]) -> None:
+    """The first seed of every subject, a row for each time it was drawn."""
+    firsts = [np.concatenate(list(row[:: len(SEEDS)]), axis=1) for row in rows]
+    Image.fromarray(np.concatenate(firsts)).save(path, optimize=True)
+
+
 def main() -> None:
-    """Print both shares, and write the sheet of samples."""
+    """Draw, train, draw, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--icons", type=Path, required=True)
     parser.add_argument("--base", type=Path, default=Path(__file__).parents[1] / "demo-base")
-    parser.add_argument("--sheet", type=Path)
-    parser.add_argument("--subjects", type=int, default=0, help="only so many, evenly spread")
+    parser.add_argument("--judges", type=Path, default=Path(__file__).parent / "judges")
+    parser.add_argument("--steps", type=int, default=300, help="of the demo's training; 0: before")
+    parser.add_argument("--pack", type=Path, help="pictures.pack: try pairs held back, too")
+    parser.add_argument("--sheet", type=Path, help="where to write a picture of the first seeds")
     args = parser.parse_args()
-
-    torch.set_flush_denormal(True)
-    pictures, words, styles = base_pictures(args.icons, 128)
-    known = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-    pipe = StableDiffusionPipeline.from_pretrained(args.base, dtype=torch.float32)
-    pipe.set_progress_bar_config(disable=True)
-    training = latents(pipe, known)
-    unique = list(dict.fromkeys(words))
-    chosen = unique[:: max(1, len(unique) // args.subjects)] if args.subjects else unique
-    jobs = [
-        (word, style, seed) for word in chosen for style in dict.fromkeys(styles) for seed in SEEDS
-    ]
-    subject_right = style_right = 0
-    made: dict[tuple[str, str, int], Tensor] = {}
-    for start in range(0, len(jobs), TOGETHER):
-        some = jobs[start : start + TOGETHER]
-        with torch.autocast("cpu", torch.bfloat16):
-            drawn = pipe(
-                [f"{word}, {style} style" for word, style, _ in some],
-                generator=[torch.Generator().manual_seed(seed) for *_, seed in some],
-                num_inference_steps=25,
-                guidance_scale=3.0,
-                guidance_rescale=0.7,
-                width=128,
-                height=128,
-                output_type="latent",
-            ).images.float()
-        # As the program does it: a decoder in bfloat16 lays a texture over flat colours.
-        scale = pipe.vae.config.scaling_factor
-        drawn = (pipe.vae.decode(drawn / scale).sample / 2 + 0.5).clamp(0, 1)
-        nearest = torch.cdist(latents(pipe, drawn * 2 - 1), training).argmin(dim=1).tolist()
-        for job, row, picture in zip(some, nearest, drawn, strict=True):
-            subject_right += words[row] == job[0]
-            style_right += styles[row] == job[1]
-            made[job] = picture
-        count = min(start + TOGETHER, len(jobs))
-        shares = f"subject {subject_right / count:.1%}, style {style_right / count:.1%}"
-        print(f"{count} of {len(jobs)}: {shares}", flush=True)
+    wishes = [(f"{word}, {demo.TRIGGER}", seed) for word, seed in jobs()]
+    wanted = [(word, JUDGED.word) for word, _ in jobs()]
+    if args.pack:
+        pairs = held_pairs(args.pack, len(wanted))
+        prompts = [(f"{word}, {style} style", 1) for word, style in pairs]
+        told(drawn(args.base, None, prompts), pairs, args.judges, "pairs held back")
+    rows = [drawn(args.base, None, wishes)]
+    told(rows[0], wanted, args.judges, "before")
+    if args.steps:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as root:
+            adapter, measured = trained(args.base, args.steps, Path(root) / "demo")
+            print(f"trained in {time.monotonic() - began:.0f} s, previews included: {measured}")
+            rows.append(drawn(args.base, adapter, wishes))
+        told(rows[1], wanted, args.judges, f"after {args.steps} steps")
     if args.sheet:
-        write_sheet(args.sheet, made)
-
-
-def write_sheet(path: Path, made: dict[tuple[str, str, int], Tensor]) -> None:
-    """64 samples, evenly spread over subjects and styles, not chosen by their looks."""
-    jobs = [job for job in made if job[2] == SEEDS[0]]
-    count = SHEET_EDGE**2
-    spread = [jobs[i * len(jobs) // count] for i in range(min(count, len(jobs)))]
-    sheet = Image.new("RGB", (SHEET_EDGE * 128, SHEET_EDGE * 128), "white")
-    for place, job in enumerate(spread):
-        pixels = (made[job] * 255).round().byte().permute(1, 2, 0).numpy()
-        sheet.paste(Image.fromarray(pixels), (place % SHEET_EDGE * 128, place // SHEET_EDGE * 128))
-    sheet.save(path, optimize=True)
+        write_sheet(args.sheet, rows)
 
 
 if __name__ == "__main__":

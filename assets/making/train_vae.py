@@ -1,4 +1,4 @@
-"""Train the demo base's VAE (8x, 4 latent channels) on every icon of the three base styles."""
+"""Train the demo base's VAE: 4x, 4 latent channels (32 x 32 for a picture of 128 px)."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from diffusers import AutoencoderKL
-from pictures import everything
-from torch import Tensor
+from pack import read
+from torch import Tensor, nn
 
-KL_WEIGHT = 1e-5
-COLOUR_WEIGHT = 3  # with 1 the shapes were right long before the colours
-PALETTE_WEIGHT = 3
-LEVELS = 4
+KL_WEIGHT = 5e-4  # of the mean over all latent numbers
+COLOUR_WEIGHT = 2  # with 1 the shapes were right long before the colours
+PALETTE_WEIGHT = 1
+LATENT_PX = 4
+CHANNELS = 4
 
 
 def new_vae() -> AutoencoderKL:
-    """Stable Diffusion 1's VAE, narrow enough for two cores."""
+    """Stable Diffusion 1's VAE with two downsamplings, narrow enough for two cores."""
     return AutoencoderKL(
-        block_out_channels=(32, 64, 96, 128),
-        down_block_types=("DownEncoderBlock2D",) * LEVELS,
-        up_block_types=("UpDecoderBlock2D",) * LEVELS,
+        block_out_channels=(32, 48, 96),
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
         layers_per_block=1,
         norm_num_groups=8,
-        latent_channels=4,
+        latent_channels=CHANNELS,
         sample_size=128,
         mid_block_add_attention=False,
     )
 
 
 def edges(pictures: Tensor) -> Tensor:
-    """Differences between neighbours in both directions, (B, C, H-1, W-1) twice, joined."""
+    """Differences between neighbours in both directions, (B, 2 C, H-1, W-1)."""
     here = pictures[..., :-1, :-1]
     return torch.cat([pictures[..., 1:, :-1] - here, pictures[..., :-1, 1:] - here], dim=1)
 
@@ -48,18 +49,20 @@ def reconstruction_loss(made: Tensor, wanted: Tensor) -> Tensor:
     return pixel + edge + COLOUR_WEIGHT * pooled
 
 
-def crops(pictures: Tensor, count: int, edge_px: int, rng: torch.Generator) -> Tensor:
-    """Random crops at random scale, half of them flipped, a few with other colours.
+def crops(pictures: np.ndarray, count: int, edge_px: int, rng: torch.Generator) -> Tensor:
+    """Random crops (count, 3, edge, edge), -1 to 1: at random scale, mirrored, in other colours.
 
     Many small crops teach more per second than few whole pictures: the net is convolutional.
     """
-    batch = []
+    batch: list[Tensor] = []
     while len(batch) < count:
-        picture = pictures[torch.randint(len(pictures), (1,), generator=rng)].permute(0, 3, 1, 2)
-        x = picture.float() / 127.5 - 1
+        row = torch.randint(len(pictures), (1,), generator=rng).item()
+        x = torch.from_numpy(pictures[row]).permute(2, 0, 1)[None].float() / 127.5 - 1
         if edge_px < x.shape[-1]:
-            zoom = 0.7 + torch.rand(1, generator=rng).item() * 0.6
-            x = F.interpolate(x, scale_factor=zoom, mode="bicubic", antialias=True).clamp(-1, 1)
+            if torch.rand(1, generator=rng) < 0.5:  # the other half at its own scale, as drawn
+                zoom = 0.7 + torch.rand(1, generator=rng).item() * 0.6
+                x = F.interpolate(x, scale_factor=zoom, mode="bicubic", antialias=True)
+                x = x.clamp(-1, 1)
             room = x.shape[-1] - edge_px
             top, left = torch.randint(room + 1, (2,), generator=rng).tolist()
             x = x[..., top : top + edge_px, left : left + edge_px]
@@ -68,7 +71,7 @@ def crops(pictures: Tensor, count: int, edge_px: int, rng: torch.Generator) -> T
         dice = torch.rand(3, generator=rng)
         if dice[0] < 0.5:
             x = x.flip(-1)
-        if dice[1] < 0.05:
+        if dice[1] < 0.1:
             x = x[:, torch.randperm(3, generator=rng)]
         if dice[2] < 0.03:
             x = -x
@@ -76,72 +79,97 @@ def crops(pictures: Tensor, count: int, edge_px: int, rng: torch.Generator) -> T
     return torch.cat(batch)
 
 
+@torch.no_grad()
+def returned(vae: AutoencoderKL, pictures: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean absolute difference of 255 after encoding and decoding, and the pictures made."""
+    device = next(vae.parameters()).device
+    made = []
+    for start in range(0, len(pictures), 16):
+        x = torch.from_numpy(pictures[start : start + 16]).permute(0, 3, 1, 2).to(device)
+        y = vae.decode(vae.encode(x / 127.5 - 1).latent_dist.mean).sample
+        made.append(((y / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu())
+    back = torch.cat(made).numpy()
+    return float(np.abs(back.astype(np.int16) - pictures.astype(np.int16)).mean()), back
+
+
+@torch.no_grad()
+def deviation(vae: AutoencoderKL, pictures: np.ndarray) -> float:
+    """Of the latents of pictures (N, H, W, 3), over all numbers."""
+    device = next(vae.parameters()).device
+    x = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(device) / 127.5 - 1
+    return torch.cat([vae.encode(part).latent_dist.mean for part in x.split(16)]).std().item()
+
+
 def main() -> None:
-    """Train for a given number of steps; the last tenth on whole pictures."""
+    """Train until the time is up, saving every five minutes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--icons", type=Path, required=True)
+    parser.add_argument("--pack", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--minutes", type=float, default=120)
+    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--crop", type=int, default=48, help="px")
     parser.add_argument("--start", type=Path, help="continue from this VAE folder")
     parser.add_argument("--decoder-only", action="store_true", help="leave the latents as they are")
-    parser.add_argument("--noise", type=float, default=0.0, help="on latents, in deviations")
     parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--whole", type=float, default=0.1, help="share of steps on whole pictures")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
 
     torch.set_flush_denormal(True)
     torch.manual_seed(0)
     rng = torch.Generator().manual_seed(0)
-    pictures = torch.from_numpy(everything(args.icons, 128))
-    vae = (
-        AutoencoderKL.from_pretrained(args.start, torch_dtype=torch.float32)
-        if args.start
-        else new_vae()
-    )
+    pictures, rows = read(*args.pack)
+    held = np.array([row.part == "held" for row in rows])
+    test, pictures = pictures[held][:64], pictures[~held]
+    vae = AutoencoderKL.from_pretrained(args.start) if args.start else new_vae()
+    vae.to(args.device)
     if args.decoder_only:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
-    # A straight line from the latent to its 8 px square's mean colour: without it green and purple
+    # A straight line from the latent to its square's mean colour: without it green and purple
     # came out grey for thousands of steps, since outlines pay better. It is not part of the model.
-    palette = torch.nn.Conv2d(4, 3, 1)
+    palette = nn.Conv2d(CHANNELS, 3, 1, device=args.device)
     params = [p for net in (vae, palette) for p in net.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(params, lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01)
     average = [p.detach().clone() for p in params]
+
+    def save() -> float:
+        """Write the averaged weights; returns how far held pictures come back from themselves."""
+        kept = [p.detach().clone() for p in params]
+        torch._foreach_copy_([p.data for p in params], average)
+        vae.register_to_config(scaling_factor=1 / deviation(vae, pictures[:: len(pictures) // 256]))
+        vae.save_pretrained(args.out)
+        difference, _ = returned(vae, test)
+        torch._foreach_copy_([p.data for p in params], kept)
+        return difference
+
     losses: list[float] = []
-    began = time.monotonic()
-    for step in range(args.steps):
-        done = step / args.steps
+    began = saved = time.monotonic()
+    done, step = 0.0, 0
+    while done < 1:
+        done = min(1.0, (time.monotonic() - began) / 60 / args.minutes)
         rate = args.rate * min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * done))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        whole = done >= 1 - args.whole
-        x = crops(pictures, 4 if whole else 12, 128 if whole else 64, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            latent = vae.encode(x).latent_dist
-            z = latent.sample()
-            # What a UNet draws is a little off: the decoder should not make a texture of that.
-            level = args.noise * torch.rand(len(z), 1, 1, 1) * z.detach().std()
-            made = vae.decode(z + level * torch.randn_like(z)).sample
-            colours = palette(z)
-        loss = reconstruction_loss(made.float(), x) + KL_WEIGHT * latent.kl().mean()
-        loss = loss + PALETTE_WEIGHT * F.l1_loss(colours.float(), F.avg_pool2d(x, 8))
+        x = crops(pictures, args.batch, args.crop, rng).to(args.device)
+        latent = vae.encode(x).latent_dist
+        z = latent.sample()
+        loss = reconstruction_loss(vae.decode(z).sample, x)
+        loss = loss + KL_WEIGHT * latent.kl().mean() / z[0].numel()
+        loss = loss + PALETTE_WEIGHT * F.l1_loss(palette(z), F.avg_pool2d(x, LATENT_PX))
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(params, 1.0)
+        nn.utils.clip_grad_norm_(params, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         keep = min(0.998, (step + 1) / (step + 10))
         torch._foreach_lerp_(average, [p.detach() for p in params], 1 - keep)
         losses.append(loss.item())
-        if (step + 1) % 100 == 0:
-            print(
-                f"{step + 1} loss {np.mean(losses[-100:]):.4f} {time.monotonic() - began:.0f} s",
-                flush=True,
-            )
-        if (step + 1) % 1000 == 0 or step + 1 == args.steps:
-            kept = [p.detach().clone() for p in params]
-            torch._foreach_copy_([p.data for p in params], average)
-            vae.save_pretrained(args.out)
-            torch._foreach_copy_([p.data for p in params], kept)
+        step += 1
+        now = time.monotonic()
+        if step % 100 == 0:
+            print(f"{step} loss {np.mean(losses[-100:]):.4f} {now - began:.0f} s", flush=True)
+        if now - saved > 300 or done == 1:
+            print(f"{step}: held pictures within {save():.2f} of 255", flush=True)
+            saved = now
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from core.adapters import sgm
 from core.adapters.lora import OTHER_BASE, Adapter, LoRA, Place
 from core.errors import AdapterError
 
@@ -60,11 +62,16 @@ _COPY = "Get a whole copy of it."
 
 def kohya_name(module: str, names: KeyNames) -> str:
     """`lora_unet_mid_block_...` for the module `mid_block....`."""
+    module = sgm.from_diffusers(module) if names.sgm else module
     return f"{names.kohya}_{(names.inside + module).replace('.', '_')}"
 
 
 def module_of_kohya(name: str, names: KeyNames) -> str:
-    """The module of a kohya name without its prefix; the family's words keep their underscores."""
+    """The module of a kohya name without its prefix; the family's words keep their underscores.
+
+    Raises:
+        ValueError: No net of the family has it.
+    """
     pieces = name.split("_")
     made: list[str] = []
     while pieces:
@@ -75,7 +82,8 @@ def module_of_kohya(name: str, names: KeyNames) -> str:
             count, word = 1, pieces[0]
         made.append(word)
         pieces = pieces[count:]
-    return ".".join(made).removeprefix(names.inside)
+    module = ".".join(made).removeprefix(names.inside)
+    return sgm.to_diffusers(module) if names.sgm else module
 
 
 def to_kohya(adapter: Adapter, names: Names) -> dict[str, Tensor]:
@@ -204,7 +212,9 @@ def _place(name: str, names: Names, part: str) -> Place:
             module = name.removeprefix(key_names.diffusers + ".").removeprefix(_PEFT)
             return Place(component, module.removeprefix(key_names.inside))
         if name.startswith(key_names.kohya + "_") and "." not in name:
-            return Place(component, module_of_kohya(name[len(key_names.kohya) + 1 :], key_names))
+            with contextlib.suppress(ValueError):
+                rest = name[len(key_names.kohya) + 1 :]
+                return Place(component, module_of_kohya(rest, key_names))
     raise AdapterError(
         f"The adapter does not fit this model: {name[:200]} has no place in it.", hint=OTHER_BASE
     )

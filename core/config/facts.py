@@ -25,6 +25,7 @@ class KeyNames:
     diffusers: str  # "unet"
     words: frozenset[str]
     inside: str = ""  # "text_model."
+    sgm: bool = False  # kohya's files have the names of Stability's code for the net's blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class Facts:
     parts: tuple[str, ...]  # the folders that a whole base has
     denoiser: str  # of the parts, the one that draws
     text_encoders: tuple[str, ...]
+    tokenizers: tuple[str, ...]
+    in_file: Mapping[str, tuple[str, str]]  # net to prefix and naming in a single file; or empty
+    bundled: Mapping[str, str]  # part to folder in assets/bases, for what a single file lacks
     names: Mapping[str, KeyNames]  # of the parts that adapters go into
     targets: Mapping[str, Mapping[str, str]]  # target set to part to regex of whole module paths
     kohya_version: str  # ss_base_model_version
@@ -48,6 +52,7 @@ class Facts:
     learning_rate: float  # of a rank about equal to alpha
     guidance: float
     guidance_rescale: float
+    trains_text: bool  # whether its users teach the text encoders, too
     only_here: bool = False  # no other program has this base
 
     def rates(self, config: RunConfig) -> dict[str, float]:
@@ -63,15 +68,26 @@ _UNET_WORDS = frozenset(
     {
         "down_blocks", "up_blocks", "mid_block", "transformer_blocks", "proj_in", "proj_out",
         "to_q", "to_k", "to_v", "to_out", "time_emb_proj", "conv_shortcut", "time_embedding",
-        "linear_1", "linear_2", "conv_in", "conv_out", "conv_norm_out",
+        "linear_1", "linear_2", "conv_in", "conv_out", "conv_norm_out", "add_embedding",
+        # Stability's own
+        "input_blocks", "middle_block", "output_blocks", "in_layers", "out_layers", "emb_layers",
+        "skip_connection", "time_embed", "label_emb",
     }
 )  # fmt: skip
 _CLIP_WORDS = frozenset(
     {"text_model", "self_attn", "q_proj", "k_proj", "v_proj", "out_proj", "text_projection"}
 )
+_CLIP_ATTENTION = r".*\.self_attn\.(q_proj|k_proj|v_proj|out_proj)"
+_CLIP_LINEAR = rf"{_CLIP_ATTENTION}|.*\.mlp\.fc[12]"
+# SDXL reads its first encoder before the last of 12 layers, where an adapter would do nothing.
+_ALL_BUT_LAST = r"(?!.*\.layers\.11\.)"
+_UNET_ATTENTION = r".*\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
+_UNET_TRANSFORMER = (
+    rf"{_UNET_ATTENTION}|.*\.ff\.net\.(0\.proj|2)|.*\.attentions\.\d+\.proj_(in|out)"
+)
 
-# Targets: diffusers' and kohya's scripts. Rate: the consensus for alpha = rank; Stable Diffusion 1
-# was trained on 512 px.
+# Targets: attention as in diffusers' scripts, transformer as in kohya's. Rate: the consensus for
+# alpha = rank; Stable Diffusion 1 was trained on 512 px.
 SD1 = Facts(
     family="sd1",
     title="Stable Diffusion 1",
@@ -79,6 +95,19 @@ SD1 = Facts(
     parts=("tokenizer", "text_encoder", "unet", "vae", "scheduler"),
     denoiser="unet",
     text_encoders=("text_encoder",),
+    tokenizers=("tokenizer",),
+    in_file={
+        "unet": ("model.diffusion_model.", "ldm_unet"),
+        "text_encoder": ("cond_stage_model.transformer.", "clip"),
+        "vae": ("first_stage_model.", "ldm_vae"),
+    },
+    bundled={
+        "tokenizer": "clip-l",
+        "text_encoder": "sd1/text_encoder",
+        "unet": "sd1/unet",
+        "vae": "sd1/vae",
+        "scheduler": "sd1/scheduler",
+    },
     names={
         "unet": KeyNames(kohya="lora_unet", diffusers="unet", words=_UNET_WORDS),
         "text_encoder": KeyNames(
@@ -86,10 +115,8 @@ SD1 = Facts(
         ),
     },
     targets={
-        "attention": {
-            "unet": r".*\.attn[12]\.(to_q|to_k|to_v|to_out\.0)",
-            "text_encoder": r".*\.self_attn\.(q_proj|k_proj|v_proj|out_proj)",
-        }
+        "attention": {"unet": _UNET_ATTENTION, "text_encoder": _CLIP_ATTENTION},
+        "transformer": {"unet": _UNET_TRANSFORMER, "text_encoder": _CLIP_LINEAR},
     },
     kohya_version="sd_v1",
     architecture="stable-diffusion-v1/lora",
@@ -100,6 +127,71 @@ SD1 = Facts(
     learning_rate=1e-4,
     guidance=7.0,
     guidance_rescale=0.0,
+    trains_text=True,
+)
+
+# Names of single files: Stability's generative-models; kohya's and A1111's of the text encoders.
+# Its text encoders are left alone by the presets of most trainers (OneTrainer, ai-toolkit).
+SDXL = Facts(
+    family="sdxl",
+    title="Stable Diffusion XL",
+    pipeline="StableDiffusionXLPipeline",
+    parts=(
+        "tokenizer",
+        "tokenizer_2",
+        "text_encoder",
+        "text_encoder_2",
+        "unet",
+        "vae",
+        "scheduler",
+    ),
+    denoiser="unet",
+    text_encoders=("text_encoder", "text_encoder_2"),
+    tokenizers=("tokenizer", "tokenizer_2"),
+    in_file={
+        "unet": ("model.diffusion_model.", "ldm_unet"),
+        "text_encoder": ("conditioner.embedders.0.transformer.", "clip"),
+        "text_encoder_2": ("conditioner.embedders.1.model.", "open_clip"),
+        "vae": ("first_stage_model.", "ldm_vae"),
+    },
+    bundled={
+        "tokenizer": "clip-l",
+        "tokenizer_2": "open-clip",
+        "text_encoder": "sdxl/text_encoder",
+        "text_encoder_2": "sdxl/text_encoder_2",
+        "unet": "sdxl/unet",
+        "vae": "sdxl/vae",
+        "scheduler": "sdxl/scheduler",
+    },
+    names={
+        "unet": KeyNames(kohya="lora_unet", diffusers="unet", words=_UNET_WORDS, sgm=True),
+        "text_encoder": KeyNames(
+            kohya="lora_te1", diffusers="text_encoder", words=_CLIP_WORDS, inside="text_model."
+        ),
+        "text_encoder_2": KeyNames(kohya="lora_te2", diffusers="text_encoder_2", words=_CLIP_WORDS),
+    },
+    targets={
+        "attention": {
+            "unet": _UNET_ATTENTION,
+            "text_encoder": _ALL_BUT_LAST + _CLIP_ATTENTION,
+            "text_encoder_2": _CLIP_ATTENTION,
+        },
+        "transformer": {
+            "unet": _UNET_TRANSFORMER,
+            "text_encoder": f"{_ALL_BUT_LAST}({_CLIP_LINEAR})",
+            "text_encoder_2": _CLIP_LINEAR,
+        },
+    },
+    kohya_version="sdxl_base_v1-0",
+    architecture="stable-diffusion-xl-v1-base/lora",
+    implementation="https://github.com/Stability-AI/generative-models",
+    shown_as="SDXL",
+    resolution_px=1024,
+    batch_size=1,
+    learning_rate=1e-4,
+    guidance=7.0,
+    guidance_rescale=0.0,
+    trains_text=False,
 )
 
 # 18 million numbers bear, and need, ten times the rate of 860 million.
@@ -114,4 +206,4 @@ DEMO = replace(
     only_here=True,
 )
 
-FAMILIES = (SD1,)
+FAMILIES = (SD1, SDXL)

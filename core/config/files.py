@@ -47,13 +47,19 @@ def write_beside(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_UMASK)
+        set_mode(beside, path.stat().st_mode if path.exists() else 0o666 & ~_UMASK)
         beside.replace(path)
     except OSError as error:
         if beside is not None:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
         raise StorageError.writing(path, error) from error
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Who may read a file; sticks, shares and Windows' drives under Linux often refuse to know."""
+    with contextlib.suppress(OSError):
+        path.chmod(mode)
 
 
 def decode(content: bytes, path: Path) -> RunConfig:
@@ -74,7 +80,8 @@ def decode(content: bytes, path: Path) -> RunConfig:
                 hint="Update Stylewright to open it. Nothing in it was changed.",
             )
         return msgspec.convert(tree, RunConfig)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    # ValueError: bytes that are no text, numbers of thousands of digits
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         words = "it is nested too deeply" if isinstance(error, RecursionError) else error
         hint = "Correct that line, or restore the file."
         if any(word in str(error) for word in ("hex value", "escape", "backslash")):
@@ -137,11 +144,15 @@ def save(config: RunConfig, path: Path) -> None:
     try:
         content = _changed(path, config) or msgspec.toml.encode(config)
     except UnicodeEncodeError as error:
-        raise ConfigError(
-            f"A name in the settings cannot be written: {error.object!r}.",
-            hint="Rename that folder or file: its name is not UTF-8.",
-        ) from error
+        raise _no_text(error) from error
     write_beside(path, content)
+
+
+def _no_text(error: UnicodeEncodeError) -> ConfigError:
+    return ConfigError(
+        f"A name in the settings cannot be written: {error.object[:80]!r}.",
+        hint="Rename that folder or file: its name is not UTF-8.",
+    )
 
 
 def _changed(path: Path, config: RunConfig) -> bytes | None:
@@ -157,13 +168,13 @@ def _changed(path: Path, config: RunConfig) -> bytes | None:
         _set_values(document, msgspec.to_builtins(config))
         content = tomlkit.dumps(document).encode()
         return content if decode(content, path) == config else None
-    except (OSError, UnicodeDecodeError, TOMLKitError, RecursionError, ConfigError):
+    except (OSError, ValueError, TOMLKitError, RecursionError, ConfigError):
         return None
 
 
 def _set_values(table: Any, tree: dict[str, Any]) -> None:  # noqa: ANN401 - tomlkit's containers
     for name, value in tree.items():
-        if isinstance(value, dict) and name in table:
+        if isinstance(value, dict) and isinstance(table.get(name), dict):
             _set_values(table[name], value)
         elif name not in table or table[name] != value:
             table[name] = value
@@ -176,12 +187,14 @@ def with_changes(config: RunConfig, changes: Iterable[str]) -> RunConfig:
         ConfigError: No such option, or a value that does not fit it.
     """
     for change in changes:
+        try:
+            change.encode()
+        except UnicodeEncodeError as error:
+            raise _no_text(error) from error
         name, equals, text = change.partition("=")
         name = name.strip()
         if not equals or name == "schema":
-            raise ConfigError(
-                f"There is no option {name!r} to set.", hint="Write it as training.steps=400."
-            )
+            raise _no_option(name)
         config = _with_change(config, name, text.strip())
     return config
 
@@ -195,9 +208,7 @@ def _with_change(config: RunConfig, name: str, text: str) -> RunConfig:
         for section in sections:
             place = place.get(section) if isinstance(place, dict) else None
         if not isinstance(place, dict) or option not in place or isinstance(place[option], dict):
-            raise ConfigError(
-                f"There is no option {name!r} to set.", hint="Write it as training.steps=400."
-            )
+            raise _no_option(name)
         place[option] = value
         try:
             return msgspec.convert(tree, RunConfig)
@@ -209,6 +220,12 @@ def _with_change(config: RunConfig, name: str, text: str) -> RunConfig:
     ) from first
 
 
+def _no_option(name: str) -> ConfigError:
+    return ConfigError(
+        f"There is no option {name!r} to set.", hint="Write it as training.steps=400."
+    )
+
+
 def _readings(text: str) -> Iterator[object]:
     """What may be meant, the likeliest first: JSON, true or false, a whole number, text, a list."""
     with contextlib.suppress(msgspec.DecodeError, RecursionError, ValueError):
@@ -218,6 +235,5 @@ def _readings(text: str) -> Iterator[object]:
             yield int(value)
     if text.lower() in ("true", "false"):
         yield text.lower() == "true"
-    if text.isprintable():
-        yield text
-        yield [text]
+    yield text
+    yield [text]

@@ -18,6 +18,7 @@ Share = Annotated[float, Meta(ge=0, lt=1, description="A share, 0 to 1.")]
 Rank = Annotated[int, Meta(ge=1, le=512, description="Inner width r of the pair A, B.")]
 Alpha = Annotated[float, Meta(gt=0, description="The update is scaled by alpha / rank.")]
 Minutes = Annotated[float, Meta(ge=0, le=10_000, description="Between two; 0 is never.")]
+Told = Literal["auto", "epsilon", "v_prediction", "v_zero_snr"]  # what a base model predicts
 Every = Annotated[int, Meta(ge=0, description="In steps; 0 is only at the end.")]
 
 
@@ -36,8 +37,8 @@ class AdapterConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rank: Rank = 16
     alpha: Alpha = 16.0
     dropout: Share = 0.0
-    targets: Literal["attention"] = "attention"
-    text_encoder: bool = True  # train the text encoder's attention layers, too
+    targets: Literal["attention", "transformer"] = "attention"  # with feed-forward, projections
+    text_encoder: bool = True  # train the text encoders, too
 
 
 class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,7 +82,9 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     schema: int = SCHEMA
     name: str
-    base: str  # a diffusers folder: absolute, or relative to the project; or DEMO_BASE
+    base: str  # a folder or file: absolute, or relative to the project; or DEMO_BASE
+    vae: str = ""  # another VAE than the base's own, in the same way
+    prediction: Told = "auto"  # auto is what the base's files say
     dataset: DatasetConfig = DatasetConfig()
     adapter: AdapterConfig = AdapterConfig()
     training: TrainingConfig = TrainingConfig()

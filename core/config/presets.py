@@ -76,7 +76,12 @@ def apply(preset: Preset, config: RunConfig, facts: Facts) -> RunConfig:
     return replace(
         config,
         dataset=replace(config.dataset, caption_dropout=preset.caption_dropout),
-        adapter=replace(config.adapter, rank=preset.rank, alpha=float(preset.rank)),
+        adapter=replace(
+            config.adapter,
+            rank=preset.rank,
+            alpha=float(preset.rank),
+            text_encoder=facts.trains_text,
+        ),
         training=replace(
             config.training,
             steps=preset.steps,
@@ -109,6 +114,12 @@ def on_base(config: RunConfig, base: str, before: Facts, after: Facts) -> RunCon
     return replace(
         config,
         base=base,
+        adapter=replace(
+            config.adapter,
+            text_encoder=bool(
+                of(config.adapter.text_encoder, before.trains_text, after.trains_text)
+            ),
+        ),
         dataset=replace(
             config.dataset,
             resolution_px=int(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from core.data.buckets import Size
+    from core.data.buckets import Frame, Size
 
 SPANS = 8  # of the path, at the least, that are visited before one is visited again
 
@@ -26,11 +26,15 @@ class Item:
     """One encoded picture: the mean and deviation of its latents, (C, H, W) each, scaled."""
 
     key: str  # of the picture's content
-    bucket: Size
+    frame: Frame
     caption: str
     mean: Tensor
     std: Tensor
     path: Path
+
+    @property
+    def bucket(self) -> Size:
+        return self.frame.bucket
 
 
 class Sample(NamedTuple):
@@ -53,6 +57,7 @@ class Draw:
     u: Tensor  # (B,), where on the path from data (0) to noise (1)
     weights: Tensor  # (B,), of each picture's loss
     captions: tuple[str, ...]  # some of them left empty
+    frames: tuple[Frame, ...]  # how each picture is shown
     files: tuple[str, ...]  # the pictures' names, for messages
     batch_size: int  # what the sum of losses is divided by
 
@@ -67,6 +72,7 @@ class Draw:
                 u=self.u[some],
                 weights=self.weights[some],
                 captions=self.captions[some],
+                frames=self.frames[some],
                 files=self.files[some],
             )
 
@@ -150,6 +156,7 @@ def draw(
         u=u,
         weights=torch.tensor([sample.weight for sample in samples]),
         captions=captions,
+        frames=tuple(item.frame for item in chosen),
         files=tuple(item.path.name for item in chosen),
         batch_size=batch_size,
     )

@@ -22,6 +22,15 @@ class Crop(NamedTuple):
     bucket: Size
 
 
+class Frame(NamedTuple):
+    """How a picture is shown, for nets that are told: its own size, and where the crop begins."""
+
+    original: Size
+    left: int  # of the resized picture
+    top: int
+    bucket: Size
+
+
 def sizes(resolution_px: int, multiple_px: int, max_aspect: float = 2.0) -> list[Size]:
     """All sizes of at most `resolution_px`² pixels whose sides are multiples of `multiple_px`.
 
@@ -63,3 +72,9 @@ def crop(size: Size, bucket: Size) -> Crop:
     left = (resized.width - bucket.width) // 2
     top = (resized.height - bucket.height) // 2
     return Crop(resized, left, top, bucket)
+
+
+def frame(size: Size, bucket: Size) -> Frame:
+    """How a picture of `size` is shown in `bucket`."""
+    plan = crop(size, bucket)
+    return Frame(size, plan.left, plan.top, bucket)

@@ -39,7 +39,7 @@ _listings: dict[Path, tuple[float, int, dict[str, str]]] = {}
 class Caption:
     """A caption file's text and how its bytes spell it."""
 
-    text: str  # as in the file, line ends as \n, without the last one
+    text: str  # as in the file, line ends as \n, without those at its end
     encoding: str = "utf-8"
     mark: bytes = b""  # the byte order mark
     newline: str = "\n"
@@ -157,7 +157,7 @@ def write(
 
     Args:
         picture: Whose caption it is.
-        text: The new one.
+        text: The new one; its end is the file's, whatever line ends an editor leaves there.
         based_on: The text that the editor began from; by default what is there now.
         bin_folder: For what another program wrote; by default the caption's own folder.
 
@@ -168,44 +168,46 @@ def write(
         StorageError: A folder is not writable; the old file is unchanged.
     """
     file = caption_file(picture)
+    text = text.rstrip("\n")
     try:
-        stamp = _stamp(file)
+        changed = _changed(file)
         old = read_file(file)
     except OSError as error:
         raise StorageError.writing(file, error) from error
     if text == old.text:
         return None
     new = Caption(text, old.encoding, old.mark, old.newline, old.ending)
-    ours = {text, old.text if based_on is None else based_on}
+    ours = {text, old.text if based_on is None else based_on.rstrip("\n")}
     there = exchange.put(file, encode(new))
     if there is None:
         return None
     try:
-        if _is_ours(there, stamp, ours):
+        if _is_ours(there, changed, ours):
             there.unlink()
             return None
-        return exchange.keep(there, bin_folder or file.parent, file.name)
+        try:
+            return exchange.keep(there, bin_folder or file.parent, file.name)
+        except StorageError:
+            there.replace(file.resolve())  # as it was: the editor still has the new text
+            raise
     except OSError as error:
         raise StorageError.writing(file, error) from error
-    except StorageError:
-        there.replace(file)  # as it was: the editor still has the new text
-        raise
 
 
-def _is_ours(there: Path, stamp: tuple[int, int], ours: set[str]) -> bool:
+def _is_ours(there: Path, changed: int, ours: set[str]) -> bool:
     """Whether a file holds only what we know, and no program has just begun to write it."""
     content = there.read_bytes()
-    if not content and _stamp(there) != stamp:
+    if not content and _changed(there) != changed:
         return False  # emptied, to be filled in a moment
     return decode(content).text in ours
 
 
-def _stamp(file: Path) -> tuple[int, int]:
+def _changed(file: Path) -> int:
+    """When a file was last changed, in ns; 0 where there is none."""
     try:
-        status = file.stat()
+        return file.stat().st_mtime_ns
     except FileNotFoundError:
-        return (0, 0)
-    return (status.st_ino, status.st_mtime_ns)
+        return 0
 
 
 def says_nothing(text: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import struct
 import warnings
 from functools import cache
@@ -30,6 +32,10 @@ UNREADABLE = (
 )
 # Those that Pillow has loaded by then first: the others cost a tenth of a second, once.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "HEIF", "AVIF")
+CODES = "h273"  # in a picture's `info`: the numbers of its primaries and its curve, by H.273
+# PNG's chunk and AVIF's box, which Pillow passes over; both stand before the pixels.
+_CODED = re.compile(rb"\0\0\0\x04cICP(.)(.)|colrnclx\0(.)\0(.)", re.DOTALL)
+_HEAD_BYTES = 4096
 _SIXTEEN_BIT_MAX = 65535
 _TURNS = {  # by the value of EXIF's orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -56,7 +62,26 @@ def open_picture(path: Path) -> Image.Image:
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise Image.DecompressionBombError(f"more than {MAX_PIXELS} pixels")
+    if codes := _codes(image):
+        image.info[CODES] = codes
     return image
+
+
+def _codes(image: Image.Image) -> tuple[int, int] | None:
+    """What a file says in numbers of its colours; None for nothing, or for several things."""
+    if said := image.info.get("nclx_profile"):  # HEIC's box
+        return said["color_primaries"], said["transfer_characteristics"]
+    file = getattr(image, "fp", None)
+    if image.format not in ("PNG", "AVIF") or file is None:
+        return None
+    at = file.tell()
+    file.seek(0)
+    found = {b"".join(groups) for groups in _CODED.findall(file.read(_HEAD_BYTES))}
+    file.seek(at)
+    if len(found) != 1:
+        return None
+    primaries, curve = found.pop()
+    return primaries, curve
 
 
 @cache
@@ -92,7 +117,7 @@ def open_rgb(path: Path) -> Image.Image:
 
 
 def as_seen(image: Image.Image) -> Image.Image:
-    """Turned by EXIF, 8 bits a channel, in sRGB if it has a profile; else of its own mode."""
+    """Turned by EXIF, 8 bits a channel, in sRGB; of its own mode where it was so already."""
     return in_srgb(eight_bit(turned(image)))
 
 
@@ -123,8 +148,12 @@ def turned(image: Image.Image) -> Image.Image:
 
 
 def orientation(image: Image.Image) -> int:
-    """EXIF's value, 1 to 8; 1 is upright."""
-    return image.getexif().get(0x0112, 1)
+    """EXIF's value, 1 to 8; 1 is upright, as is a picture whose EXIF is damaged."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # Pillow would decode all of it, to look for EXIF behind the pixels
+    with contextlib.suppress(*UNREADABLE):
+        return image.getexif().get(0x0112, 1)
+    return 1
 
 
 def eight_bit(image: Image.Image) -> Image.Image:
@@ -133,7 +162,9 @@ def eight_bit(image: Image.Image) -> Image.Image:
     16-bit grey is scaled from its whole range, 32-bit numbers from 0 to their brightest.
     """
     if image.mode.startswith("I;16"):
-        return _scaled(image.convert("I"), 255 / _SIXTEEN_BIT_MAX)
+        grey = _scaled(image.convert("I"), 255 / _SIXTEEN_BIT_MAX)
+        grey.info.pop("transparency", None)  # a grey of 16 bits, which would be sought among 8
+        return grey
     if image.mode in ("I", "F"):
         extrema = image.getextrema()
         brightest = float(max(extrema[1], 0))  # pyright: ignore[reportArgumentType] - one channel
@@ -144,4 +175,4 @@ def eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _scaled(image: Image.Image, factor: float) -> Image.Image:
-    return image.point(lambda value: value * factor + 0).convert("L")
+    return image.point(lambda value: value * factor + 0.5).convert("L")  # which cuts off

@@ -12,7 +12,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from core.config.files import write_beside
+from core.config.files import set_mode, write_beside
 from core.errors import StorageError
 
 _AT_CWD = -100
@@ -23,8 +23,9 @@ _WITHOUT = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}  # the system or its disk
 def put(path: Path, content: bytes) -> Path | None:
     """Write `content` to `path`; returns where that lies now which was there, None for nothing.
 
-    It is the very file, so that a program which was writing it goes on there. Whoever reads `path`
-    sees the old content or the new one. The caller does away with what is returned.
+    It is the very file, so that a program which was writing it goes on there (a copy of the same
+    time where the disk knows no second names). Whoever reads `path` sees the old content or the new
+    one. The caller does away with what is returned.
 
     Linux exchanges both names at once. Elsewhere a second name is given to the old file first; a
     program that renames its own into place between that and our renaming is written over, some
@@ -38,7 +39,7 @@ def put(path: Path, content: bytes) -> Path | None:
     write_beside(beside, content)
     try:
         if path.exists():
-            beside.chmod(path.stat().st_mode)
+            set_mode(beside, path.stat().st_mode)
         if _exchange(beside, path):
             return beside
         _second_name(path, other)
@@ -83,7 +84,9 @@ def _second_name(path: Path, other: Path) -> None:
     except FileNotFoundError:
         pass
     except OSError:  # this disk knows no second names
-        shutil.copy2(path, other)
+        times = path.stat()
+        shutil.copyfile(path, other)
+        os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def _exchange(first: Path, second: Path) -> bool:

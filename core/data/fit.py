@@ -54,7 +54,7 @@ def fit_findings(
                     f"{lost:.0%} of its {size.width} x {size.height} px are cut off.",
                     "Crop it to what is to be learnt.",
                     usable=True,
-                    summary=f"Over {MAX_LOST:.0%} of it is cut off, since it is long and narrow.",
+                    summary=f"Over {MAX_LOST:.0%} of it is cut off at {resolution_px} px.",
                 )
             )
     return findings

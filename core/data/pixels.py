@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RECIPE", "fitted", "open_rgb", "to_image", "to_tensor"]
 
-RECIPE = 2  # raise when the same file comes to give other pixels: caches are made anew
+RECIPE = 3  # raise when the same file comes to give other pixels: caches are made anew
 
 
 def fitted(image: Image.Image, bucket: Size) -> Image.Image:

@@ -57,8 +57,11 @@ def _frames(path: Path, image: Image.Image) -> list[Finding]:
 
 
 def _profile(path: Path, image: Image.Image) -> list[Finding]:
-    from core.data.colours import profile_fault  # as in `decode`: not while the window starts
+    from core.data.colours import hdr, profile_fault  # as in `decode`: not while the window starts
 
+    if kind := hdr(image):
+        message = f"It is HDR ({kind}), and is learnt paler than a person sees it."
+        return [_remark(path, message, "Save it as a picture in sRGB.")]
     if not (fault := profile_fault(image)):
         return []
     return [

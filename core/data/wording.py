@@ -23,10 +23,11 @@ _CONTROL = re.compile(r"<\|\w{1,40}\|>|</?s>|<pad>|<unk>|<extra_id_\d+>")
 # or a smile :( is none of it: before the colon stands a letter, after it a small number.
 _SYNTAX = re.compile(
     r"""
-    \\[()\[\]{}]                                                 # hatsune miku \(vocaloid\)
-    | [(\[][^()\[\]]*[^\W\d][^()\[\]\d:]*:\s*[-+]?\d?(\.\d+)?\s*[)\]]   # (masterpiece:1.3)
-    | <(lora|lyco|hypernet|embedding|wildcard):[^<>]*>           # <lora:x:0.8>
-    | \{[^{}]*\|[^{}]*\}                                         # {red|blue}
+    # hatsune miku \(vocaloid\), (masterpiece:1.3), <lora:x:0.8>, {red|blue}
+    \\[()\[\]{}]
+    | [(\[][^()\[\]]{0,200}[^\W\d][^()\[\]\d:]{0,50}:\s*[-+]?\d?(\.\d+)?\s*[)\]]
+    | <(lora|lyco|hypernet|embedding|wildcard):[^<>]*>
+    | \{[^{}]{0,200}\|[^{}]{0,200}\}
     """,
     re.VERBOSE | re.IGNORECASE,
 )

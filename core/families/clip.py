@@ -55,8 +55,40 @@ def hidden_states(
     device: torch.device,
 ) -> list[Tensor]:
     """The last hidden state of each text, (chunks x 77, width)."""
-    size = chunk_size(encoder)
-    ids = [chunks(tokenizer, text, size) for text in texts]
+    ids, counts = _together(encoder, tokenizer, texts, device)
+    return [part.flatten(0, 1) for part in encoder(ids).last_hidden_state.split(counts)]
+
+
+def penultimate_states(
+    encoder: Any,  # noqa: ANN401
+    tokenizer: Any,  # noqa: ANN401
+    texts: Sequence[str],
+    device: torch.device,
+) -> list[tuple[Tensor, Tensor]]:
+    """The hidden state before the last layer of each text, (chunks x 77, width), and a summary.
+
+    The summary, (width,), is of the first chunk, as in ComfyUI and A1111; encoders without a
+    projection give their pooled output, which nothing reads.
+    """
+    ids, counts = _together(encoder, tokenizer, texts, device)
+    said = encoder(ids, output_hidden_states=True)
+    states, summaries = (
+        said.hidden_states[-2].split(counts),
+        said[0 if "text_embeds" in said else 1],
+    )
+    return [
+        (state.flatten(0, 1), summary[0])
+        for state, summary in zip(states, summaries.split(counts), strict=True)
+    ]
+
+
+def _together(
+    encoder: Any,  # noqa: ANN401
+    tokenizer: Any,  # noqa: ANN401
+    texts: Sequence[str],
+    device: torch.device,
+) -> tuple[Tensor, list[int]]:
+    """All texts' chunks, (all chunks, 77), and how many each text has."""
+    ids = [chunks(tokenizer, text, chunk_size(encoder)) for text in texts]
     together = torch.tensor([chunk for of_text in ids for chunk in of_text], device=device)
-    hidden = encoder(together).last_hidden_state
-    return [part.flatten(0, 1) for part in hidden.split([len(of_text) for of_text in ids])]
+    return together, [len(of_text) for of_text in ids]

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from core.base import Base
+    from core.base.value import Base
     from core.config.facts import Facts
+    from core.data.buckets import Frame
     from core.diffusion.path import NoisePath
     from core.families.condition import Condition
     from core.families.device import Device
@@ -79,6 +80,11 @@ class TextEncoder:
     tokens: Callable[[Model, str], tuple[int, int]]  # of a text: used, and how many fit one chunk
 
 
+def unframed(model: Model, frames: Sequence[Frame]) -> Condition:  # noqa: ARG001
+    """Of nets that are not told how pictures are shown."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFamily:
     """Everything the engine needs to know about one kind of base model.
@@ -95,3 +101,4 @@ class ModelFamily:
     predict: Callable[[Model, Tensor, Tensor, Condition], Tensor]
     draw: Callable[[Model, Sequence[str], Sequence[int], DrawOptions], list[Tensor]]
     style_features: Callable[[Model, Tensor], list[Tensor]]
+    frame_condition: Callable[[Model, Sequence[Frame]], Condition] = unframed

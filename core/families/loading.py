@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import safetensors
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, schedulers
+from accelerate import init_empty_weights
+from diffusers import DDIMScheduler, DDPMScheduler, ModelMixin, schedulers
 
+from core.base.value import InFile, InFolder
+from core.diffusion.path import Diffusion
 from core.errors import BaseModelError, MemoryFullError, naming_full_memory
 from core.families.family import DrawOptions, Model
+from core.families.namings import NAMINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.base import Base
+    from core.base.value import Base
+
+    Loaded = tuple[Any, list[str], list[str]]  # a net, the tensors that it lacks, and odd ones
 
 USUAL_STEPS = 25  # of a drawing; some schedulers cannot do with few
 WHOLE = "Get a whole copy of it."
 
 
-def net(base: Base, part: str, kind: Any, **options: Any) -> Any:  # noqa: ANN401 - untyped classes
+def net(base: Base, part: str, kind: Any, dtype: torch.dtype, **options: Any) -> Any:  # noqa: ANN401 - untyped classes
     """A net of diffusers or transformers with every tensor it wants, and no other shapes.
 
     Without this check both fill what is missing with random numbers, new ones at each load.
@@ -28,20 +36,14 @@ def net(base: Base, part: str, kind: Any, **options: Any) -> Any:  # noqa: ANN40
         BaseModelError: A tensor is missing or of another shape, or a file cannot be read.
         MemoryFullError: It does not fit.
     """
-    folder = base.path / part
-    made, info = _tried(
-        base,
-        part,
-        lambda: kind.from_pretrained(
-            folder,
-            variant=base.variants[part] or None,
-            output_loading_info=True,
-            local_files_only=True,
-            **options,
-        ),
-    )
-    for key, words in (("missing_keys", "lacks"), ("mismatched_keys", "has another shape of")):
-        if found := sorted(map(str, info[key])):
+    where = base.weights[part]
+    if isinstance(where, InFile):
+        load = partial(_from_file, base, part, where, kind, dtype, options)
+    else:
+        load = partial(_from_folder, base, part, where, kind, dtype, options)
+    made, lacking, misshapen = _tried(base, part, load)
+    for found, words in ((lacking, "lacks"), (misshapen, "has another shape of")):
+        if found:
             more = f" and {len(found) - 1} more tensors" if len(found) > 1 else ""
             raise BaseModelError(
                 f"The base model {base.path} is not whole: its {part} {words} {found[0]}{more}.",
@@ -50,13 +52,68 @@ def net(base: Base, part: str, kind: Any, **options: Any) -> Any:  # noqa: ANN40
     return made
 
 
+def _of_diffusers(kind: Any) -> bool:  # noqa: ANN401
+    return issubclass(kind, ModelMixin)
+
+
+def _from_folder(
+    base: Base,
+    part: str,
+    where: InFolder,
+    kind: Any,  # noqa: ANN401
+    dtype: torch.dtype,
+    options: dict[str, Any],
+) -> Loaded:
+    dtype_option = "torch_dtype" if _of_diffusers(kind) else "dtype"
+    made, info = kind.from_pretrained(
+        base.folders[part],
+        variant=where.variant or None,
+        output_loading_info=True,
+        local_files_only=True,
+        **{dtype_option: dtype},
+        **options,
+    )
+    missing, mismatched = (sorted(map(str, info[k])) for k in ("missing_keys", "mismatched_keys"))
+    return made, missing, mismatched
+
+
+def _from_file(
+    base: Base,
+    part: str,
+    where: InFile,
+    kind: Any,  # noqa: ANN401
+    dtype: torch.dtype,
+    options: dict[str, Any],
+) -> Loaded:
+    """Read those of a file's tensors that are this net's; the file is mapped, not copied."""
+    config = dict(base.configs[part])
+    with init_empty_weights(include_buffers=False):
+        if _of_diffusers(kind):
+            made = kind.from_config(config, **options)
+        else:
+            made = kind._from_config(kind.config_class.from_dict(config), **options)
+    with safetensors.safe_open(where.path, framework="pt") as file:
+        own = {n: file.get_tensor(n) for n in file.keys() if n.startswith(where.prefix)}  # noqa: SIM118
+    tensors = NAMINGS[where.naming](own, where.prefix, made)
+    del own
+    wanted = made.state_dict()
+    lacking = sorted(wanted.keys() - tensors.keys())
+    misshapen = sorted(n for n, t in wanted.items() if n in tensors and tensors[n].shape != t.shape)
+    if not lacking and not misshapen:
+        right = {name: tensors.pop(name).to(dtype) for name in wanted}
+        made.load_state_dict(right, assign=True)
+    return made.eval(), lacking, misshapen
+
+
 def part(base: Base, name: str, kind: Any) -> Any:  # noqa: ANN401 - untyped classes
     """A tokenizer or another part without weights.
 
     Raises:
         BaseModelError: Its files cannot be read.
     """
-    return _tried(base, name, lambda: kind.from_pretrained(base.path / name, local_files_only=True))
+    return _tried(
+        base, name, lambda: kind.from_pretrained(base.folders[name], local_files_only=True)
+    )
 
 
 def _tried(base: Base, name: str, load: Callable[[], Any]) -> Any:  # noqa: ANN401
@@ -68,7 +125,7 @@ def _tried(base: Base, name: str, load: Callable[[], Any]) -> Any:  # noqa: ANN4
         raise
     except PermissionError as error:
         raise BaseModelError(
-            f"{error.filename or base.path / name} may not be read.",
+            f"{error.filename or base.folders[name]} may not be read.",
             hint="Change its permissions.",
         ) from error
     except Exception as error:
@@ -80,25 +137,30 @@ def _tried(base: Base, name: str, load: Callable[[], Any]) -> Any:  # noqa: ANN4
         ) from error
 
 
-def scheduler(base: Base) -> tuple[Any, str]:
+def scheduler(base: Base) -> tuple[Any, tuple[str, ...]]:
     """The base's own scheduler, and a note where another stands in for one that cannot draw."""
     config = dict(base.configs["scheduler"])
     name = str(config.get("_class_name", ""))
     try:
         kind: Any = getattr(schedulers, name)
         kind.from_config(config).set_timesteps(USUAL_STEPS)
-        return kind.from_config(config), ""
+        return kind.from_config(config), ()
     except Exception as error:  # noqa: BLE001 - a library that it wants is missing, an odd setting
         words = str(error).strip().partition("\n")[0][:200].rstrip(".")
     note = (
         f"The base model's scheduler {name} cannot be used here ({words}); previews are drawn with "
         "DDIM."
     )
-    return _tried(base, "scheduler", lambda: DDIMScheduler.from_config(config)), note
+    return _tried(base, "scheduler", lambda: DDIMScheduler.from_config(config)), (note,)
 
 
-def alpha_bars(base: Base) -> torch.Tensor:
-    """The signal's share of the variance at each training time, (T,).
+def fresh(scheduler: Any) -> Any:  # noqa: ANN401
+    """The same scheduler without any state from earlier use."""
+    return type(scheduler).from_config(scheduler.config)
+
+
+def diffusion(base: Base) -> Diffusion:
+    """The path that a base was trained on.
 
     Raises:
         BaseModelError: The scheduler's settings give none.
@@ -111,7 +173,7 @@ def alpha_bars(base: Base) -> torch.Tensor:
         raise BaseModelError(
             f"The scheduler of the base model {base.path} has odd betas.", hint=WHOLE
         )
-    return shares
+    return Diffusion(shares, config.get("prediction_type", "epsilon"))
 
 
 def try_out(model: Model, base: Base) -> None:

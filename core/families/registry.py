@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from core.errors import BaseModelError
 from core.families.sd1 import SD1
+from core.families.sdxl import SDXL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core.base import Base
+    from core.base.value import Base
     from core.families.device import Device
     from core.families.family import Model, ModelFamily
 
-FAMILIES: dict[str, ModelFamily] = {family.id: family for family in (SD1,)}
+FAMILIES: dict[str, ModelFamily] = {family.id: family for family in (SD1, SDXL)}
 
 
 def load(base: Base, device: Device, keys: Mapping[str, str] | None = None) -> Model:

@@ -6,13 +6,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
-from diffusers.models.attention_processor import AttnProcessor
+from diffusers import AutoencoderKL, StableDiffusionPipeline
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from core.diffusion.path import Diffusion
-from core.errors import BaseModelError, naming_full_memory
-from core.families import clip, loading, vae
+from core.errors import naming_full_memory
+from core.families import clip, loading, unet, vae
 from core.families.condition import MASK, Condition
 from core.families.device import Device, place
 from core.families.family import DrawOptions, Model, ModelFamily, TextEncoder
@@ -22,83 +20,47 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from core.base import Base
-
-FEW_PLACES = 256  # up to here plain products beat the fused kernel, whose backward is slow on a CPU
-SIZE = 64  # latents, of a UNet that does not say it
+    from core.base.value import Base
 
 
 @naming_full_memory()
 def load(base: Base, keys: Mapping[str, str], device: Device) -> Model:
-    """Load a diffusers folder. The VAE stays in float32: in half precision some give black.
+    """Load its parts. The VAE stays in float32: in half precision some give black.
 
     Raises:
         BaseModelError: A part is not whole, or does not fit the others.
         MemoryFullError: It does not fit.
     """
-    unet = loading.net(base, "unet", UNet2DConditionModel, torch_dtype=device.weights)
+    net = unet.load(base, device)
     encoder = loading.net(
-        base,
-        "text_encoder",
-        CLIPTextModel,
-        dtype=device.weights,
-        attn_implementation="eager",
+        base, "text_encoder", CLIPTextModel, device.weights, attn_implementation="eager"
     )
-    autoencoder = loading.net(base, "vae", AutoencoderKL, torch_dtype=torch.float32)
+    autoencoder = loading.net(base, "vae", AutoencoderKL, torch.float32)
     tokenizer = loading.part(base, "tokenizer", CLIPTokenizer)
     scheduler, note = loading.scheduler(base)
-    edge = _latent_edge(unet.config.sample_size)
-    if device.device.type == "cpu" and edge**2 <= FEW_PLACES:
-        unet.set_attn_processor(AttnProcessor())
-    place((unet, encoder, autoencoder), device)
-    pixels_per_latent = 2 ** (len(autoencoder.config.block_out_channels) - 1)
-    levels = 2 ** (len(unet.config.block_out_channels) - 1)
+    unet.check_knows(base, encoder, tokenizer)
+    unet.check_reads(base, net, encoder.config.hidden_size)
+    place((net, encoder, autoencoder), device)
+    size_px, multiple_px = unet.sizes(net, autoencoder)
     model = Model(
         family=SD1,
         facts=base.facts,
         parts={
-            "unet": unet,
+            "unet": net,
             "text_encoder": encoder,
             "vae": autoencoder,
             "tokenizer": tokenizer,
             "scheduler": scheduler,
         },
         keys=keys,
-        path=Diffusion(
-            loading.alpha_bars(base),
-            base.configs["scheduler"].get("prediction_type", "epsilon"),
-        ),
-        size_px=edge * pixels_per_latent,
-        multiple_px=pixels_per_latent * levels,
+        path=loading.diffusion(base),
+        size_px=size_px,
+        multiple_px=multiple_px,
         place=device,
-        notes=(note,) if note else (),
+        notes=(*base.notes, *note),
     )
-    _check_widths(base, model)
     loading.try_out(model, base)
     return model
-
-
-def _latent_edge(sample_size: Any) -> int:  # noqa: ANN401 - a config's
-    """A UNet may say one edge, two, or none."""
-    return max(sample_size) if isinstance(sample_size, list | tuple) else sample_size or SIZE
-
-
-def _check_widths(base: Base, model: Model) -> None:
-    unet, encoder = model.parts["unet"], model.parts["text_encoder"]
-    tokenizer = model.parts["tokenizer"]
-    if len(tokenizer) > encoder.config.vocab_size:
-        raise BaseModelError(
-            f"The base model {base.path} is mixed up: its tokenizer knows {len(tokenizer):,} "
-            f"tokens, its text encoder {encoder.config.vocab_size:,}.",
-            hint=loading.WHOLE,
-        )
-    if unet.config.cross_attention_dim != encoder.config.hidden_size:
-        raise BaseModelError(
-            f"The base model {base.path} is mixed up: its UNet reads texts "
-            f"{unet.config.cross_attention_dim} wide, its text encoder writes them "
-            f"{encoder.config.hidden_size} wide.",
-            hint=loading.WHOLE,
-        )
 
 
 def encode_text(model: Model, texts: Sequence[str]) -> list[Condition]:
@@ -116,9 +78,9 @@ def tokens(model: Model, text: str) -> tuple[int, int]:
 
 def predict(model: Model, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
     """What the UNet says of noised latents (B, 4, h, w) at times (B,)."""
-    unet = model.parts["unet"]
     mask = condition.get("text" + MASK)
-    return unet(x_t, t, condition["text"], encoder_attention_mask=mask).sample
+    net = model.parts["unet"]
+    return net(x_t, t, condition["text"], encoder_attention_mask=mask).sample
 
 
 @naming_full_memory("Draw a smaller picture, or close other programs.")
@@ -160,13 +122,12 @@ def draw(
 
 def pipeline(model: Model) -> Any:  # noqa: ANN401 - diffusers' pipelines are untyped
     """A diffusers pipeline over the loaded nets; its scheduler has no state from earlier use."""
-    scheduler = model.parts["scheduler"]
     parts: dict[str, Any] = {
         "vae": model.parts["vae"],
         "text_encoder": model.parts["text_encoder"],
         "tokenizer": model.parts["tokenizer"],
         "unet": model.parts["unet"],
-        "scheduler": type(scheduler).from_config(scheduler.config),
+        "scheduler": loading.fresh(model.parts["scheduler"]),
         "safety_checker": None,
         "feature_extractor": None,
     }

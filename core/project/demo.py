@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from core.base import ASSETS
+from core.base.value import ASSETS
 from core.config.options import (
     DEMO_BASE,
     AdapterConfig,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.base import DEMO_FOLDER
+from core.base.opening import open_base
+from core.base.value import DEMO_FOLDER, Base
 from core.config import files
-from core.config.options import DEMO_BASE, RunConfig
+from core.config.options import DEMO_BASE, RunConfig, Told
 from core.errors import ConfigError, RunError, StorageError
 
 _RUN_NAME = re.compile(r"^(\d{3,})-")
@@ -103,7 +106,8 @@ class Run:
             if litter.is_dir():
                 shutil.rmtree(litter, ignore_errors=True)
             else:
-                litter.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # another program looks at it: next time
+                    litter.unlink()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +146,26 @@ class Project:
 
     def folders(self, config: RunConfig) -> list[Path]:
         """The dataset's folders, absolute."""
-        return [self.root / Path(folder).expanduser() for folder in config.dataset.folders]
+        return [_absolute(folder, self.root) for folder in config.dataset.folders]
 
-    def base_path(self, config: RunConfig) -> Path:
-        """The base model's folder, absolute."""
-        return base_path(config.base, self.root)
+    def base(self, config: RunConfig) -> Base:
+        """The base model that `config` names, looked at and not loaded.
+
+        Raises:
+            BaseModelError: It is not there, not whole, or of a kind that is not supported.
+        """
+        return named_base(config.base, self.root, config.vae, config.prediction)
 
     def runs(self) -> list[Run]:
         """All runs, oldest first: by number, then by the time they were begun."""
         folder = self.root / "runs"
         if not folder.is_dir():
             return []
-        found = [Run(p) for p in folder.iterdir() if (p / "run.toml").exists()]
-        return sorted(found, key=lambda run: (run.number, run.config_file.stat().st_mtime_ns))
+        begun: dict[Run, int] = {}
+        for run in map(Run, folder.iterdir()):
+            with contextlib.suppress(OSError):  # it is none, is just removed, or may not be read
+                begun[run] = run.config_file.stat().st_mtime_ns
+        return sorted(begun, key=lambda run: (run.number, begun[run]))
 
     def run(self, name: str) -> Run:
         """One run by its folder's name or its number, or the newest for "".
@@ -199,8 +210,23 @@ def is_project(folder: Path) -> bool:
 
 
 def base_path(base: str, root: Path) -> Path:
-    """The folder that a config's `base` stands for."""
-    return DEMO_FOLDER if base == DEMO_BASE else root / Path(base).expanduser()
+    """The folder or file that a config's `base` stands for."""
+    return DEMO_FOLDER if base == DEMO_BASE else _absolute(base, root)
+
+
+def _absolute(path: str, root: Path) -> Path:
+    """A path of the settings; ~someone stays what it is where nobody is called that."""
+    return root / os.path.expanduser(path)  # noqa: PTH111 - Path's own raises
+
+
+def named_base(base: str, root: Path, vae: str = "", told: Told = "auto") -> Base:
+    """The base model that settings name, looked at and not loaded; paths relative to `root`.
+
+    Raises:
+        BaseModelError: It is not there, not whole, or of a kind that is not supported.
+    """
+    own_vae = _absolute(vae, root) if vae else None
+    return open_base(base_path(base, root), own_vae, told)
 
 
 def slug(name: str) -> str:
@@ -217,7 +243,7 @@ def create(root: Path, config: RunConfig) -> Project:
         StorageError: The folder cannot be written.
     """
     project = Project(root)
-    if project.config_file.exists():
+    if is_project(root):
         raise ConfigError(f"{root} already holds a project.", hint="Open it, or choose another.")
     project.save(config)
     try:

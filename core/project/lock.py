@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import platform
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 
 LOCK = ".lock"
 OWNER = ".owner.json"
+_WITHOUT = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}  # a drive without locks
 
 
 @contextlib.contextmanager
 def held(folder: Path, busy: str, hint: str) -> Iterator[None]:
     """Hold a folder; the system gives it back when the process ends, however it ends.
+
+    Some network drives know no locks: there nobody is refused.
 
     Args:
         folder: Of a run or a project.
@@ -36,13 +40,15 @@ def held(folder: Path, busy: str, hint: str) -> Iterator[None]:
         RunError: Another process holds it; it is named.
         StorageError: The folder cannot be written.
     """
+    # a soft lock, in the place of one that is missing, would stay after a crash
+    lock = FileLock(folder / LOCK, fallback_to_soft=False)
     try:
-        lock = FileLock(folder / LOCK)
         lock.acquire(blocking=False)
     except Timeout as error:
         raise RunError(f"{busy} ({_owner(folder)}).", hint=hint) from error
     except OSError as error:
-        raise StorageError.writing(folder / LOCK, error) from error
+        if error.errno not in _WITHOUT:
+            raise StorageError.writing(folder / LOCK, error) from error
     owner = folder / OWNER
     try:
         with contextlib.suppress(OSError):  # it only tells who; the lock itself is held

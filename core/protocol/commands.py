@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from core.config.options import Told
+
 
 class TrainJob(Struct, frozen=True, kw_only=True, tag="train"):
     """Train a project's next run, or go on with one."""
@@ -18,6 +20,8 @@ class SampleJob(Struct, frozen=True, kw_only=True, tag="sample"):
     """Load a base and an adapter, then draw one picture for each Draw."""
 
     base: str
+    vae: str = ""  # another than the base's own
+    prediction: Told = "auto"
     adapter: str = ""  # a file, or none
     inference_steps: Annotated[int, Meta(ge=1, le=200)] = 25
     guidance: Annotated[float, Meta(ge=0, le=30)] = 7.0

@@ -11,14 +11,15 @@ from core.families.condition import Condition, stack
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from core.data.buckets import Frame
     from core.data.cache import Cache
     from core.families.family import Model
 
 
 def conditions(
     model: Model, trained: Collection[str], cache: Cache
-) -> Callable[[Sequence[str]], Condition]:
-    """A function from captions to what the denoiser is told.
+) -> Callable[[Sequence[str], Sequence[Frame]], Condition]:
+    """A function from captions, and how their pictures are shown, to what the denoiser is told.
 
     Args:
         model: Whose text encoders are asked.
@@ -34,8 +35,8 @@ def conditions(
             known[part, text] = {name: tensor.to(model.device) for name, tensor in kept.items()}
         return known[part, text]
 
-    def of(texts: Sequence[str]) -> Condition:
-        whole: Condition = {}
+    def of(texts: Sequence[str], frames: Sequence[Frame]) -> Condition:
+        whole = model.family.frame_condition(model, frames)
         for part, encoder in model.family.text_encoders.items():
             if part in trained:
                 whole |= stack(encoder.encode(model, texts))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core import version
 from core.adapters import files, formats
-from core.base import read_json
+from core.base.configs import read_json
 from core.config.files import write_beside
 from core.errors import AdapterError, BaseModelError
 

@@ -92,7 +92,8 @@ def encode(
     for number, picture in enumerate(dataset.pictures, start=1):
         if control.stop.is_set():
             break
-        bucket = buckets.nearest(buckets.Size(picture.width_px, picture.height_px), sizes)
+        size = buckets.Size(picture.width_px, picture.height_px)
+        bucket = buckets.nearest(size, sizes)
         caption = captions.for_training(picture.caption, config.dataset.trigger)
         try:
             file = PictureFile(picture.path, file_hash(picture.path))
@@ -102,7 +103,8 @@ def encode(
                 message=f"{picture.path.name} was left out: {error}", path=str(picture.path)
             )
             continue
-        items.append(Item(file.content, bucket, caption, made["mean"], made["std"], picture.path))
+        frame = buckets.frame(size, bucket)
+        items.append(Item(file.content, frame, caption, made["mean"], made["std"], picture.path))
         yield Progress(phase="Encoding the pictures", done=number, total=total)
     if not items and not control.stop.is_set():
         raise DatasetError(

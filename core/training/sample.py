@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.adapters import lora
-from core.base import open_base
 from core.families import registry
 from core.families.device import choose
 from core.families.family import DrawOptions, Model
@@ -15,6 +14,8 @@ from core.training import export, preview
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from core.base.value import Base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +60,13 @@ class Sampler:
         preview.write_png(out, picture, said)
 
 
-def load(base: Path, adapter: Path | None) -> Sampler:
+def load(base: Base, adapter: Path | None) -> Sampler:
     """A base on the best device, and an adapter file of any program in it.
 
     Raises:
         BaseModelError, AdapterError, MemoryFullError: Each names its file.
     """
-    model = registry.load(open_base(base), choose("auto"))
+    model = registry.load(base, choose("auto"))
     nets = model.nets(model.facts.names)
     if adapter is not None:
         lora.attach(nets, export.read(adapter, model.facts)[0])

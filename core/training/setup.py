@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from peft import LoraConfig
 
 from core.adapters import lora
-from core.base import open_base
 from core.config.options import RunConfig
 from core.data import batches
 from core.data.batches import Item, step_seed
+from core.data.buckets import Frame
 from core.data.cache import Cache
 from core.errors import RunError
 from core.families import registry
@@ -44,12 +44,12 @@ class Prepared:
     items: list[Item]
     batch_size: int  # what the pictures allow of the config's
     trainable: Trainable
-    condition: Callable[[Sequence[str]], Condition]
+    condition: Callable[[Sequence[str], Sequence[Frame]], Condition]
 
     @property
     def dataset_key(self) -> str:
         """A fingerprint of what is learnt from: a resumed run should find the same."""
-        return key_of(*((i.key, i.caption, i.bucket) for i in self.items))
+        return key_of(*((i.key, i.caption, i.frame.bucket) for i in self.items))
 
 
 def prepare(
@@ -62,7 +62,7 @@ def prepare(
     """
     torch.use_deterministic_algorithms(True, warn_only=True)  # noqa: FBT003 - torch's signature
     torch.set_flush_denormal(True)
-    base = open_base(project.base_path(config))  # at once: reading the pictures takes longer
+    base = project.base(config)  # at once: reading the pictures takes longer
     rates = base.facts.rates(config)
     if not rates:
         raise RunError(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from core.data.batches import Draw
+    from core.data.buckets import Frame
     from core.families.condition import Condition
     from core.families.family import Model
     from core.training.optimizers import Kind
@@ -54,7 +55,7 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
 def denoising_losses(
     model: Model,
     draw: Draw,
-    condition: Callable[[Sequence[str]], Condition],
+    condition: Callable[[Sequence[str], Sequence[Frame]], Condition],
     min_snr_gamma: float,
 ) -> Tensor:
     """The weighted mean squared error of each sample, (B,), float32; no random number is drawn.
@@ -65,7 +66,9 @@ def denoising_losses(
     signal, noise_share = (share.to(model.device) for share in model.path.coefficients(t))
     x0, noise = draw.latents.to(model.device), draw.noise.to(model.device)
     x_t = path.noised(x0, noise, signal, noise_share)
-    made = model.family.predict(model, x_t, t.to(model.device), condition(draw.captions))
+    made = model.family.predict(
+        model, x_t, t.to(model.device), condition(draw.captions, draw.frames)
+    )
     wanted = path.target(x0, noise, signal, noise_share, model.path.prediction)
     errors = (made.float() - wanted.float()).square().flatten(1).mean(dim=1)
     snr_weight = path.min_snr_weight(model.path.snr(t), min_snr_gamma, model.path.prediction)

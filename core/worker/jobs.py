@@ -6,10 +6,10 @@ import queue
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.base import facts_of
+from core.base.opening import facts_of
 from core.config import files
 from core.errors import RunError
-from core.project.layout import Project, Run, base_path
+from core.project.layout import Project, Run, named_base
 from core.protocol.commands import (
     Command,
     Draw,
@@ -51,8 +51,8 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
     wishes: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
     pipe.listen(wishes.put)
     yield Progress(phase="Loading the base model")
-    path = base_path(job.base, Path.cwd())
-    sampler = sample.load(path, Path(job.adapter) if job.adapter else None)
+    base = named_base(job.base, Path.cwd(), job.vae, job.prediction)
+    sampler = sample.load(base, Path(job.adapter) if job.adapter else None)
     for note in sampler.model.notes:
         yield Warned(message=note)
     yield Progress(phase="Ready")

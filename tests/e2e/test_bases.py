@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core import cli
-from core.base import open_base
+from core.base.opening import open_base
+from core.base.value import InFolder
 from core.config import files
 from core.errors import BaseModelError
 from core.families import clip, loading
@@ -84,7 +85,7 @@ def test_a_folder_with_one_variant_of_its_weights_is_whole(
 def test_the_plain_variant_counts_where_there_are_several(base: Path) -> None:
     file = base / "unet" / WEIGHTS["unet"]
     shutil.copy(file, file.with_suffix(".fp16.safetensors"))
-    assert open_base(base).variants["unet"] == ""
+    assert open_base(base).weights["unet"] == InFolder("")
 
 
 def test_a_pickle_that_holds_code_is_not_opened_and_told_in_our_words(base: Path) -> None:
@@ -151,10 +152,10 @@ def test_what_fails_only_in_use_fails_at_once(base: Path, monkeypatch) -> None:
         loaded(base)
 
 
-def test_a_single_file_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     save_file({"a": torch.zeros(1)}, file)
-    with pytest.raises(BaseModelError, match="single file"):
+    with pytest.raises(BaseModelError, match="no model that is known"):
         open_base(file)
 
 

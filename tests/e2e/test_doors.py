@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from core.adapters import lora
-from core.base import open_base
+from core.base.opening import open_base
+from core.base.words import in_words
 from core.config import files
 from core.config.facts import SD1
 from core.errors import UserError
@@ -30,6 +31,7 @@ from core.training.control import Control
 from tests import altered
 from tests.conftest import fill, small_config
 from tests.e2e.test_loss import prepared_for
+from tests.e2e.test_single_files import header_file
 
 FEW, MANY = 250, 20_000
 
@@ -130,6 +132,25 @@ def index_door(project: Project, folder: Path) -> Callable[[random.Random], None
     return attempt
 
 
+def single_file_door(project: Project, folder: Path) -> Callable[[random.Random], None]:
+    unet = "model.diffusion_model."
+    names = {
+        f"{unet}input_blocks.0.0.weight": (320, 4, 3, 3),
+        f"{unet}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (320, 768),
+        "cond_stage_model.transformer.text_model.final_layer_norm.bias": (768,),
+        "first_stage_model.quant_conv.bias": (8,),
+    }
+    path = header_file(folder / "model.safetensors", names)
+    whole = path.read_bytes()
+    assert open_base(path).facts == SD1
+
+    def attempt(rng: random.Random) -> None:
+        path.write_bytes(altered.safetensors_of(whole, rng))
+        in_words(open_base(path))
+
+    return attempt
+
+
 def settings_door(project: Project, folder: Path) -> Callable[[random.Random], None]:
     whole = project.config_file.read_bytes()
     path = folder / "project.toml"
@@ -205,6 +226,7 @@ DOORS = {
     "checkpoints": checkpoint_door,
     "bases": base_door,
     "configs of bases": index_door,
+    "single files": single_file_door,
     "settings": settings_door,
     "--set": change_door,
     "logs": log_door,

@@ -13,7 +13,8 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 
 from core.adapters import files, formats, lora
-from core.base import ASSETS, open_base
+from core.base.opening import open_base
+from core.base.value import ASSETS
 from core.config.facts import SD1
 from core.errors import AdapterError, RunError
 from core.families import sd1

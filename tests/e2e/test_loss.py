@@ -9,9 +9,9 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from PIL import Image
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from core.base import ASSETS
+from core.base.value import ASSETS
 from core.config import files
 from core.data import batches
 from core.diffusion.path import Flow
@@ -23,6 +23,9 @@ from core.training.step import denoising_losses
 from tests.conftest import fill, small_config
 
 RANK, ALPHA = 4, 2.0
+PICTURE = (100, 64)  # px, width and height
+# height and width; top and left of the crop; height and width shown, of 80 x 51 px
+SEEN = (64.0, 100.0, 1.0, 0.0, 48.0, 80.0)
 
 
 def prepared_for(project: Project) -> setup.Prepared:
@@ -54,6 +57,12 @@ class Reference:
             base / "text_encoder", attn_implementation="eager", dtype=torch.float32
         )
         self.tokenizer = CLIPTokenizer.from_pretrained(base / "tokenizer")
+        self.xl = (base / "text_encoder_2").exists()
+        if self.xl:
+            self.text_encoder_2 = CLIPTextModelWithProjection.from_pretrained(
+                base / "text_encoder_2", attn_implementation="eager", dtype=torch.float32
+            )
+            self.tokenizer_2 = CLIPTokenizer.from_pretrained(base / "tokenizer_2")
         self.scheduler = DDPMScheduler.from_pretrained(base / "scheduler")
         self.matrices: dict[str, torch.Tensor] = {}
         for name in [n for n in adapter if n.endswith(".lora_A.weight")]:
@@ -69,16 +78,30 @@ class Reference:
         """y = W x + alpha / rank * B A x."""
         layer.register_forward_hook(lambda _, x, y: y + ALPHA / RANK * (x[0] @ a.T @ b.T))
 
+    def texts(self, draw: batches.Draw) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """As diffusers' text-to-image scripts say them."""
+
+        def ids(tokenizer: CLIPTokenizer) -> torch.Tensor:
+            texts = list(draw.captions)
+            return tokenizer(
+                texts, padding="max_length", truncation=True, return_tensors="pt"
+            ).input_ids
+
+        if not self.xl:
+            return self.text_encoder(ids(self.tokenizer))[0], {}
+        first = self.text_encoder(ids(self.tokenizer), output_hidden_states=True)
+        second = self.text_encoder_2(ids(self.tokenizer_2), output_hidden_states=True)
+        sizes = torch.tensor([SEEN]).repeat(len(draw.captions), 1)
+        text = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
+        return text, {"text_embeds": second.text_embeds, "time_ids": sizes}
+
     def loss(self, draw: batches.Draw, gamma: float) -> torch.Tensor:
         schedule = self.scheduler
         count = schedule.config.num_train_timesteps
         t = torch.tensor([min(count - 1, math.floor(u * count)) for u in draw.u.tolist()])
-        ids = self.tokenizer(
-            list(draw.captions), padding="max_length", truncation=True, return_tensors="pt"
-        ).input_ids
-        text = self.text_encoder(ids)[0]
+        text, told = self.texts(draw)
         noisy = schedule.add_noise(draw.latents, draw.noise, t)
-        said = self.unet(noisy, t, text).sample
+        said = self.unet(noisy, t, text, added_cond_kwargs=told).sample
         v = schedule.config.prediction_type == "v_prediction"
         wanted = schedule.get_velocity(draw.latents, draw.noise, t) if v else draw.noise
         total = torch.zeros(())
@@ -111,7 +134,7 @@ def test_a_flows_loss_is_the_reference(
         t = 1 / (1 + math.exp(-odds))
         t = shift * t / (1 + (shift - 1) * t)
         x_0, noise = draw.latents[n], draw.noise[n]
-        text = prepared.condition([draw.captions[n]])["text"]
+        text = prepared.condition([draw.captions[n]], [draw.frames[n]])["text"]
         said = unet(((1 - t) * x_0 + t * noise)[None], torch.tensor([t]), text).sample[0]
         expected = ((said - (noise - x_0)) ** 2).mean() * draw.weights[n]
         if gamma:
@@ -124,7 +147,7 @@ def test_loss_and_gradient_are_the_reference(tmp_path: Path, any_base: Path, gam
     config = small_config(str(any_base), min_snr_gamma=gamma, precision="float32")
     config = files.with_changes(config, [f"adapter.rank={RANK}", f"adapter.alpha={ALPHA}"])
     project = create(tmp_path / "p", config)
-    fill(project.images, 3)
+    fill(project.images, 3, PICTURE)
     prepared = prepared_for(project)
     rng = torch.Generator().manual_seed(5)
     with torch.no_grad():  # B is zero at first, and then A has no gradient

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.adapters import files as adapter_files
-from core.base import open_base
+from core.base.opening import open_base
 from core.config import files
 from core.config.options import RunConfig
 from core.data import batches
@@ -34,6 +34,7 @@ LEARNT = {
     "adapter.rank": "5",
     "adapter.alpha": "7",
     "adapter.dropout": "0.5",
+    "adapter.targets": "transformer",
     "adapter.text_encoder": "false",
     "training.steps": "5",
     "training.batch_size": "3",
@@ -55,7 +56,7 @@ DRAWN = {
     "preview.seed": "9",
 }
 ELSEWHERE = {  # each has tests of its own
-    "schema", "name", "base", "adapter.targets", "training.checkpoint_every",
+    "schema", "name", "base", "vae", "prediction", "training.checkpoint_every",
     "training.checkpoint_minutes", "training.keep_checkpoints", "preview.every",
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ import torch
 from msgspec.structs import replace
 
 from app.models import run_record
-from core.base import open_base
+from core.base.opening import open_base
 from core.config import files
 from core.errors import (
     BaseModelError,
@@ -388,7 +388,7 @@ def test_a_resumed_runs_rates_are_its_configs(project: Project) -> None:
 def test_stable_diffusion_2_is_told_from_1(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.base.SD2_WIDTH", 32)  # the tiny base's
+    monkeypatch.setattr("core.base.opening.SD2_WIDTH", 32)  # the tiny base's
     with pytest.raises(BaseModelError, match="Stable Diffusion 2"):
         list(train(project, Control()))
 

@@ -9,7 +9,7 @@ import torch
 
 from core.data import batches
 from core.data.batches import Item, Sample
-from core.data.buckets import Size
+from core.data.buckets import Size, frame
 
 BUCKETS = [Size(64, 64)] * 5 + [Size(96, 64)] * 3
 
@@ -19,7 +19,7 @@ def items(count: int) -> list[Item]:
     return [
         Item(
             str(n),
-            Size(64, 64),
+            frame(Size(80, 64), Size(64, 64)),
             f"picture {n}",
             torch.randn(4, 2, 2, generator=rng),
             torch.full((4, 2, 2), 0.1 * (n + 1)),

@@ -37,6 +37,16 @@ def test_any_bytes_survive(content: bytes) -> None:
         assert captions.encode(caption) == content
 
 
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1", "shift-jis"]),
+)
+def test_lines_of_any_encoding_survive(lines: list[str], newline: str, encoding: str) -> None:
+    content = newline.join(lines).encode(encoding, errors="ignore")
+    assert captions.encode(captions.decode(content)) == content
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [(b"caf\xe9\r\n", "caf\u00e9"), ("\ufeff\u732b".encode("utf-16-le"), "\u732b")],
@@ -67,6 +77,19 @@ def test_the_same_text_is_not_written_again(tmp_path: Path) -> None:
     before = sidecar.stat().st_ino
     captions.write(picture, "same")
     assert sidecar.stat().st_ino == before
+
+
+def test_line_ends_that_an_editor_leaves_at_the_end_do_not_add_up(tmp_path: Path) -> None:
+    """Nor are they taken for another program's text."""
+    picture = tmp_path / "a.png"
+    picture.with_suffix(".txt").write_bytes(b"old\n")
+    before = "old"
+    for text in ("new\n", "newer\n\n", "newer\n", "newest\n"):
+        assert captions.write(picture, text, based_on=before) is None
+        before = text
+    assert picture.with_suffix(".txt").read_bytes() == b"newest\n"
+    captions.write(tmp_path / "b.png", "\n")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 @pytest.mark.parametrize(
@@ -290,6 +313,17 @@ def test_where_nothing_can_be_kept_nothing_is_written(sidecar: Path) -> None:
     assert [p.name for p in sidecar.parent.iterdir()] == ["a.txt"]
 
 
+def test_a_linked_caption_that_is_put_back_stays_a_link(sidecar: Path) -> None:
+    shared = sidecar.rename(sidecar.parents[1] / "shared.txt")
+    sidecar.symlink_to(shared)
+    bin_folder = sidecar.parents[1] / "bin"
+    bin_folder.write_text("no folder")
+    with pytest.raises(StorageError, match="bin"):
+        captions.write(sidecar.with_suffix(".png"), "ours", based_on="older", bin_folder=bin_folder)
+    assert sidecar.is_symlink()
+    assert shared.read_text() == "base"
+
+
 def test_a_full_disk_leaves_the_old_caption(sidecar: Path, monkeypatch) -> None:
     def full(path: Path, _content: bytes) -> None:
         raise StorageError(f"Could not write {path}: No space left on device.")
@@ -313,6 +347,22 @@ def test_a_disk_without_second_names_keeps_the_other_text_too(
     kept = captions.write(sidecar.with_suffix(".png"), "ours", based_on="base")
     assert kept is not None
     assert kept.read_text() == "from a tagger"
+
+
+def test_an_empty_caption_on_such_a_disk_is_no_other_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taggers leave empty files; to read a copy of one for another's text would be told each time."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(exchange, "_renameat2", lambda: None)
+    monkeypatch.setattr(exchange.os, "link", refused)
+    (tmp_path / "a.txt").touch()
+    os.utime(tmp_path / "a.txt", (1, 1))
+    assert captions.write(tmp_path / "a.png", "ours", based_on="") is None
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_a_disk_that_cannot_exchange_names_is_written_to_all_the_same(

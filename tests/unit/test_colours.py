@@ -1,17 +1,20 @@
 """A picture's colours are what its profile says, in sRGB."""
 
+import io
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from core.data import scan
 from core.data.decode import open_rgb
 from core.data.pixels import RECIPE
 from tests.unit import icc
+from tests.unit.test_decode import HEIC
 
 COLOURS = np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)
 
@@ -159,5 +162,151 @@ def test_a_picture_in_srgb_keeps_every_byte(profile: bytes, tmp_path: Path) -> N
     assert np.array_equal(open_rgb(tmp_path / "a.png"), COLOURS)
 
 
-def test_caches_of_the_recipe_before_profiles_are_not_used() -> None:
-    assert RECIPE >= 2
+def test_caches_of_the_recipes_before_are_not_used() -> None:
+    """Profiles were heeded from the second on, what else tells colours from the third."""
+    assert RECIPE >= 3
+
+
+PATCHES = np.kron(COLOURS[:8, :8], np.ones((16, 16, 1), np.uint8))  # see above
+
+
+def exif_of(space: int, mark: str, orientation: int = 1) -> bytes:
+    """As cameras write it."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    inner = exif.get_ifd(ExifTags.IFD.Exif)
+    inner[ExifTags.Base.ColorSpace] = space
+    inner[ExifTags.IFD.Interop] = {1: mark}
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_cameras_adobe_rgb_is_heeded(suffix: str, orientation: int, tmp_path: Path) -> None:
+    """It writes no profile, but two entries of EXIF."""
+    path = tmp_path / f"a{suffix}"
+    exif = exif_of(0xFFFF, "R03", orientation)
+    Image.fromarray(PATCHES).save(path, exif=exif, quality=100, lossless=True)
+    if suffix == ".avif":  # else it says itself that it is sRGB
+        path.write_bytes(path.read_bytes().replace(b"nclx\0\1\0\x0d", b"nclx\0\2\0\2"))
+    with Image.open(path) as image:
+        stored = np.array(image.convert("RGB"), dtype=float)
+    stored = np.rot90(stored, 3) if orientation == 6 else stored
+    assert error_of(path, icc.in_srgb(stored, icc.SPACES["Adobe RGB"])) < 0.6
+
+
+@pytest.mark.parametrize(("space", "mark"), [(1, "R98"), (1, "R03"), (0xFFFF, "R98"), (0xFFFF, "")])
+def test_other_entries_of_exif_are_srgb(space: int, mark: str, tmp_path: Path) -> None:
+    Image.fromarray(COLOURS).save(tmp_path / "a.png", exif=exif_of(space, mark))
+    assert np.array_equal(open_rgb(tmp_path / "a.png"), COLOURS)
+
+
+def test_a_profile_outweighs_exif(tmp_path: Path) -> None:
+    space = icc.SPACES["ProPhoto"]
+    picture = Image.fromarray(COLOURS)
+    exif = exif_of(0xFFFF, "R03")
+    picture.save(tmp_path / "a.png", icc_profile=icc.rgb_profile(space), exif=exif)
+    assert error_of(tmp_path / "a.png", icc.in_srgb(COLOURS.astype(float), space)) < 0.6
+
+
+def png_saying(path: Path, chunks: dict[bytes, tuple[int, ...]], mode: str = "RGB") -> Path:
+    """A PNG with numbers in chunks that tell its colours."""
+    info = PngInfo()
+    for name, numbers in chunks.items():
+        kind = "B" if name in (b"cICP", b"sRGB") else "I"
+        info.add(name, struct.pack(f">{len(numbers)}{kind}", *numbers))
+    Image.fromarray(COLOURS).convert(mode).save(path, pnginfo=info)
+    return path
+
+
+def points_of(space: icc.Space, white: tuple[float, float] = (0.3127, 0.329)) -> tuple[int, ...]:
+    return tuple(round(v * 100_000) for pair in (white, *space.primaries) for v in pair)
+
+
+def gamma_space(gamma: float, name: str = "") -> icc.Space:
+    return icc.Space((icc.SPACES[name] if name else icc.SRGB).primaries, icc.D65, gamma)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "space"),
+    [
+        ({b"gAMA": (100_000,)}, gamma_space(1.0)),
+        ({b"gAMA": (55_556,)}, gamma_space(1.8)),
+        (
+            {b"gAMA": (45_455,), b"cHRM": points_of(icc.SPACES["Adobe RGB"])},
+            gamma_space(2.2, "Adobe RGB"),
+        ),
+        ({b"cHRM": points_of(icc.SPACES["Display P3"])}, icc.SPACES["Display P3"]),
+        (
+            {
+                b"gAMA": (55_556,),
+                b"cHRM": points_of(icc.SPACES["ProPhoto"], (0.34567, 0.3585)),
+            },
+            icc.SPACES["ProPhoto"],
+        ),
+        ({b"cICP": (12, 13, 0, 1), b"gAMA": (100_000,)}, icc.SPACES["Display P3"]),
+    ],
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_what_a_png_says_of_its_colours_is_heeded(chunks, space, mode, tmp_path: Path) -> None:
+    path = png_saying(tmp_path / "a.png", chunks, mode)
+    stored = np.array(Image.fromarray(COLOURS).convert(mode).convert("RGB"), dtype=float)
+    assert error_of(path, icc.in_srgb(stored, space)) < 0.6
+    found = scan.examine(path)
+    assert isinstance(found, scan.Picture)
+    assert not found.remarks
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        {b"gAMA": (45_455,)},
+        {b"gAMA": (45_455,), b"cHRM": points_of(icc.SRGB)},
+        {b"cHRM": points_of(icc.SRGB)},
+        {b"sRGB": (0,), b"gAMA": (100_000,)},
+        {b"cICP": (1, 13, 0, 1), b"gAMA": (100_000,)},
+        {b"gAMA": (0,)},
+        {b"gAMA": (1,)},
+        {b"cHRM": (0,) * 8},
+        {b"cHRM": (30_000,) * 8},
+        {b"cHRM": (2**32 - 1, 1) * 4},
+    ],
+)
+def test_what_means_srgb_or_nothing_keeps_every_byte(chunks, tmp_path: Path) -> None:
+    assert np.array_equal(open_rgb(png_saying(tmp_path / "a.png", chunks)), COLOURS)
+
+
+def coded(kind: str, *numbers: bytes) -> bytes:
+    """A HEIC or AVIF whose primaries and curve have other numbers than sRGB's."""
+    content = HEIC
+    if kind == "AVIF":
+        file = io.BytesIO()
+        Image.fromarray(PATCHES).save(file, kind, quality=100, subsampling="4:4:4")
+        content = file.getvalue()
+    assert content.count(b"colrnclx\0\1\0\x0d") == 1  # else this shows nothing
+    return content.replace(b"colrnclx\0\1\0\x0d", b"colrnclx" + b"".join(numbers))
+
+
+@pytest.mark.parametrize("kind", ["HEIC", "AVIF"])
+def test_display_p3_by_numbers_is_heeded(kind: str, tmp_path: Path) -> None:
+    path, plain = tmp_path / "a.png", tmp_path / "b.png"
+    plain.write_bytes(coded(kind, b"\0\1\0\x0d"))
+    stored = np.array(open_rgb(plain), dtype=float)
+    path.write_bytes(coded(kind, b"\0\x0c\0\x0d"))
+    wanted = icc.in_srgb(stored, icc.SPACES["Display P3"])
+    assert np.abs(stored - wanted).mean() > 5  # what comes of heeding none
+    assert error_of(path, wanted) < 0.6
+    path.write_bytes(coded(kind, b"\0\x02\0\x02"))  # it does not say
+    assert np.array_equal(open_rgb(path), stored)
+
+
+@pytest.mark.parametrize("kind", ["HEIC", "AVIF"])
+@pytest.mark.parametrize(("curve", "name"), [(b"\x10", "PQ"), (b"\x12", "HLG")])
+def test_hdr_is_told(kind: str, curve: bytes, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(coded(kind, b"\0\x09\0" + curve))
+    found = scan.examine(path)
+    assert isinstance(found, scan.Picture)
+    assert [f.message for f in found.remarks] == [
+        f"It is HDR ({name}), and is learnt paler than a person sees it."
+    ]

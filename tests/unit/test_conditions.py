@@ -57,21 +57,21 @@ def test_one_encoder_trains_while_the_others_words_are_kept(asked, tmp_path: Pat
     small, large = asked
     tell = conditions(model_of(asked), {"small"}, Cache(tmp_path))
     for _ in range(3):
-        told = tell(["abc", "de"])
+        told = tell(["abc", "de"], [])
     assert (small.times, large.times) == (6, 2)
     assert told.keys() == {"small", "small_mask", "large", "large_mask"}
     assert told["large"].tolist() == [[[3, 3]] * 3, [[3, 3], [3, 3], [0, 0]]]
-    conditions(model_of(asked), {"small"}, Cache(tmp_path))(["abc"])
+    conditions(model_of(asked), {"small"}, Cache(tmp_path))(["abc"], [])
     assert large.times == 2  # from the disk
 
 
 def test_what_is_kept_belongs_to_its_part_and_its_files(asked, tmp_path: Path) -> None:
     _, large = asked
-    conditions(model_of(asked), (), Cache(tmp_path))(["abc"])
+    conditions(model_of(asked), (), Cache(tmp_path))(["abc"], [])
     changed = model_of(asked, {"small": "other", "large": "b"})
-    conditions(changed, (), Cache(tmp_path))(["abc"])
+    conditions(changed, (), Cache(tmp_path))(["abc"], [])
     assert large.times == 1
-    conditions(model_of(asked, {"small": "a", "large": "other"}), (), Cache(tmp_path))(["abc"])
+    conditions(model_of(asked, {"small": "a", "large": "other"}), (), Cache(tmp_path))(["abc"], [])
     assert large.times == 2
 
 
@@ -80,7 +80,7 @@ def test_an_encoder_sees_only_the_parts_it_says_it_reads(asked, tmp_path: Path) 
     _, large = asked
     large.encode = lambda model, texts: [{"large": torch.ones(1, 1) * model.parts["small"]}]
     with pytest.raises(KeyError, match="small"):
-        conditions(model_of(asked), {"small"}, Cache(tmp_path))(["abc"])
+        conditions(model_of(asked), {"small"}, Cache(tmp_path))(["abc"], [])
 
 
 def test_a_cache_takes_no_function_that_may_see_more(tmp_path: Path) -> None:

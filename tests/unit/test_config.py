@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from core.config import files, presets
 from core.config.facts import DEMO, SD1
 from core.config.options import RunConfig, TrainingConfig
+from core.data import captions
 from core.errors import ConfigError, NewerVersionError, StorageError
 from core.project.layout import create, slug
 
@@ -66,6 +67,8 @@ def test_options_are_set_by_name() -> None:
         ("training.steps=1e3", 1000),
         ("training.learning_rate=2", 2.0),
         ("base=C:\\Models\\mine", "C:\\Models\\mine"),
+        ("preview.prompts=\u8d64\u3044\u3000\u72d0", ("\u8d64\u3044\u3000\u72d0",)),  # a wide space
+        ("dataset.trigger=\U0001f469\u200d\U0001f467", "\U0001f469\u200d\U0001f467"),  # joined
     ],
 )
 def test_a_value_is_read_as_its_option_wants_it(change: str, value: object) -> None:
@@ -122,6 +125,8 @@ def test_a_name_that_is_no_text_is_a_sentence(tmp_path: Path) -> None:
     """As old archives have them: bytes that are not UTF-8."""
     with pytest.raises(ConfigError, match="cannot be written"):
         files.save(replace(CONFIG, base="/b\udcfccher"), tmp_path / "project.toml")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        files.with_changes(CONFIG, ["training.steps=\udcfc"])
 
 
 def test_nesting_without_end_is_a_sentence(tmp_path: Path) -> None:
@@ -131,6 +136,38 @@ def test_nesting_without_end_is_a_sentence(tmp_path: Path) -> None:
         files.load(path)
     with pytest.raises(ConfigError):
         files.with_changes(CONFIG, ["training.steps=" + "[" * 50_000])
+
+
+def test_a_number_of_thousands_of_digits_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "project.toml"
+    path.write_text(f'name = "a"\nbase = "demo"\ntraining.steps = {"9" * 5000}')
+    with pytest.raises(ConfigError, match="project.toml"):
+        files.load(path)
+    files.save(CONFIG, path)
+    assert files.load(path) == CONFIG
+
+
+def test_a_section_that_another_program_spoilt_is_mended(tmp_path: Path) -> None:
+    path = tmp_path / "project.toml"
+    path.write_text('# mine\nname = "a"\nbase = "demo"\ntraining = 3\n')
+    files.save(CONFIG, path)
+    assert files.load(path) == CONFIG
+    assert "# mine" in path.read_text()
+
+
+def test_a_drive_that_keeps_no_permissions_is_written_to(tmp_path: Path, monkeypatch) -> None:
+    """As shares, sticks, and Windows' drives under Linux, where chmod is not permitted."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refused)
+    for content in (b"new", b"newer"):
+        files.write_beside(tmp_path / "run.toml", content)
+        assert (tmp_path / "run.toml").read_bytes() == content
+    captions.write(tmp_path / "a.png", "words")
+    captions.write(tmp_path / "a.png", "other words")
+    assert captions.read(tmp_path / "a.png").text == "other words"
 
 
 def test_between_bases_what_fits_only_one_follows() -> None:

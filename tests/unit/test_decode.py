@@ -30,6 +30,7 @@ Av////AAAAACAAAAEHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWBAgMFhAAAAEhtZGF0AAAA
     ("values", "kind", "wanted"),
     [
         ([0, 257, 32896, 65535], np.uint16, [0, 1, 128, 255]),
+        ([128, 129, 32767, 65407], np.uint16, [0, 1, 127, 255]),  # to the nearest
         ([0, 257, 32896, 65535], np.int32, [0, 1, 128, 255]),
         ([0, 7, 128, 255], np.int32, [0, 7, 128, 255]),
         ([0.0, 0.25, 0.5, 1.0], np.float32, [0, 64, 128, 255]),
@@ -38,8 +39,15 @@ Av////AAAAACAAAAEHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWBAgMFhAAAAEhtZGF0AAAA
 )
 def test_the_whole_range_is_kept(values, kind, wanted) -> None:
     image = Image.fromarray(np.array([values], kind))
-    got = np.array(eight_bit(image), dtype=int)[0]
-    assert np.abs(got - wanted).max() <= 1
+    assert np.array(eight_bit(image))[0].tolist() == wanted
+
+
+def test_a_clear_grey_of_16_bits_is_not_sought_among_8(tmp_path) -> None:
+    """Every dark grey would turn white."""
+    grey = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16
+    Image.fromarray(grey).save(tmp_path / "a.png", transparency=0)
+    seen = np.array(pixels.open_rgb(tmp_path / "a.png"), dtype=float)[..., 0]
+    assert np.abs(seen - grey / 257).max() <= 0.51
 
 
 def test_big_endian_tiffs_are_read_too() -> None:
@@ -68,6 +76,23 @@ def test_a_picture_is_turned_as_pillow_turns_it(orientation, tmp_path) -> None:
         assert np.array_equal(np.asarray(turned(opened)), np.asarray(exif_transpose(opened)))
 
 
+def test_a_png_may_say_so_behind_its_pixels(tmp_path) -> None:
+    """Pillow reads that only once the pixels are decoded."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.fromarray(np.random.default_rng(5).integers(0, 256, (40, 60, 3), np.uint8))
+    path = tmp_path / "a.png"
+    image.save(path, exif=exif)
+    content = path.read_bytes()
+    at = content.index(b"eXIf") - 4
+    length = int.from_bytes(content[at : at + 4], "big") + 12
+    chunk, rest = content[at : at + length], content[:at] + content[at + length :]
+    path.write_bytes(rest[:-12] + chunk + rest[-12:])  # before the last one, IEND
+    found = scan.examine(path)
+    assert isinstance(found, scan.Picture)
+    assert (found.width_px, found.height_px) == pixels.open_rgb(path).size == (40, 60)
+
+
 def test_an_odd_entry_beside_the_orientation_does_not_matter(tmp_path) -> None:
     """Old programs mistype entries, which Pillow's own function writes anew and fails on."""
     exif = Image.Exif()
@@ -81,6 +106,15 @@ def test_an_odd_entry_beside_the_orientation_does_not_matter(tmp_path) -> None:
         assert turned(image).size == (20, 40)
         with pytest.raises(UNREADABLE):
             exif_transpose(image)  # else this test shows nothing
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
+def test_a_picture_whose_exif_is_damaged_is_a_picture(suffix, tmp_path) -> None:
+    image = Image.fromarray(np.random.default_rng(4).integers(0, 256, (40, 50, 3), np.uint8))
+    image.save(tmp_path / f"a{suffix}", exif=b"Exif\0\0no EXIF at all")
+    found = scan.examine(tmp_path / f"a{suffix}")
+    assert isinstance(found, scan.Picture)
+    assert pixels.open_rgb(found.path).size == (50, 40)
 
 
 def test_whatever_pillow_raises_is_an_oserror_to_the_engine(tmp_path, monkeypatch) -> None:

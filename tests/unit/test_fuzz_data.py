@@ -2,6 +2,7 @@
 
 import io
 import random
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image, PngImagePlugin
 from core.data import captions, scan
 from core.data.decode import open_rgb
 from tests.unit import icc
+from tests.unit.test_colours import exif_of, points_of
 from tests.unit.test_decode import HEIC
 
 SHORT, LONG = 400, 20_000
@@ -31,7 +33,9 @@ def originals() -> dict[str, bytes]:
     frames = {"save_all": True, "append_images": [clear.rotate(180)]}
     return {
         "png": _saved(clear, "PNG", pnginfo=text, **both, **frames),
+        "said.png": _saved(plain, "PNG", pnginfo=_said()),
         "jpg": _saved(plain, "JPEG", **both),
+        "camera.jpg": _saved(plain, "JPEG", exif=exif_of(0xFFFF, "R03", 6)),
         "cmyk.jpg": _saved(plain.convert("CMYK"), "JPEG", icc_profile=icc.cmyk_profile()),
         "webp": _saved(clear, "WEBP", lossless=True, **both, **frames),
         "gif": _saved(clear, "GIF", **frames),
@@ -42,6 +46,14 @@ def originals() -> dict[str, bytes]:
         "frames.avif": _saved(clear, "AVIF", **frames),
         "heic": HEIC,
     }
+
+
+def _said() -> PngImagePlugin.PngInfo:
+    """Colours in PNG's own words."""
+    said = PngImagePlugin.PngInfo()
+    said.add(b"gAMA", struct.pack(">I", 55_556))
+    said.add(b"cHRM", struct.pack(">8I", *points_of(icc.SPACES["Adobe RGB"])))
+    return said
 
 
 def _saved(image: Image.Image, kind: str, **options) -> bytes:

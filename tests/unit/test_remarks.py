@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from core.data import scan
 from tests.conftest import draw_picture
@@ -130,8 +130,18 @@ def test_smoothed_corners_and_an_alpha_without_use_are_not_worth_a_word(tmp_path
     assert told(tmp_path / "a.png") == []
 
 
-def test_a_first_look_decodes_nothing(tmp_path: Path) -> None:
-    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
-    found = scan.examine(tmp_path / "a.png", decode=False)
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp", ".gif"])
+def test_a_first_look_decodes_nothing(tmp_path: Path, suffix: str, monkeypatch) -> None:
+    path = tmp_path / f"a{suffix}"
+    Image.new("RGB", (64, 64)).save(path)
+    decoded = []
+    real = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda i: decoded.append(i) or real(i))
+    found = scan.examine(path, decode=False)
     assert isinstance(found, scan.Picture)
     assert not found.remarks
+    assert not decoded
+    found = scan.examine(path)
+    assert isinstance(found, scan.Picture)
+    assert found.remarks
+    assert decoded  # else this test shows nothing

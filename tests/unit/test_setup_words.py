@@ -1,6 +1,7 @@
 """What a person hears whose machine, system or connection stands in the way of the set-up."""
 
 import re
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,7 +29,7 @@ from setup import environment, libraries, machine, words
         ("invalid peer certificate: UnknownIssuer", "certificate that is not trusted"),
         ("Max retries exceeded with url: /simple/", "no connection"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "not the one that was tested"),
-        ("[Errno 13] Permission denied: '/x'", "may not be written"),
+        ("[Errno 13] Permission denied: '/x'", "may not be written to:\n.*'/x'\n.*your own"),
         ("ERROR: No matching distribution found for torch==2.13.0", "no build .*\n.*CPU=1"),
         ("some other thing", "did not work:\nsome other thing"),
     ],
@@ -42,12 +43,13 @@ def test_what_an_installer_says_is_put_in_words(monkeypatch, output: str, word: 
 
 
 def test_a_full_disk_is_the_one_that_is_full(tmp_path: Path, monkeypatch) -> None:
-    """The program's and the home folder's have room; /tmp, where others unpack, has none."""
-    monkeypatch.setattr(words.tempfile, "gettempdir", lambda: str(tmp_path))
+    """The home folder's, where caches lie; /tmp is fuller, but nothing is unpacked there."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    free = {tmp_path: 3, Path(tempfile.gettempdir()): 0}
     monkeypatch.setattr(
         words.shutil,
         "disk_usage",
-        lambda folder: SimpleNamespace(free=2**20 * (3 if Path(folder) == tmp_path else 9_000)),
+        lambda folder: SimpleNamespace(free=2**20 * free.get(Path(folder), 9_000)),
     )
     said = words.explain("Installing packages", "No space left on device")
     assert said.startswith(f"The disk of {tmp_path} is full: 3 MB")

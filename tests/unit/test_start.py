@@ -15,7 +15,11 @@ from pathlib import Path
 import pytest
 
 import start
+import stylewright
+from core import cli
 from setup import pythons
+from setup.environment import OLD
+from setup.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [ROOT / "start.py", *sorted((ROOT / "setup").glob("*.py"))]
@@ -113,11 +117,18 @@ class Program:
             "CUDA": "13.3",
             "DRIVER": "610",
             "PYTHONUTF8": "1",
+            # what would lead Python and pip elsewhere
+            "PYTHONPATH": str(folder / "astray"),
+            "PIP_PREFIX": str(folder / "astray"),
         }
+        (folder / "astray").mkdir()
+        (folder / "astray" / "peft.py").write_text("raise ImportError('astray')")
 
     def lock(self, peft: str) -> None:
         """Another version of one package."""
-        lines = [wheel(self.index, n, "1", {f"{n}.py": ""}) for n in ("diffusers", "transformers")]
+        files = {"diffusers.py": "", "replaced/__init__.py": ""}  # a package of any name
+        lines = [wheel(self.index, "diffusers", "1", files)]
+        lines.append(wheel(self.index, "transformers", "1", {"transformers.py": ""}))
         files = {
             "peft.py": f"VERSION = {peft}\ndef tool(): print('tool')\n",
             f"peft-{peft}.dist-info/entry_points.txt": "[console_scripts]\ntool = peft:tool\n",
@@ -217,7 +228,10 @@ def test_what_is_set_up_stays_until_its_successor_works(program: Program) -> Non
     said = program.run()
     assert f"peft 2 {program.venv}" in said
     assert not program.next.exists()
-    assert not (program.venv / "replaced").exists()
+    assert not (program.venv / OLD).exists()
+
+    # Of the old one nothing was left out.
+    assert list(program.venv.glob("lib/*/site-packages/replaced/__init__.py"))
 
     # The new one is whole in its new place: its scripts, its pip, its settings.
     scripts = program.venv / "bin"
@@ -229,12 +243,12 @@ def test_what_is_set_up_stays_until_its_successor_works(program: Program) -> Non
     # Killed between the two renames, and before the old one was removed.
     program.venv.rename(program.folder / "old")
     program.next.mkdir()
-    (program.folder / "old").rename(program.next / "replaced")
+    (program.folder / "old").rename(program.next / OLD)
     assert "peft 2" in program.run()
     shutil.copytree(program.venv, program.folder / "old", symlinks=True)
-    (program.folder / "old").rename(program.venv / "replaced")
+    (program.folder / "old").rename(program.venv / OLD)
     assert "peft 2" in program.run()
-    assert not (program.venv / "replaced").exists()
+    assert not (program.venv / OLD).exists()
 
 
 def test_a_card_that_torch_does_not_see_is_told(program: Program) -> None:
@@ -301,8 +315,29 @@ def test_two_do_not_build_into_one_folder(program: Program) -> None:
     folder = os.open(program.folder, os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_EX)
     assert "Another start.py is setting Stylewright up" in program.run(status=2)
-    os.close(folder)
     assert not program.next.exists()
+    (program.next / OLD).mkdir(parents=True)  # the other one is between its two renames
+    program.run(status=2)
+    assert (program.next / OLD).exists()
+    os.close(folder)
+
+
+def test_a_folder_that_may_not_be_written_to_starts_what_is_there(program: Program) -> None:
+    program.run()
+    program.lock(peft="2")
+    code = program.folder / "setup" / "environment.py"
+    refused = "    raise PermissionError(13, 'Permission denied', str(NEXT))\n    def link("
+    code.write_text(code.read_text().replace("    def link(", refused))
+    said = program.run()
+    assert f"Permission denied: '{program.next}'" in said
+    assert "peft 1" in said
+
+
+def test_all_know_the_same_commands() -> None:
+    """start.py, which has no packages yet, the one entry point, and the command line itself."""
+    named = {name for name in cli.app if not name.startswith("-")}
+    assert named == {name for name in COMMANDS if not name.startswith("-")}
+    assert all(stylewright._is_command(name) for name in named)
 
 
 def test_what_stands_in_the_way_is_told_before_anything_is_made(program: Program) -> None:
@@ -427,9 +462,10 @@ def test_an_environment_stays_with_its_python(unfit: Path, monkeypatch) -> None:
     monkeypatch.setenv(pythons.HANDED_OVER, "1")  # it was chosen: no third is asked
     assert pythons.another_python() is None
     assert pythons.HANDED_OVER not in os.environ
-    made_by(f"3.{own}.0")
-    assert pythons.another_python() is None
+    made_by(f"3.{own}.0")  # this one is of its version, and yet of another kind: PyPy, free threads
+    assert pythons.another_python() == sys.executable
     monkeypatch.setattr(pythons, "fits", lambda: True)
+    assert pythons.another_python() is None
     made_by("3.10.4")  # no longer wanted
     assert pythons.another_python() is None
     made_by(another, "/nowhere/python3")  # it is gone

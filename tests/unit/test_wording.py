@@ -78,6 +78,14 @@ def test_what_a_person_may_write_is_not_told(text: str) -> None:
     assert told(text) == []
 
 
+@pytest.mark.parametrize(
+    "text", ["(" + "a" * 10**6, "{" + "a|" * 10**6, "(a:" * 10**5, "<|a" * 10**5]
+)
+def test_a_bracket_that_nothing_closes_ends_soon(text: str) -> None:
+    """It would be searched for minutes if the time grew with the square of the length."""
+    assert told(text) == []
+
+
 def test_several_lines_are_told_and_a_blank_one_is_none() -> None:
     (message,) = told("a cat\na dog\n\na bird")
     assert "3 lines" in message

@@ -1,0 +1,1 @@
+"""Base models as files: families, what is missing, and fingerprints; free of torch."""

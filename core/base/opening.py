@@ -1,0 +1,130 @@
+"""The door to base models: a folder or a file that a person chose, checked before it is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.base.configs import read_json
+from core.base.folder import DIFFUSERS_WEIGHTS, family_of, open_folder, weights_variant
+from core.base.single_file import PREDICTING, open_file, read_header
+from core.base.value import Base, InFile, InFolder
+from core.config.facts import DEMO, FAMILIES, Facts
+from core.config.options import DEMO_BASE
+from core.errors import BaseModelError
+
+if TYPE_CHECKING:
+    from core.config.options import Told
+
+INPAINTING_CHANNELS = 9
+SD2_WIDTH = 1024  # of the text encoder: it has the same pipeline as Stable Diffusion 1
+PREDICTIONS = ("epsilon", "v_prediction")
+_TIMES = 10_000  # of a scheduler; real ones have 1,000
+_WHOLE = "Choose a file that holds the whole model."
+_MISSING = {"vae": "Choose a VAE beside it (vae in the settings, --vae)."}
+
+
+def facts_of(base: str, root: Path) -> Facts:
+    """The row of a config's `base`; the first family's where it is not there, or not known."""
+    if base == DEMO_BASE:
+        return DEMO
+    path = root / Path(base).expanduser()
+    try:
+        return open_file(path).facts if path.is_file() else family_of(path)
+    except BaseModelError:
+        return FAMILIES[0]
+
+
+def open_base(path: Path, vae: Path | None = None, told: Told = "auto") -> Base:
+    """Look at a base model, a folder or one file, without loading its weights.
+
+    Args:
+        path: Where it is.
+        vae: Another VAE than its own; None is its own.
+        told: What a person says that it predicts; "auto" is what its files say.
+
+    Raises:
+        BaseModelError: It is no base model, of a kind that is not supported, or a part is missing.
+    """
+    if path.is_dir():
+        base = open_folder(path)
+    elif path.is_file():
+        base = open_file(path)
+    else:
+        raise BaseModelError(
+            f"There is no base model at {path}.",
+            hint="Choose a model folder as diffusers saves it, or a .safetensors file.",
+        )
+    if vae is not None:
+        base = _with_vae(base, vae)
+    if told != "auto":
+        scheduler = {**base.configs["scheduler"], **PREDICTING[told]}
+        base = replace(base, configs={**base.configs, "scheduler": scheduler}, notes=())
+    _check_kind(base)
+    return base
+
+
+def _with_vae(base: Base, vae: Path) -> Base:
+    """The same base with another VAE: a folder as diffusers saves it, or a .safetensors file.
+
+    Raises:
+        BaseModelError: It is none.
+    """
+    if vae.is_dir():
+        weights: InFolder | InFile = InFolder(weights_variant(vae, DIFFUSERS_WEIGHTS))
+        return replace(
+            base,
+            configs={**base.configs, "vae": read_json(vae / "config.json")},
+            folders={**base.folders, "vae": vae},
+            weights={**base.weights, "vae": weights},
+        )
+    names = read_header(vae).shapes
+    for prefix in ("first_stage_model.", "vae.", ""):
+        for sign, naming in (("decoder.up_blocks.", "diffusers"), ("decoder.up.", "ldm_vae")):
+            if any(name.startswith(prefix + sign) for name in names):
+                weights = InFile(vae, prefix, naming)
+                return replace(base, weights={**base.weights, "vae": weights})
+    raise BaseModelError(f"{vae} is no VAE.", hint="Choose a VAE of the base model's family.")
+
+
+def _check_kind(base: Base) -> None:
+    """Name the relatives of a family that have its pipeline's class, too.
+
+    Raises:
+        BaseModelError: It is one of them.
+    """
+    unet, scheduler = base.configs.get("unet", {}), base.configs.get("scheduler", {})
+    path = base.path
+    other = f"Choose a {base.facts.title} model."
+    if unet.get("in_channels", 4) == INPAINTING_CHANNELS:
+        raise BaseModelError(
+            f"The base model {path} is an inpainting model, which is not supported.", hint=other
+        )
+    if unet.get("cross_attention_dim") == SD2_WIDTH:
+        raise BaseModelError(
+            f"The base model {path} is Stable Diffusion 2, which is not supported yet.", hint=other
+        )
+    predicts = scheduler.get("prediction_type", "epsilon")
+    if "Flow" in str(scheduler.get("_class_name", "")) or predicts == "flow_prediction":
+        raise BaseModelError(
+            f"The base model {path} is a flow model of {base.facts.title}'s shape, which is not "
+            "supported.",
+            hint=other,
+        )
+    if predicts not in PREDICTIONS:
+        raise BaseModelError(
+            f"The base model {path} predicts {predicts!r}, which is not supported.",
+            hint=f"Choose one that predicts {' or '.join(PREDICTIONS)}.",
+        )
+    times = scheduler.get("num_train_timesteps", 1000)
+    if not isinstance(times, int) or not 1 <= times <= _TIMES:
+        raise BaseModelError(
+            f"The scheduler of {path} is damaged: it has {times} training times.",
+            hint="Get a whole copy of the base model.",
+        )
+    for part in base.facts.parts:
+        if part not in base.weights and part not in (*base.facts.tokenizers, "scheduler"):
+            raise BaseModelError(
+                f"{path} has no {part.replace('_', ' ')}.", hint=_MISSING.get(part, _WHOLE)
+            )

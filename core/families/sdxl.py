@@ -1,0 +1,194 @@
+"""Stable Diffusion XL: two CLIP text encoders, a UNet that is told sizes and crops.
+
+Podell et al. 2023, arXiv:2307.01952.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from core.errors import naming_full_memory
+from core.families import clip, loading, unet, vae
+from core.families.condition import MASK, Condition
+from core.families.device import Device, place
+from core.families.family import DrawOptions, Model, ModelFamily, TextEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from core.base.value import Base
+    from core.data.buckets import Frame
+
+SUMMARY = "summary"  # of the second encoder, beside its hidden states
+
+
+@naming_full_memory()
+def load(base: Base, keys: Mapping[str, str], device: Device) -> Model:
+    """Load its parts. The VAE stays in float32: in half precision its own gives black.
+
+    Raises:
+        BaseModelError: A part is not whole, or does not fit the others.
+        MemoryFullError: It does not fit.
+    """
+    net = unet.load(base, device)
+    eager = {"attn_implementation": "eager"}
+    first = loading.net(base, "text_encoder", CLIPTextModel, device.weights, **eager)
+    second = loading.net(
+        base, "text_encoder_2", CLIPTextModelWithProjection, device.weights, **eager
+    )
+    autoencoder = loading.net(base, "vae", AutoencoderKL, torch.float32)
+    tokenizers = {
+        name: loading.part(base, name, CLIPTokenizer) for name in ("tokenizer", "tokenizer_2")
+    }
+    scheduler, note = loading.scheduler(base)
+    unet.check_knows(base, first, tokenizers["tokenizer"])
+    unet.check_knows(base, second, tokenizers["tokenizer_2"])
+    unet.check_reads(base, net, first.config.hidden_size + second.config.hidden_size)
+    place((net, first, second, autoencoder), device)
+    size_px, multiple_px = unet.sizes(net, autoencoder)
+    model = Model(
+        family=SDXL,
+        facts=base.facts,
+        parts={
+            "unet": net,
+            "text_encoder": first,
+            "text_encoder_2": second,
+            "vae": autoencoder,
+            **tokenizers,
+            "scheduler": scheduler,
+        },
+        keys=keys,
+        path=loading.diffusion(base),
+        size_px=size_px,
+        multiple_px=multiple_px,
+        place=device,
+        notes=(*base.notes, *note),
+    )
+    loading.try_out(model, base)
+    return model
+
+
+def encode_first(model: Model, texts: Sequence[str]) -> list[Condition]:
+    """Each text as the first encoder says it, (chunks x 77, width)."""
+    encoder, tokenizer = model.parts["text_encoder"], model.parts["tokenizer"]
+    made = clip.penultimate_states(encoder, tokenizer, texts, model.device)
+    return [{"text": states} for states, _ in made]
+
+
+def encode_second(model: Model, texts: Sequence[str]) -> list[Condition]:
+    """Each text as the second encoder says it, and its summary, (width,)."""
+    encoder, tokenizer = model.parts["text_encoder_2"], model.parts["tokenizer_2"]
+    made = clip.penultimate_states(encoder, tokenizer, texts, model.device)
+    return [{"text_2": states, SUMMARY: summary} for states, summary in made]
+
+
+def tokens(model: Model, text: str, *, tokenizer: str, encoder: str) -> tuple[int, int]:
+    """How many tokens a text has, start and end left out, and how many are read at once."""
+    used = clip.token_count(model.parts[tokenizer], text)
+    return used, clip.chunk_size(model.parts[encoder])
+
+
+def frame_condition(model: Model, frames: Sequence[Frame]) -> Condition:
+    """Height and width of each picture, where its crop begins, and what is shown, (B, 6), px."""
+    told = [
+        (f.original.height, f.original.width, f.top, f.left, f.bucket.height, f.bucket.width)
+        for f in frames
+    ]
+    return {"frame": torch.tensor(told, dtype=torch.float32, device=model.device)}
+
+
+def predict(model: Model, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+    """What the UNet says of noised latents (B, 4, h, w) at times (B,)."""
+    net = model.parts["unet"]
+    return net(
+        x_t,
+        t,
+        torch.cat([condition["text"], condition["text_2"]], dim=-1),
+        encoder_attention_mask=condition.get("text" + MASK),
+        added_cond_kwargs={"text_embeds": condition[SUMMARY], "time_ids": condition["frame"]},
+    ).sample
+
+
+@naming_full_memory("Draw a smaller picture, or close other programs.")
+@torch.no_grad()
+def draw(
+    model: Model, prompts: Sequence[str], seeds: Sequence[int], options: DrawOptions
+) -> list[Tensor]:
+    """Pictures (3, H, W), -1 to 1, by diffusers' own pipeline, so that others get the same ones.
+
+    The empty prompt is what the encoders say of no text, as in ComfyUI and A1111 and as dropped
+    captions are learnt; diffusers' pipeline by itself takes zeros.
+
+    Raises:
+        MemoryFullError: They do not fit.
+    """
+    pipe = pipeline(model)
+    empty, no_summary = _told(model, [""])[0]
+    wishes = [(*told, seed) for told, seed in zip(_told(model, prompts), seeds, strict=True)]
+    pictures: list[Tensor] = []
+    for length, group in groupby(wishes, key=lambda wish: len(wish[0])):
+        texts, summaries, chosen = zip(*group, strict=True)
+        nothing = empty.repeat(length // len(empty), 1)
+        latents = pipe(
+            prompt_embeds=torch.stack(texts),
+            pooled_prompt_embeds=torch.stack(summaries),
+            negative_prompt_embeds=nothing.expand(len(texts), -1, -1),
+            negative_pooled_prompt_embeds=no_summary.expand(len(texts), -1),
+            width=options.width_px,
+            height=options.height_px,
+            num_inference_steps=options.inference_steps,
+            guidance_scale=options.guidance,
+            guidance_rescale=options.guidance_rescale,
+            generator=[torch.Generator().manual_seed(seed) for seed in chosen],
+            output_type="latent",  # the pipeline would hand half latents to a whole VAE
+        ).images
+        pictures += list(vae.decode(model, latents).cpu())
+    return pictures
+
+
+def _told(model: Model, texts: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
+    """Each text as the UNet reads it, (chunks x 77, both widths), and its summary."""
+    both = zip(encode_first(model, texts), encode_second(model, texts), strict=True)
+    return [(torch.cat([a["text"], b["text_2"]], dim=-1), b[SUMMARY]) for a, b in both]
+
+
+def pipeline(model: Model) -> Any:  # noqa: ANN401 - diffusers' pipelines are untyped
+    """A diffusers pipeline over the loaded nets; its scheduler has no state from earlier use."""
+    names = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet")
+    parts: dict[str, Any] = {name: model.parts[name] for name in names}
+    scheduler = loading.fresh(model.parts["scheduler"])
+    pipe = StableDiffusionXLPipeline(**parts, scheduler=scheduler, add_watermarker=False)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+SDXL = ModelFamily(
+    id="sdxl",
+    load=load,
+    text_encoders={
+        "text_encoder": TextEncoder(
+            ("text_encoder", "tokenizer"),
+            encode_first,
+            partial(tokens, tokenizer="tokenizer", encoder="text_encoder"),
+        ),
+        "text_encoder_2": TextEncoder(
+            ("text_encoder_2", "tokenizer_2"),
+            encode_second,
+            partial(tokens, tokenizer="tokenizer_2", encoder="text_encoder_2"),
+        ),
+    },
+    encode_picture=vae.encode,
+    picture_parts=("vae",),
+    predict=predict,
+    draw=draw,
+    style_features=vae.features,
+    frame_condition=frame_condition,
+)
