@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from msgspec.structs import replace
 
 from app.models import run_record
@@ -21,7 +22,7 @@ from core.errors import (
     RunError,
     StorageError,
 )
-from core.families import registry, sd1
+from core.families import registry
 from core.families.device import whole_cpu
 from core.project.layout import Project, Run, create
 from core.protocol import wire
@@ -543,7 +544,7 @@ def test_a_base_too_large_for_memory_is_not_called_damaged(tiny_base: Path, monk
     def full(*_: object, **__: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
 
-    monkeypatch.setattr(sd1.UNet2DConditionModel, "from_pretrained", full)
+    monkeypatch.setattr(UNet2DConditionModel, "from_pretrained", full)
     with pytest.raises(MemoryFullError, match="not enough memory"):
         registry.load(open_base(tiny_base), whole_cpu())
 
@@ -588,7 +589,7 @@ def test_the_first_step_does_not_wait_for_the_untrained_pictures(project: Projec
 def test_stop_is_seen_within_one_pass_of_a_preview(project: Project, monkeypatch) -> None:
     change(project, "preview.inference_steps=50")
     control, passes, stepped = Control(), [], []
-    real = sd1.UNet2DConditionModel.forward
+    real = UNet2DConditionModel.forward
 
     def forward(net, *args, **kwargs):
         if stepped and not torch.is_grad_enabled():
@@ -596,7 +597,7 @@ def test_stop_is_seen_within_one_pass_of_a_preview(project: Project, monkeypatch
             control.stop.set()
         return real(net, *args, **kwargs)
 
-    monkeypatch.setattr(sd1.UNet2DConditionModel, "forward", forward)
+    monkeypatch.setattr(UNet2DConditionModel, "forward", forward)
     events = []
     for event in train(project, control):
         events.append(event)
