@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from msgspec.structs import replace
 
 from app.models import run_record
@@ -21,7 +22,7 @@ from core.errors import (
     RunError,
     StorageError,
 )
-from core.families import registry, sd1
+from core.families import registry
 from core.families.device import whole_cpu
 from core.project.layout import Project, Run, create
 from core.protocol import wire
@@ -543,7 +544,7 @@ def test_a_base_too_large_for_memory_is_not_called_damaged(tiny_base: Path, monk
     def full(*_: object, **__: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
 
-    monkeypatch.setattr(sd1.UNet2DConditionModel, "from_pretrained", full)
+    monkeypatch.setattr(UNet2DConditionModel, "from_pretrained", full)
     with pytest.raises(MemoryFullError, match="not enough memory"):
         registry.load(open_base(tiny_base), whole_cpu())
 
