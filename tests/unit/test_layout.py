@@ -41,7 +41,7 @@ def test_folders_are_the_projects_own_or_elsewhere(tmp_path: Path, monkeypatch) 
     ]
     assert base_path(config.base, project.root) == tmp_path / "home" / "base"
     nobodys = replace(config, base="~nobody_of_this_name/base")
-    assert project.base_path(nobodys) == tmp_path / "~nobody_of_this_name/base"
+    assert base_path(nobodys.base, project.root) == tmp_path / "~nobody_of_this_name/base"
 
 
 def test_runs_come_by_number_then_by_time(tmp_path: Path) -> None:
