@@ -14,7 +14,18 @@ from setup.running import clean_environment
 from setup.words import SetupError
 
 # These need no display.
-COMMANDS = ("demo", "new", "train", "sample", "export", "check", "-h", "--help", "--version")
+COMMANDS = (
+    "demo",
+    "new",
+    "train",
+    "sample",
+    "export",
+    "check",
+    "unpickle",
+    "-h",
+    "--help",
+    "--version",
+)
 
 
 def main(arguments: list[str]) -> int:

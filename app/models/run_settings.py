@@ -12,13 +12,14 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 from typing_extensions import override
 
-from core.base.opening import facts_of, open_base
+from core.base.opening import facts_of
+from core.base.value import Base
 from core.config import files, presets
 from core.config.facts import Facts
 from core.config.options import RunConfig
 from core.config.presets import Preset
-from core.errors import UserError
-from core.project.layout import Project, base_path
+from core.errors import BaseModelError, UserError
+from core.project.layout import Project, named_base
 
 Values = Mapping[str, object]  # by dotted path: training.steps
 ONE_EDIT_SECONDS = 1.5  # between two changes of one setting that are one step back
@@ -86,17 +87,27 @@ class Settings(QObject):
         """The one that the settings follow."""
         return None if self.config is None else presets.matching(self.config, self.facts())
 
-    def use_base(self, base: str) -> None:
+    def use_base(self, base: str) -> Base | None:
         """Train on another base; what fits only one of the two follows, a preset stays one.
+
+        Its own VAE is used where it has one, and what it predicts is what its files say.
 
         Raises:
             BaseModelError: It is none that can be trained; nothing is changed.
         """
         if self.config is None:
-            return
+            return None
         root = self._open.project.root if self._open else Path()
-        after = open_base(base_path(base, root)).facts
-        self.replace(presets.on_base(self.config, base, self.facts(), after))
+        vae = ""
+        try:
+            there = named_base(base, root)
+        except BaseModelError:
+            if not (vae := self.config.vae):
+                raise
+            there = named_base(base, root, vae)
+        config = presets.on_base(self.config, base, self.facts(), there.facts)
+        self.replace(msgspec.structs.replace(config, vae=vae, prediction="auto"))
+        return there
 
     def replace(self, config: RunConfig) -> None:
         """Set whatever differs in `config`, as one step back."""

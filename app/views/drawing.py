@@ -237,8 +237,11 @@ class Drawing(QWidget):
         except OSError as error:
             self._studio.news.failure(str(StorageError.writing(run.root, error)))
             return
+        root = run.root.parent.parent
         job = SampleJob(
-            base=str(base_path(config.base, run.root.parent.parent)),
+            base=str(base_path(config.base, root)),
+            vae=str(base_path(config.vae, root)) if config.vae else "",
+            prediction=config.prediction,
             adapter=adapter,
             inference_steps=config.preview.inference_steps,
             guidance=config.preview.guidance,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
@@ -29,12 +30,19 @@ from app.views import fields
 from app.views.fields import Field
 from app.widgets import labels
 from app.widgets.text import RateSpin
+from core.base.words import in_words
 from core.config import presets
-from core.config.options import DEMO_BASE
+from core.config.options import DEMO_BASE, RunConfig
 from core.errors import BaseModelError
 
 PLACE = "Train"
 DEMO_WORDS = "Stylewright demo base, Stable Diffusion 1 shape"
+PREDICTIONS = {
+    "auto": "as its files say",
+    "epsilon": "predicts noise (epsilon)",
+    "v_prediction": "predicts v",
+    "v_zero_snr": "predicts v, zero terminal SNR",
+}
 BESIDE_PX = 192  # at least, for the words beside a setting
 WIDEST_PX = 900
 PROMPT_LINES = 3
@@ -172,7 +180,21 @@ class SettingsForm(QWidget):
         menu.addAction(
             add("base.folder", "Choose a model folder...", self._on_folder_wished, place=PLACE)
         )
+        menu.addAction(
+            add("base.file", "Choose a model file...", self._on_file_wished, place=PLACE)
+        )
         menu.addAction(add("base.demo", DEMO_WORDS, lambda: self.use_base(DEMO_BASE), place=PLACE))
+        menu.addSeparator()
+        menu.addAction(add("base.vae", "Choose another VAE...", self._on_vae_wished, place=PLACE))
+        menu.addAction(
+            add(
+                "base.own_vae", "Use the model's own VAE", lambda: self._set("vae", ""), place=PLACE
+            )
+        )
+        predicts = menu.addMenu("What the model predicts")
+        for told, words in PREDICTIONS.items():
+            choose = partial(self._set, "prediction", told)
+            predicts.addAction(add(f"base.predicts.{told}", words, choose))
         change.setMenu(menu)
         return change
 
@@ -227,7 +249,7 @@ class SettingsForm(QWidget):
         for number, button in enumerate(self.presets.buttons()):
             button.setChecked(presets.PRESETS[number] is preset)
         self.presets.setExclusive(True)
-        self._base.setText(DEMO_WORDS if config.base == DEMO_BASE else config.base)
+        self._base.setText(base_words(config))
         pace = self._studio.runs.pace_seconds(config)
         time = f", about {duration(config.training.steps * pace)}" if pace else ""
         self._steps_words.setText(f"{config.training.steps:,} steps{time}")
@@ -243,17 +265,49 @@ class SettingsForm(QWidget):
 
     @Slot()
     def _on_folder_wished(self) -> None:
-        words = "Choose a Stable Diffusion 1 model folder"
+        words = "Choose a model folder as diffusers saves it"
         if folder := QFileDialog.getExistingDirectory(self, words):
             self.use_base(str(Path(folder)))
 
+    @Slot()
+    def _on_file_wished(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(
+            self, "Choose a model file", "", "Models (*.safetensors *.ckpt)"
+        )
+        if file:
+            self.use_base(str(Path(file)))
+
+    @Slot()
+    def _on_vae_wished(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(self, "Choose a VAE", "", "VAEs (*.safetensors)")
+        if file:
+            self._set("vae", str(Path(file)))
+
     def use_base(self, base: str) -> None:
-        """Train on another base; one that is none changes nothing."""
+        """Train on another base, and say what it is; one that is none changes nothing."""
         self.commit()
         try:
-            self._settings.use_base(base)
+            there = self._settings.use_base(base)
+            words = in_words(there) if there else ""
         except BaseModelError as error:
             self._studio.news.failure(str(error))
+            return
+        if there:
+            self._studio.news.note(" ".join([f"Base model: {words}.", *there.notes]))
+
+    def _set(self, path: str, value: str) -> None:
+        self.commit()
+        self._settings.set(path, value)
+
+
+def base_words(config: RunConfig) -> str:
+    """The base in a line, and what was chosen beside it."""
+    said = [DEMO_WORDS if config.base == DEMO_BASE else config.base]
+    if config.vae:
+        said.append(f"VAE {Path(config.vae).name}")
+    if config.prediction != "auto":
+        said.append(PREDICTIONS[config.prediction])
+    return ", ".join(said)
 
 
 def _named(words: str, widget: QWidget) -> QLabel:

@@ -15,6 +15,7 @@ from core.config import files, presets
 from core.config.facts import SD1
 from core.config.options import RunConfig
 from core.project.layout import Project
+from tests.e2e.test_single_files import header_file
 from tests.gui.conftest import button, train_page
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -192,6 +193,37 @@ def test_going_back_to_a_base_keeps_the_preset(
     form.use_base("demo")
     assert project.config() == on_demo
     assert button(form, "Quick try").isChecked()
+
+
+def test_a_model_file_is_chosen_and_told_and_a_vae_beside_it(
+    form: SettingsForm, project: Project, tmp_path: Path, faked
+) -> None:
+    unet = "model.diffusion_model."
+    names = {
+        f"{unet}input_blocks.0.0.weight": (320, 4, 3, 3),
+        f"{unet}input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": (640, 2048),
+        "conditioner.embedders.0.transformer.x": (1,),
+        "conditioner.embedders.1.model.x": (1,),
+    }
+    before = project.config()
+    file = header_file(tmp_path / "anime-vpred.safetensors", names)
+    form.use_base(str(file))
+    assert project.config() == before
+    assert "has no vae" in faked.messages.text
+    vae = header_file(tmp_path / "sdxl vae.safetensors", {"decoder.up.0.x": (1,)})
+    form._set("vae", str(vae))
+    form.use_base(str(file))
+    chosen = project.config()
+    assert (chosen.base, chosen.vae) == (str(file), str(vae))
+    assert not chosen.adapter.text_encoder
+    assert "predicts v with zero terminal SNR, float16" in faked.messages.text
+    assert "By its name" in faked.messages.text
+    form._set("prediction", "epsilon")
+    assert form._base.text() == f"{file}, VAE sdxl vae.safetensors, predicts noise (epsilon)"
+    form.use_base("demo")
+    again = project.config()
+    assert (again.base, again.vae, again.prediction) == ("demo", "", "auto")
+    assert again.adapter.text_encoder
 
 
 @pytest.mark.parametrize(

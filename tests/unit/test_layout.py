@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from core.config.options import DatasetConfig, RunConfig
 from core.errors import RunError, StorageError
 from core.project import lock
-from core.project.layout import Project, Run, create
+from core.project.layout import Project, Run, base_path, create
 
 CONFIG = RunConfig(name="Ink", base="demo")
 
@@ -39,9 +39,9 @@ def test_folders_are_the_projects_own_or_elsewhere(tmp_path: Path, monkeypatch) 
         tmp_path / "home" / "mine",
         tmp_path / "~nobody_of_this_name/pictures",
     ]
-    assert project.base_path(config) == tmp_path / "home" / "base"
+    assert base_path(config.base, project.root) == tmp_path / "home" / "base"
     nobodys = replace(config, base="~nobody_of_this_name/base")
-    assert project.base_path(nobodys) == tmp_path / "~nobody_of_this_name/base"
+    assert base_path(nobodys.base, project.root) == tmp_path / "~nobody_of_this_name/base"
 
 
 def test_runs_come_by_number_then_by_time(tmp_path: Path) -> None:
