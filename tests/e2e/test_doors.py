@@ -194,7 +194,7 @@ def log_door(project: Project, folder: Path) -> Callable[[random.Random], None]:
     def attempt(rng: random.Random) -> None:
         some = [altered.json_of(x, rng) if rng.random() < 0.3 else x for x in lines]
         run.log_file.write_bytes(b"\n".join(some) + b"\n")
-        train._cut_log(run, 1, redrawn=False)
+        train._cut_log(run, 1)
 
     return attempt
 
