@@ -26,7 +26,7 @@ PATIENCE_MS = 10_000  # for a run to save and end
 TRAINING, DRAWING = "Training", "Drawing previews"  # phases; the latter is the engine's word
 STOPPING = {  # what is still waited for
     TRAINING: "Stopping after this step",
-    DRAWING: "Stopping after the previews in hand",
+    DRAWING: "Stopping the drawing",
     "Saving": "Saving",
 }
 
@@ -135,9 +135,9 @@ class Session(QObject):
     @Slot(object)
     def _on_said(self, event: Event) -> None:
         match event:
-            case Progress(phase=phase, done=done, total=total):
+            case Progress(phase=phase, done=done, total=total, seconds_left=left):
                 self.phase = phase
-                self.previews_wished = self.previews_wished and phase != DRAWING
+                self.seconds_left = left or self.seconds_left
                 self.share = (
                     done / total if total > 0 and self.state is not State.STOPPING else None
                 )
@@ -152,7 +152,7 @@ class Session(QObject):
                     self.share = step / self.steps if self.steps > 0 else None
             case CheckpointSaved() if self.state is State.STOPPING:
                 self.phase = "Saving"
-            case PreviewReady():
+            case PreviewReady(step=step) if step > 0:  # not one of the untrained base
                 self.previews_wished = False
             case _:
                 pass
@@ -188,8 +188,11 @@ def status_line(session: Session) -> str:
     """Where a run is, in a few words."""
     if session.state is State.STOPPING:
         return STOPPING.get(session.phase, "Stopping")
-    if session.steps <= 0 or session.phase != TRAINING:
+    if session.steps <= 0 or session.phase not in (TRAINING, DRAWING):
         return session.phase
+    if session.phase == DRAWING:
+        left = f", {duration(session.seconds_left)} left" if session.seconds_left else ""
+        return f"step {session.step:,} of {session.steps:,}, drawing previews{left}"
     next_up = ", previews come next" if session.previews_wished else ""
     left = duration(session.seconds_left)
     return (

@@ -165,7 +165,9 @@ def test_previews_are_asked_for_and_the_wish_is_seen(
     assert session.previews_wished
     workers[0].tell(step(6))
     assert session.previews_wished
-    workers[0].tell(Progress(phase="Drawing previews", done=0, total=4))
+    workers[0].tell(PreviewReady(step=0, index=3, prompt="x", seed=1, path="x"))
+    assert session.previews_wished  # that one is of the untrained base
+    workers[0].tell(PreviewReady(step=6, index=0, prompt="x", seed=1, path="x"))
     assert not session.previews_wished
 
 
@@ -178,7 +180,7 @@ def test_stop_is_said_once_and_named_for_what_it_waits_for(
     session.stop_or_end_now()
     session.stop_or_end_now()
     assert workers[0].heard == [Stop()]
-    assert status_line(session) == "Stopping after the previews in hand"
+    assert status_line(session) == "Stopping the drawing"
     workers[0].tell(PreviewReady(step=5, index=0, prompt="x", seed=1, path="x"), step(6))
     assert status_line(session) == "Stopping after this step"
     workers[0].tell(CheckpointSaved(step=6, path="x"))

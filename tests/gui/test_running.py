@@ -14,6 +14,7 @@ from core.protocol.events import (
     AdapterSaved,
     Failed,
     Finished,
+    PreviewReady,
     Progress,
     StepDone,
     Warned,
@@ -83,7 +84,8 @@ def test_words_and_bar_follow_the_run(
         assert bar.value() == share
         assert f"step {number} of 300" in bar.accessibleDescription()
     workers[0].tell(Progress(phase="Drawing previews", done=1, total=4))
-    assert (bar.value(), bar.accessibleDescription()) == (250, "Drawing previews")
+    words = "step 150 of 300, drawing previews, 1 min left"
+    assert (bar.value(), bar.accessibleDescription()) == (250, words)
     assert bar.accessibleName()
 
 
@@ -97,7 +99,9 @@ def test_preview_now_is_sent_and_answers(
     assert not pressed.isEnabled()
     bar = train_page(faked).findChild(QProgressBar)
     assert "previews come next" in bar.accessibleDescription()
-    workers[0].tell(Progress(phase="Drawing previews", done=0, total=4))
+    workers[0].tell(PreviewReady(step=0, index=0, prompt="x", seed=1, path="x"))
+    assert not pressed.isEnabled()  # the untrained base's were still to come
+    workers[0].tell(PreviewReady(step=3, index=0, prompt="x", seed=1, path="x"))
     assert pressed.isEnabled()
 
 
