@@ -55,7 +55,7 @@ LIGHT = Theme(
     bad="#c92a2f",
 )
 
-TITLE, SMALL = 10 / 7, 6 / 7  # of the system's text size
+HUGE, TITLE, SMALL = 2.0, 10 / 7, 6 / 7  # of the system's text size
 
 _SHEET = """
 QToolTip {{ background: {raised}; color: {text}; border: 1px solid {line}; padding: 4px; }}
@@ -68,8 +68,12 @@ QToolTip {{ background: {raised}; color: {text}; border: 1px solid {line}; paddi
 #rail QToolButton:checked {{ background: {raised}; color: {text}; }}
 QToolButton:focus, QPushButton:focus {{ border: 2px solid {accent}; }}
 #title {{ font-size: {title}pt; font-weight: 600; }}
+#huge {{ font-size: {huge}pt; font-weight: 600; }}
+#strong {{ font-weight: 600; }}
 #secondary {{ color: {secondary}; }}
 #small {{ color: {secondary}; font-size: {small}pt; }}
+#warning {{ color: {warn}; }}
+#fold {{ border: none; background: transparent; padding: 6px 0; text-align: left; }}
 #panel {{ background: {panel}; border: 1px solid {line}; border-radius: 6px; }}
 #panel QLabel {{ background: transparent; }}
 #palette {{ background: {panel}; border: 1px solid {line}; }}
@@ -91,8 +95,7 @@ QPushButton#primary {{ background: {accent}; color: {on_accent}; border-color: {
     font-weight: 600; }}
 QPushButton#primary:disabled {{ background: {raised}; color: {secondary}; border-color: {line}; }}
 QPushButton#primary:focus {{ border: 2px solid {text}; }}
-QPushButton#preset {{ padding: 8px 16px; }}
-QPushButton#preset:checked {{ border: 2px solid {accent}; }}
+QPushButton#card, QPushButton#card:focus {{ background: {panel}; padding: 0; min-height: 112px; }}
 QToolButton#project {{ border: none; border-radius: 6px; padding: 6px 8px; font-weight: 600; }}
 QToolButton#project::menu-indicator {{ image: none; }}
 QToolButton#project:hover {{ background: {raised}; }}
@@ -155,7 +158,8 @@ def apply(app: QApplication, *, dark: bool) -> None:
     app.setPalette(_palette(_current))
     colours = {name: getattr(_current, name) for name in Theme.__slots__}
     text = QFontInfo(app.font()).pointSizeF()
-    sizes = {"title": round(TITLE * text, 1), "small": round(SMALL * text, 1)}
+    shares = {"huge": HUGE, "title": TITLE, "small": SMALL}
+    sizes = {name: round(share * text, 1) for name, share in shares.items()}
     app.setStyleSheet(_SHEET.format(**colours, **sizes, icons=_ICONS.as_posix()))
 
 

@@ -59,6 +59,12 @@ class Settings(QObject):
         self.undo_stack.clear()
         self.changed.emit()
 
+    def close(self) -> None:
+        """There is no project."""
+        self.config, self._open = None, None
+        self.undo_stack.clear()
+        self.changed.emit()
+
     def set(self, path: str, value: object) -> None:
         """Set one setting, by its dotted path; no other changes."""
         self.change({path: value})

@@ -10,9 +10,7 @@ from PySide6.QtCore import QObject, QSettings, Signal, Slot
 
 from app import settings
 from app.models.run_settings import Settings
-from core.config import presets
-from core.config.facts import DEMO, SD1
-from core.config.options import DEMO_BASE, RunConfig
+from core.config.options import RunConfig
 from core.errors import RunError, StorageError, UserError
 from core.project import demo, layout, lock
 from core.project.layout import Project
@@ -25,7 +23,7 @@ class Workspace(QObject):
     """At most one project is open; it is remembered for the next start."""
 
     closing = Signal()  # another project may take this one's place: save what is being written
-    opened = Signal()  # another project
+    opened = Signal()  # another project, or none
     failed = Signal(str)  # in words
     shared = Signal(str)  # another window has it, too
 
@@ -58,6 +56,14 @@ class Workspace(QObject):
         self.opened.emit()
         self._hold(project)
 
+    def close(self) -> None:
+        """Have no project open."""
+        self.closing.emit()
+        self._held.close()
+        self._run.close()
+        self.project = None
+        self.opened.emit()
+
     def _hold(self, project: Project) -> None:
         """Let other windows know; a second one is no harm, but should be known of."""
         self._held.close()
@@ -84,10 +90,9 @@ class Workspace(QObject):
         self._make(root, lambda: demo.create_demo(root, demo.demo_config(prompts=DEMO_PROMPTS)))
 
     def open_new(self, name: str = NEW_NAME) -> None:
-        """Make a project without pictures, on the demo base, and open it."""
+        """Make a project without pictures and without a base model, and open it."""
         root = settings.unused_folder(name)
-        config = presets.on_base(RunConfig(name=root.name, base=""), DEMO_BASE, SD1, DEMO)
-        self._make(root, lambda: layout.create(root, config))
+        self._make(root, lambda: layout.create(root, RunConfig(name=root.name, base="")))
 
     def _make(self, root: Path, make: Callable[[], Project]) -> None:
         try:

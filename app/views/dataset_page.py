@@ -24,10 +24,12 @@ from app.models.workspace import NEW_NAME
 from app.views import places
 from app.views.caption_editor import CaptionEditor
 from app.views.page import Page
+from app.views.welcome import Welcome
 from app.widgets import labels
 from app.widgets.button import ActionButton
 from app.widgets.drop import DropFrame
 from app.widgets.grid import TILE_PX, Grid
+from core.data import captions
 
 FINDINGS_LINES = 7
 PLACE = "Dataset"
@@ -62,10 +64,12 @@ class DatasetPage(QWidget):
         inside.addWidget(self._make_findings())
         inside.addWidget(splitter, stretch=1)
         actions = studio.actions
-        self.drop = DropFrame(actions["dataset.add"], actions["project.demo"])
+        self.drop = DropFrame(actions["dataset.add"])
+        self.welcome = Welcome(studio)
+        self._full = full
         self._stack = QStackedWidget()
-        self._stack.addWidget(self.drop)
-        self._stack.addWidget(full)
+        for part in (self.welcome, self.drop, full):
+            self._stack.addWidget(part)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 16, 24, 16)
         layout.addWidget(self._stack)
@@ -89,6 +93,7 @@ class DatasetPage(QWidget):
         add("dataset.findings", "Show findings", self.show_findings, place=PLACE)
         add("dataset.caption", "Caption", lambda: self.go_to(self.editor), place=PLACE)
         add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
+        add("dataset.uncaptioned", "Show a picture without caption", self.show_silent, place=PLACE)
         stop = add("dataset.stop", "Stop copying", self._model.stop_importing, place=PLACE)
         stop.setVisible(False)
 
@@ -141,6 +146,17 @@ class DatasetPage(QWidget):
         self._studio.actions["page.dataset"].trigger()
         self._findings.setChecked(True)
 
+    def show_silent(self) -> None:
+        """Go to the next picture without caption, ready to be written."""
+        pictures = self._model.rows.pictures
+        after = self.grid.currentIndex().row() + 1
+        order = [*range(after, len(pictures)), *range(after)]
+        silent = (row for row in order if captions.says_nothing(pictures[row].caption))
+        row = next(silent, None)
+        if row is not None:
+            self._choose(row)
+            self.go_to(self.editor)
+
     def go_to(self, part: QWidget) -> None:
         """Turn to this page and let the keys go into `part`."""
         self._studio.actions["page.dataset"].trigger()
@@ -177,8 +193,10 @@ class DatasetPage(QWidget):
     @Slot()
     def _on_refreshed(self) -> None:
         model, count = self._model, self._model.rows.rowCount()
-        self.drop.offer_demo(offered=model.project is None)
-        self._stack.setCurrentIndex(0 if count == 0 and not model.findings.all else 1)
+        if count or model.findings.all:
+            self._stack.setCurrentWidget(self._full)
+        else:
+            self._stack.setCurrentWidget(self.drop if model.project else self.welcome)
         self._count.setText(f"{count:,} picture{'s' if count != 1 else ''}")
         found = len(model.findings.all)
         self._findings.setVisible(found > 0)

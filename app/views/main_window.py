@@ -143,7 +143,8 @@ class MainWindow(QWidget):
     @Slot()
     def _on_opened(self) -> None:
         studio, project = self.studio, self.studio.workspace.project
-        self.setWindowTitle(f"{studio.workspace.name} - Stylewright")
+        name = studio.workspace.name
+        self.setWindowTitle(f"{name} - Stylewright" if name else "Stylewright")
         studio.news.cleared.emit()
         studio.sampler.close()
         studio.dataset.open(project)

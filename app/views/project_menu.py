@@ -13,6 +13,7 @@ from app import settings
 from app.models.studio import Studio
 
 PLACE = "Project"
+DEMO_WORDS = "Try the demo, about 4 min"
 
 
 class ProjectMenu(QToolButton):
@@ -28,7 +29,8 @@ class ProjectMenu(QToolButton):
         self._fixed = [
             add("project.new", "New project", self._workspace.open_new, place=PLACE),
             add("project.open", "Open a project folder...", self._on_open_wished, place=PLACE),
-            add("project.demo", "Try the demo style", self._workspace.open_demo, place=PLACE),
+            add("project.demo", DEMO_WORDS, self._workspace.open_demo, place=PLACE),
+            add("project.close", "Start page", self._workspace.close, place=PLACE),
             add("project.folder", "Show the project's folder", self._on_folder, place=PLACE),
         ]
         menu = QMenu(self)
@@ -48,7 +50,8 @@ class ProjectMenu(QToolButton):
         self.setToolTip("Another can be opened once the run has ended." if busy else "")
         for action in self._fixed:
             action.setEnabled(not busy)
-        self._fixed[-1].setVisible(self._workspace.project is not None)
+        for action in self._fixed[-2:]:
+            action.setVisible(self._workspace.project is not None)
 
     def recent(self) -> Sequence[QAction]:
         """Projects opened lately, as actions; none during a run."""

@@ -11,9 +11,16 @@ class ActionButton(QPushButton):
     """Shows what its action says; `primary` is the next thing to do."""
 
     def __init__(
-        self, action: QAction, parent: QWidget | None = None, *, primary: bool = False
+        self,
+        action: QAction,
+        parent: QWidget | None = None,
+        *,
+        primary: bool = False,
+        words: str = "",
     ) -> None:
+        """`words` in the place of the action's own."""
         super().__init__(parent)
+        self._words = words
         self._action = action
         self._seen = True
         self.setObjectName("primary" if primary else "")
@@ -34,7 +41,7 @@ class ActionButton(QPushButton):
         action = self._action
         if self.hasFocus() and not (action.isEnabled() and action.isVisible()):
             self._hand_focus_up()
-        self.setText(action.text())
+        self.setText(self._words or action.text())
         self.setEnabled(action.isEnabled())
         if action.isVisible() != self._seen:
             self._seen = action.isVisible()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, Signal
 from PySide6.QtGui import QAction, QDropEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from app import theme
 from app.widgets import labels
 from app.widgets.button import ActionButton
-
-SYMBOL_PX = 64
+from app.widgets.symbol import Symbol
 
 
 def dropped_paths(data: QMimeData) -> list[Path]:
@@ -22,14 +20,11 @@ def dropped_paths(data: QMimeData) -> list[Path]:
 
 
 class DropFrame(QFrame):
-    """The empty Dataset page: drop, choose a folder, or try the demo."""
+    """The empty Dataset page of a project: drop, or choose a folder."""
 
-    def __init__(self, add: QAction, demo: QAction, parent: QWidget | None = None) -> None:
+    def __init__(self, add: QAction, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("drop")
-        self._symbol = labels.secondary()
-        self._symbol.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._draw_symbol()
         self._heading = labels.title("")
         self._heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.show_busy("")
@@ -40,37 +35,21 @@ class DropFrame(QFrame):
         buttons = QHBoxLayout()
         buttons.setSpacing(16)
         buttons.addStretch()
-        buttons.addWidget(ActionButton(add))
-        self._demo = ActionButton(demo, primary=True)
-        buttons.addWidget(self._demo)
+        buttons.addWidget(ActionButton(add, primary=True))
         buttons.addStretch()
         layout = QVBoxLayout(self)
         layout.setSpacing(16)
         layout.addStretch()
-        for widget in (self._symbol, self._heading, hint):
+        for widget in (Symbol("image-plus-outline"), self._heading, hint):
             layout.addWidget(widget)
         layout.addSpacing(8)
         layout.addLayout(buttons)
         layout.addStretch()
 
-    def offer_demo(self, *, offered: bool) -> None:
-        """Only where no project is open."""
-        self._demo.setVisible(offered)
-
     def show_busy(self, words: str) -> None:
         """What goes on before there is a picture to show; "" is nothing."""
         invitation = "Drop 15 to 100 pictures of one style here"
         self._heading.setText(words or invitation)
-
-    @override
-    def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.PaletteChange:
-            self._draw_symbol()
-        super().changeEvent(event)
-
-    def _draw_symbol(self) -> None:
-        icon = theme.icon("image-plus-outline", SYMBOL_PX)
-        self._symbol.setPixmap(icon.pixmap(QSize(SYMBOL_PX, SYMBOL_PX), self.devicePixelRatio()))
 
     def set_over(self, *, over: bool) -> None:
         """Show that a drag would be taken."""

@@ -11,6 +11,11 @@ def title(text: str, parent: QWidget | None = None) -> QLabel:
     return _label(text, "title", parent)
 
 
+def huge(text: str, parent: QWidget | None = None) -> QLabel:
+    """What the program is for."""
+    return _label(text, "huge", parent)
+
+
 def secondary(text: str = "", parent: QWidget | None = None) -> QLabel:
     """An explanation, quiet."""
     return _label(text, "secondary", parent)
@@ -19,6 +24,13 @@ def secondary(text: str = "", parent: QWidget | None = None) -> QLabel:
 def small(text: str = "", parent: QWidget | None = None) -> QLabel:
     """A figure or a hint."""
     return _label(text, "small", parent)
+
+
+def warning(text: str = "", parent: QWidget | None = None) -> QLabel:
+    """A line about what is amiss; its words say so without the colour, too."""
+    label = _label(text, "warning", parent)
+    label.setWordWrap(False)
+    return label
 
 
 def _label(text: str, name: str, parent: QWidget | None) -> QLabel:

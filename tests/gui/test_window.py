@@ -25,6 +25,7 @@ from pytestqt.qtbot import QtBot
 from app import settings, theme
 from app.process.session import State, duration
 from app.views.main_window import NAMES, MainWindow
+from app.widgets.collage import Collage
 from app.widgets.question import confirmed
 from core.config import files
 from core.errors import RunError, StorageError
@@ -75,7 +76,7 @@ def end(window: MainWindow, qtbot: QtBot) -> None:
 
 
 def test_the_first_start_offers_the_demo_ready_to_train(window: MainWindow, qtbot: QtBot) -> None:
-    button(window, "Try the demo style").click()
+    button(window, "Try the demo, about 4 min").click()
     qtbot.waitUntil(lambda: window.studio.dataset.rows.rowCount() == 40)
     root = settings.projects_folder() / "Demo style"
     assert (root / "project.toml").exists()
@@ -93,6 +94,24 @@ def test_without_a_project_the_train_page_says_where_to_begin(
     qtbot.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     assert not window.studio.session.busy
     assert not window.messages.isVisible()
+
+
+def test_the_start_page_offers_what_was_open_lately(
+    opened: MainWindow, qtbot: QtBot, project: Project
+) -> None:
+    opened.studio.actions["project.close"].trigger()
+    assert opened.windowTitle() == "Stylewright"
+    assert opened.studio.settings.config is None
+    welcome = dataset_page(opened).welcome
+    assert welcome.isVisible()
+    [(recent, card)] = welcome._recent
+    assert recent.picture == project.images / "p00.png"
+    picture = card.findChild(Collage)
+    qtbot.waitUntil(lambda: bool(picture._images))
+    card.click()
+    assert opened.studio.workspace.project == project
+    qtbot.waitUntil(lambda: opened.studio.dataset.rows.rowCount() == 6)
+    assert not welcome.isVisible()
 
 
 def test_dropping_makes_a_project(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
@@ -419,9 +438,9 @@ def test_a_setting_is_saved_and_a_preset_changes_several(
     form = train_page(window).form
     form.steps.setValue(5)
     assert project.config().training.steps == 1000
-    assert not any(b.isChecked() for b in form.presets.buttons())
-    form.presets.button(3).click()
-    assert [b.isChecked() for b in form.presets.buttons()] == [False, False, False, True]
+    assert not any(b.isChecked() for b in form.presets.group.buttons())
+    form.presets.group.button(3).click()
+    assert [b.isChecked() for b in form.presets.group.buttons()] == [False, False, False, True]
     saved = project.config()
     assert (saved.training.steps, saved.adapter.rank, saved.adapter.alpha) == (200, 8, 8.0)
     assert saved.base == small_config(saved.base).base
