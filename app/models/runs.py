@@ -26,6 +26,7 @@ class AdapterCard:
     picture: Path | None
     style: StyleMeasured | None
     only_here: bool = False  # no other program has its base model
+    trigger: str = ""
 
     @property
     def words(self) -> str:
@@ -147,6 +148,7 @@ class Runs(QObject):
                         picture=picture if picture.exists() else None,
                         style=record.styles.get(saved.step),
                         only_here=record.config is not None and record.config.base == DEMO_BASE,
+                        trigger=record.config.dataset.trigger if record.config else "",
                     )
                 )
         return cards

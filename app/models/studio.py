@@ -12,6 +12,7 @@ from app.models.actions import Actions
 from app.models.dataset import Dataset
 from app.models.news import News
 from app.models.pictures import Thumbnails
+from app.models.readiness import Lack, lacks
 from app.models.run_settings import Settings
 from app.models.runs import Runs
 from app.models.workspace import Workspace
@@ -42,6 +43,11 @@ class Studio:
     session: Session
     sampler: Sampler
     exporter: Exporter
+
+    def lacks(self) -> list[Lack]:
+        """What the next run still lacks."""
+        config = self.settings.config
+        return [] if config is None else lacks(config, self.dataset.rows.pictures)
 
     def finish(self) -> None:
         """End every process and thread; before the program ends."""

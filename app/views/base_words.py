@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.config.facts import Facts
 from core.config.options import DEMO_BASE, RunConfig
 
-DEMO_WORDS = "Stylewright demo base, Stable Diffusion 1 shape"
+NONE_YET = (
+    "None yet. Any Stable Diffusion 1.5 or SDXL model will do: one .safetensors file of 2 to 7 GB, "
+    "from huggingface.co or civitai.com."
+)
 PREDICTIONS = {
     "auto": "as its files say",
     "epsilon": "predicts noise (epsilon)",
@@ -15,9 +19,14 @@ PREDICTIONS = {
 }
 
 
-def base_words(config: RunConfig) -> str:
-    """The base in a line, and what was chosen beside it."""
-    said = [DEMO_WORDS if config.base == DEMO_BASE else Path(config.base).name]
+def base_words(config: RunConfig, facts: Facts | None = None) -> str:
+    """The base in a line, of which kind it is, if `facts` are given, and what is chosen beside."""
+    if not config.base:
+        return NONE_YET
+    if config.base == DEMO_BASE:
+        said = ["Demo base, only to try: it draws small emoji"]
+    else:
+        said = [Path(config.base).name, *([facts.title] if facts else [])]
     if config.vae:
         said.append(f"VAE {Path(config.vae).name}")
     if config.prediction != "auto":

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.models import pictures
+from app.models.demo_words import unknown_in_words, unknown_words
 from app.models.drawn import TILE_PX, Drawn, free_file
 from app.models.studio import Studio
 from app.widgets import labels
@@ -125,6 +126,9 @@ class Drawing(QWidget):
         self.seed.setFixedWidth(self.fontMetrics().horizontalAdvance("2147483647") + 40)
         self.seed.lineEdit().setTextMargins(6, 0, 6, 0)
         self.phase = labels.small()
+        self.hint = labels.warning()
+        self.hint.setWordWrap(True)
+        self.prompt.textChanged.connect(self._on_prompt_changed)
         grid = QGridLayout()
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(8)
@@ -141,8 +145,9 @@ class Drawing(QWidget):
         last.addWidget(self.seed)
         last.addWidget(self.phase, stretch=1)
         last.addWidget(ActionButton(self._make, primary=True))
-        grid.addWidget(QLabel("Seed"), 3, 0)
-        grid.addLayout(last, 3, 1, 1, 2)
+        grid.addWidget(self.hint, 3, 1, 1, 2)
+        grid.addWidget(QLabel("Seed"), 4, 0)
+        grid.addLayout(last, 4, 1, 1, 2)
         self._offer_field("Seed", self.seed)
         return grid
 
@@ -209,11 +214,24 @@ class Drawing(QWidget):
         newest = next((place for place, card in enumerate(cards) if card.run == run), 0)
         picked = self.adapter.findData(str(self._runs.picked)) if self._runs.picked else -1
         self.adapter.setCurrentIndex(picked if picked >= 0 else newest if cards else -1)
+        self._on_prompt_changed()
         self._enable()
 
     @Slot(int)
     def _on_adapter_picked(self, place: int) -> None:
         self._runs.picked = Path(self.adapter.itemData(place))
+        self._on_prompt_changed()
+
+    @Slot()
+    def _on_prompt_changed(self) -> None:
+        """The demo base knows few words, and draws something for any other."""
+        there = self.adapter.currentData()
+        card = next((card for card in self._runs.adapters() if str(card.path) == there), None)
+        words = ""
+        if card and card.only_here:
+            words = unknown_in_words(unknown_words(self.prompt.text(), card.trigger))
+        self.hint.setText(f"{words[:1].upper()}{words[1:]}." if words else "")
+        self.hint.setVisible(bool(words))
 
     @Slot(int)
     def _on_weight_moved(self, place: int) -> None:

@@ -31,6 +31,7 @@ class Running(QObject):
         studio.session.said.connect(self._on_said)
         studio.session.failed.connect(self._on_failed)
         studio.settings.changed.connect(self._on_changed)
+        studio.dataset.refreshed.connect(self._on_changed)
         studio.runs.reset.connect(self._on_changed)
         studio.runs.adapters_changed.connect(self._on_changed)
         self._on_changed()
@@ -60,7 +61,8 @@ class Running(QObject):
     @Slot()
     def _on_changed(self) -> None:
         session, busy = self._session, self._session.busy
-        self._train.setEnabled(self._studio.settings.config is not None and not busy)
+        there = not busy and self._studio.settings.config is not None
+        self._train.setEnabled(there and not any(one.needed for one in self._studio.lacks()))
         self._train.setVisible(not busy)
         resumable = None if busy else self._studio.runs.resumable()
         self._resume.setVisible(resumable is not None)

@@ -19,6 +19,7 @@ from app.views.settings_form import SettingsForm
 from app.views.stage import Stage
 from app.widgets import labels
 from app.widgets.button import ActionButton
+from app.widgets.lacks import Lacks
 
 PLACE = "Train"
 
@@ -44,8 +45,11 @@ class TrainPage(QScrollArea):
             self._stack.addWidget(part)
         self.setWidget(self._stack)
         studio.settings.changed.connect(self._on_settings_changed)
+        studio.settings.changed.connect(self._on_lacking_changed)
+        studio.dataset.refreshed.connect(self._on_lacking_changed)
         studio.session.changed.connect(self._on_session_changed)
         studio.runs.reset.connect(self._on_runs_reset)
+        self._on_lacking_changed()
         self._on_settings_changed()
         self._on_runs_reset()
         self._on_session_changed()
@@ -67,6 +71,9 @@ class TrainPage(QScrollArea):
         layout.setSpacing(16)
         layout.addWidget(labels.title("What are you teaching?"))
         layout.addWidget(self.form)
+        self.lacks = Lacks()
+        self.lacks.pressed.connect(self._on_lack_pressed)
+        layout.addWidget(self.lacks)
         actions = self._studio.actions
         row = QHBoxLayout()
         row.setSpacing(16)
@@ -104,6 +111,17 @@ class TrainPage(QScrollArea):
         record = self._runs.shown
         told = record is not None and record.told
         self._studio.actions["train.stage"].setVisible(part is self._before and told)
+
+    @Slot()
+    def _on_lacking_changed(self) -> None:
+        """A list of what is missing stands before Train."""
+        self._lacks = self._studio.lacks()
+        self.lacks.show_lacks([(lack.words, lack.button) for lack in self._lacks])
+
+    @Slot(int)
+    def _on_lack_pressed(self, number: int) -> None:
+        for name in self._lacks[number].actions:
+            self._studio.actions[name].trigger()
 
     @Slot()
     def _on_settings_changed(self) -> None:

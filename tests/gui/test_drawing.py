@@ -16,7 +16,7 @@ from core.protocol.commands import Draw
 from core.protocol.events import Failed, PictureDrawn, Progress
 from tests.gui.conftest import adapters_page, button, preview_page
 from tests.gui.fake_worker import FakeWorker
-from tests.gui.made_runs import made_run
+from tests.gui.made_runs import adapter, made_run, tell
 
 
 @pytest.fixture
@@ -210,3 +210,22 @@ def test_dragging_the_wipe_moves_its_edge_and_leaves_the_pictures(
         qtbot.keyClick(wipe, Qt.Key.Key_Left)
     assert wipe._share == 0
     assert "#0000ff" in colours(wipe)
+
+
+def test_words_that_the_demo_base_does_not_know_are_told(
+    faked: MainWindow, project: Project, qtbot: QtBot
+) -> None:
+    made = project.new_run(project.config())
+    tell(made, adapter(made, 7))
+    faked.studio.runs.open(project)
+    faked.show_page("Preview")
+    drawing = preview_page(faked).drawing
+    qtbot.waitUntil(lambda: drawing.adapter.count() == 1)
+    drawing.prompt.setText("a fox on a wizard's velvet coat")
+    assert drawing.hint.text() == "The demo base does not know wizard's, velvet, coat."
+    drawing.prompt.setText("a fox")
+    assert not drawing.hint.isVisible()
+    faked.studio.settings.set("preview.prompts", ("a velvet fox", "a whale"))
+    assert "the demo base does not know velvet" in [one.words for one in faked.studio.lacks()]
+    faked.studio.settings.set("base", "/elsewhere")
+    assert not any("demo base" in one.words for one in faked.studio.lacks())

@@ -15,8 +15,9 @@ from core.config import files, presets
 from core.config.facts import SD1
 from core.config.options import RunConfig
 from core.project.layout import Project
+from tests.conftest import fill
 from tests.e2e.test_single_files import header_file
-from tests.gui.conftest import button, train_page
+from tests.gui.conftest import button, dataset_page, train_page
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
@@ -73,7 +74,7 @@ def test_prompts_just_typed_are_kept(
     if then == "slider":
         form.steps.setValue(form.steps.value() + 1)  # sooner than what is typed is saved
     else:
-        form.presets.buttons()[1].click()
+        form.presets.group.buttons()[1].click()
     wanted = ("a fox", "a whale", "my third prompt")
     qtbot.waitUntil(lambda: project.config().preview.prompts == wanted)
     assert form.prompts.toPlainText().endswith("my third prompt")
@@ -83,7 +84,7 @@ def test_a_typed_batch_size_is_kept_where_buttons_take_no_focus(
     form: SettingsForm, project: Project
 ) -> None:
     form.batch.lineEdit().setText("7")
-    form.presets.buttons()[1].click()
+    form.presets.group.buttons()[1].click()
     assert project.config().training.batch_size == 7
 
 
@@ -102,7 +103,7 @@ def test_keys_undo_a_preset_from_anywhere_on_the_page(
     faked: MainWindow, form: SettingsForm, project: Project, qtbot: QtBot
 ) -> None:
     before = project.config()
-    form.presets.buttons()[1].click()
+    form.presets.group.buttons()[1].click()
     assert project.config() != before
     form.prompts.setFocus()  # which has nothing of its own to undo
     qtbot.waitUntil(form.prompts.hasFocus)
@@ -171,7 +172,7 @@ def test_a_folder_that_is_no_model_changes_nothing(
     faked: MainWindow, form: SettingsForm, project: Project, tmp_path: Path
 ) -> None:
     before = project.config()
-    form.use_base(str(tmp_path))
+    form.base.use(str(tmp_path))
     assert project.config() == before
     assert "is not a base model" in faked.messages.text
 
@@ -179,18 +180,18 @@ def test_a_folder_that_is_no_model_changes_nothing(
 def test_going_back_to_a_base_keeps_the_preset(
     form: SettingsForm, project: Project, tiny_base: Path
 ) -> None:
-    form.use_base(str(tiny_base))
-    form.use_base("demo")
-    form.presets.buttons()[3].click()
+    form.base.use(str(tiny_base))
+    form.base.use("demo")
+    form.presets.group.buttons()[3].click()
     on_demo = project.config()
     assert on_demo.training.learning_rate == pytest.approx(3e-3)
-    form.use_base(str(tiny_base))
+    form.base.use(str(tiny_base))
     there = project.config()
     assert there.base == str(tiny_base)
     assert there.training.learning_rate == pytest.approx(3e-4)
     assert presets.matching(there, SD1) is presets.PRESETS[3]
     assert (there.dataset.resolution_px, there.training.batch_size) == (512, 1)
-    form.use_base("demo")
+    form.base.use("demo")
     assert project.config() == on_demo
     assert button(form, "Quick try").isChecked()
 
@@ -207,20 +208,21 @@ def test_a_model_file_is_chosen_and_told_and_a_vae_beside_it(
     }
     before = project.config()
     file = header_file(tmp_path / "anime-vpred.safetensors", names)
-    form.use_base(str(file))
+    form.base.use(str(file))
     assert project.config() == before
     assert "has no vae" in faked.messages.text
     vae = header_file(tmp_path / "sdxl vae.safetensors", {"decoder.up.0.x": (1,)})
-    form._set("vae", str(vae))
-    form.use_base(str(file))
+    form.base.set("vae", str(vae))
+    form.base.use(str(file))
     chosen = project.config()
     assert (chosen.base, chosen.vae) == (str(file), str(vae))
     assert not chosen.adapter.text_encoder
     assert "predicts v with zero terminal SNR, float16" in faked.messages.text
     assert "By its name" in faked.messages.text
-    form._set("prediction", "epsilon")
-    assert form._base.text() == f"{file.name}, VAE sdxl vae.safetensors, predicts noise (epsilon)"
-    form.use_base("demo")
+    form.base.set("prediction", "epsilon")
+    words = f"{file.name}, Stable Diffusion XL, VAE sdxl vae.safetensors, predicts noise (epsilon)"
+    assert form.base.words.text() == words
+    form.base.use("demo")
     again = project.config()
     assert (again.base, again.vae, again.prediction) == ("demo", "", "auto")
     assert again.adapter.text_encoder
@@ -234,7 +236,7 @@ def test_odd_model_folders_are_refused(
 ) -> None:
     before = project.config()
     (tmp_path / "model_index.json").write_bytes(content)
-    form.use_base(str(tmp_path))
+    form.base.use(str(tmp_path))
     assert project.config() == before
 
 
@@ -248,3 +250,61 @@ def test_two_changes_apart_in_time_are_two_steps(monkeypatch, tmp_path: Path) ->
     settings.set("training.steps", 500)
     settings.undo_stack.undo()
     assert settings.config.training.steps == 300
+
+
+def missing(window: MainWindow) -> list[str]:
+    return [lack.words for lack in window.studio.lacks()]
+
+
+def test_a_project_of_ones_own_asks_for_a_base_before_it_trains(
+    faked: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    fill(tmp_path / "paintings", 16)
+    faked.studio.workspace.open_new("Paintings")
+    faked.studio.dataset.import_paths([tmp_path / "paintings"])
+    qtbot.waitUntil(lambda: faked.studio.dataset.rows.rowCount() == 16)
+    faked.show_page("Train")
+    form = train_page(faked).form
+    assert missing(faked) == ["no base model", "no trigger word"]
+    assert form.base.words.text().startswith("None yet.")
+    assert not button(train_page(faked), "Train").isEnabled()
+    form.base.use("demo")
+    assert button(train_page(faked), "Train").isEnabled()
+    assert form.base.words.text().startswith("Demo base, only to try")
+    assert missing(faked) == ["no trigger word"]
+    button(train_page(faked), "Write one").click()
+    assert form.trigger.hasFocus() or form.trigger is faked.focusWidget()
+    form.trigger.setText("ink")
+    form.commit()
+    assert missing(faked) == []
+    assert not train_page(faked).lacks.isVisible()
+
+
+def test_pictures_without_caption_are_counted_and_shown(
+    faked: MainWindow, form: SettingsForm, project: Project, qtbot: QtBot
+) -> None:
+    names = ("p02", "p04")
+    for name in names:
+        (project.images / f"{name}.txt").unlink()
+    faked.studio.dataset.rescan()
+    qtbot.waitUntil(lambda: "2 pictures without caption" in missing(faked))
+    assert "only 6 pictures; 15 to 100 are better" in missing(faked)
+    for name in names:
+        faked.show_page("Train")
+        button(train_page(faked), "Show").click()
+        assert faked._page == "Dataset"
+        assert dataset_page(faked).editor.path == project.images / f"{name}.png"
+
+
+def test_the_rest_is_folded_until_it_is_asked_for(faked: MainWindow, form: SettingsForm) -> None:
+    assert form.steps.isVisible()
+    assert not form.batch.isVisible()
+    faked.studio.actions["setting.training.batch_size"].trigger()
+    assert form.batch.isVisible()
+
+
+def test_every_number_stands_beside_its_slider(
+    faked: MainWindow, form: SettingsForm, project: Project
+) -> None:
+    faked.studio.settings.change({"training.steps": 300, "training.batch_size": 2})
+    assert form._steps_words.text() == "300 steps, 100 looks at each picture"

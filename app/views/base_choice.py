@@ -1,0 +1,116 @@
+"""The base model of the next run: which it is, and how another is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QWidget
+
+from app.models.studio import Studio
+from app.views.base_words import PREDICTIONS, base_words
+from app.widgets import labels
+from core.base.words import in_words
+from core.config.options import DEMO_BASE
+from core.errors import BaseModelError
+
+PLACE = "Train"
+
+
+class BaseChoice(QWidget):
+    """A line of words, and a menu."""
+
+    def __init__(
+        self, studio: Studio, commit: Callable[[], None], parent: QWidget | None = None
+    ) -> None:
+        """`commit` sets what is typed on the page and not yet left."""
+        super().__init__(parent)
+        self._studio, self._settings, self._commit = studio, studio.settings, commit
+        self.words = labels.secondary()
+        self.change = QPushButton()
+        self.change.setAccessibleName("Change the base model")
+        self.change.setMenu(self._make_menu())
+        self.setFocusProxy(self.change)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(16)
+        row.addWidget(self.words, stretch=1)
+        row.addWidget(self.change)
+        self._settings.changed.connect(self._on_changed)
+        self._on_changed()
+
+    def _make_menu(self) -> QMenu:
+        menu, add = QMenu(self), self._studio.actions.add
+        add("base.menu", "Choose a base model", self._on_menu_wished, place=PLACE)
+        menu.addAction(
+            add("base.file", "Choose a model file...", self._on_file_wished, place=PLACE)
+        )
+        menu.addAction(
+            add("base.folder", "Choose a model folder...", self._on_folder_wished, place=PLACE)
+        )
+        demo = "The demo base, only to try"
+        menu.addAction(add("base.demo", demo, lambda: self.use(DEMO_BASE), place=PLACE))
+        menu.addSeparator()
+        menu.addAction(add("base.vae", "Choose another VAE...", self._on_vae_wished, place=PLACE))
+        own = "Use the model's own VAE"
+        menu.addAction(add("base.own_vae", own, lambda: self.set("vae", ""), place=PLACE))
+        predicts = menu.addMenu("What the model predicts")
+        for told, words in PREDICTIONS.items():
+            choose = partial(self.set, "prediction", told)
+            predicts.addAction(add(f"base.predicts.{told}", words, choose))
+        return menu
+
+    def use(self, base: str) -> None:
+        """Train on another base, and say what it is; one that is none changes nothing."""
+        self._commit()
+        try:
+            there = self._settings.use_base(base)
+            words = in_words(there) if there else ""
+        except BaseModelError as error:
+            self._studio.news.failure(str(error))
+            return
+        if there:
+            self._studio.news.note(" ".join([f"Base model: {words}.", *there.notes]))
+
+    def set(self, path: str, value: str) -> None:
+        """Set what is chosen beside the base."""
+        self._commit()
+        self._settings.set(path, value)
+
+    @Slot()
+    def _on_changed(self) -> None:
+        config = self._settings.config
+        if config is None:
+            return
+        self.words.setText(base_words(config, self._settings.facts()))
+        self.words.setToolTip("" if config.base == DEMO_BASE else config.base)
+        self.change.setText("Change" if config.base else "Choose")
+
+    def _on_menu_wished(self) -> None:
+        """Show the choices where they are."""
+        for name in ("page.train", "train.form"):
+            self._studio.actions[name].trigger()
+        self.change.setFocus()
+        self.change.menu().popup(self.change.mapToGlobal(self.change.rect().bottomLeft()))
+
+    @Slot()
+    def _on_folder_wished(self) -> None:
+        words = "Choose a model folder as diffusers saves it"
+        if folder := QFileDialog.getExistingDirectory(self, words):
+            self.use(str(Path(folder)))
+
+    @Slot()
+    def _on_file_wished(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(
+            self, "Choose a model file", "", "Models (*.safetensors *.ckpt)"
+        )
+        if file:
+            self.use(str(Path(file)))
+
+    @Slot()
+    def _on_vae_wished(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(self, "Choose a VAE", "", "VAEs (*.safetensors)")
+        if file:
+            self.set("vae", str(Path(file)))

@@ -1,0 +1,58 @@
+"""A short list of what is missing, each with the button that leads to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QWidget
+
+from app.widgets import labels
+
+BESIDE = 3  # each other
+
+
+class Lacks(QWidget):
+    """Empty, it is not seen."""
+
+    pressed = Signal(int)  # the button of an entry
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shown: list[tuple[str, str]] = []
+        self._parts: list[QWidget] = []
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(32)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnStretch(BESIDE, 1)
+        self._grid.addWidget(labels.small("Not ready"), 0, 0, 1, BESIDE)
+        self.hide()
+
+    def show_lacks(self, lacks: Sequence[tuple[str, str]]) -> None:
+        """Replace them: words, and those of the button."""
+        if list(lacks) == self._shown:
+            return
+        self._shown = list(lacks)
+        for part in self._parts:
+            self._grid.removeWidget(part)
+            part.hide()
+            part.deleteLater()
+        self._parts = [self._make_part(number, *one) for number, one in enumerate(lacks)]
+        for number, part in enumerate(self._parts):
+            self._grid.addWidget(part, 1 + number // BESIDE, number % BESIDE)
+            part.show()
+        self.setVisible(bool(lacks))
+
+    def _make_part(self, number: int, words: str, button: str) -> QWidget:
+        part = QWidget()
+        inside = QHBoxLayout(part)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(12)
+        press = QPushButton(button)
+        press.setAccessibleName(f"{button}: {words}")
+        press.clicked.connect(lambda: self.pressed.emit(number))
+        inside.addWidget(labels.warning(words[:1].upper() + words[1:]))
+        inside.addWidget(press)
+        inside.addStretch()
+        return part
