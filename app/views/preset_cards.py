@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
 
 from app.models.studio import Studio
 from app.process.session import duration
+from app.views.preset_pictures import pictures
 from app.widgets.card import Card
 from core.config import presets
 
@@ -29,7 +30,7 @@ class PresetCards(QWidget):
         row.setSpacing(8)
         self.group = QButtonGroup(self)
         for number, preset in enumerate(presets.PRESETS):
-            card = Card(preset.title, preset.sentence)
+            card = Card(preset.title, preset.sentence, pictures(preset.id))
             self.group.addButton(card, number)
             row.addWidget(card)
             use = lambda number=number: self._on_clicked(number)  # noqa: E731

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
-    QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
-from typing_extensions import override
 
 from app.models.studio import Studio
 from app.views.page import Page
@@ -20,16 +18,16 @@ from app.views.stage import Stage
 from app.widgets import labels
 from app.widgets.button import ActionButton
 from app.widgets.lacks import Lacks
+from app.widgets.scrolled import Scrolled
 
 PLACE = "Train"
 
 
-class TrainPage(QScrollArea):
+class TrainPage(QWidget):
     """The next run's settings, or a run: that which goes on, or the last one."""
 
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Train")
         self._studio, self._session, self._runs = studio, studio.session, studio.runs
@@ -40,10 +38,12 @@ class TrainPage(QScrollArea):
         self._nothing = labels.secondary("Add pictures on the Dataset page first.")
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._before = self._make_before()
-        self._stack = _Fitting()
+        self._stack = QStackedWidget()
         for part in (self._nothing, self._before, self.stage):
             self._stack.addWidget(part)
-        self.setWidget(self._stack)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self._stack)
         studio.settings.changed.connect(self._on_settings_changed)
         studio.settings.changed.connect(self._on_lacking_changed)
         studio.dataset.refreshed.connect(self._on_lacking_changed)
@@ -65,26 +65,39 @@ class TrainPage(QScrollArea):
         add("run.use", "Use the adapter", use, place=PLACE)
 
     def _make_before(self) -> QWidget:
-        before = QWidget()
-        layout = QVBoxLayout(before)
-        layout.setContentsMargins(24, 16, 24, 16)
+        """What does not fit is scrolled; Train and what it lacks are always there."""
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(24, 16, 24, 8)
         layout.setSpacing(16)
         layout.addWidget(labels.title("What are you teaching?"))
         layout.addWidget(self.form)
+        before = QWidget()
+        whole = QVBoxLayout(before)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(Scrolled(inside))
+        whole.addLayout(self._make_foot())
+        whole.addStretch()
+        return before
+
+    def _make_foot(self) -> QVBoxLayout:
         self.lacks = Lacks()
         self.lacks.pressed.connect(self._on_lack_pressed)
-        layout.addWidget(self.lacks)
         actions = self._studio.actions
-        row = QHBoxLayout()
-        row.setSpacing(16)
         self.train = ActionButton(actions["train"], primary=True)
         self.train.setMinimumWidth(128)
+        row = QHBoxLayout()
+        row.setSpacing(16)
         row.addWidget(self.train)
         row.addWidget(ActionButton(actions["train.stage"]))
         row.addStretch()
-        layout.addLayout(row)
-        layout.addStretch()
-        return before
+        foot = QVBoxLayout()
+        foot.setContentsMargins(24, 8, 24, 16)
+        foot.setSpacing(12)
+        foot.addWidget(self.lacks)
+        foot.addLayout(row)
+        return foot
 
     def save(self) -> int:
         """Set what was typed; settings that cannot be written are told by their own."""
@@ -107,7 +120,6 @@ class TrainPage(QScrollArea):
         if before and part is not before and focus and before.isAncestorOf(focus):
             self.setFocus()
         self._stack.setCurrentWidget(part)
-        self._stack.updateGeometry()
         record = self._runs.shown
         told = record is not None and record.told
         self._studio.actions["train.stage"].setVisible(part is self._before and told)
@@ -116,7 +128,7 @@ class TrainPage(QScrollArea):
     def _on_lacking_changed(self) -> None:
         """A list of what is missing stands before Train."""
         self._lacks = self._studio.lacks()
-        self.lacks.show_lacks([(lack.words, lack.button) for lack in self._lacks])
+        self.lacks.show_lacks([(one.words, one.button, one.needed) for one in self._lacks])
 
     @Slot(int)
     def _on_lack_pressed(self, number: int) -> None:
@@ -147,20 +159,6 @@ class TrainPage(QScrollArea):
             self.show_form()
         self._was_busy = busy
         self._studio.actions["train.form"].setEnabled(not busy)
-
-
-class _Fitting(QStackedWidget):
-    """As large as what it shows wants to be, not as the largest it could show."""
-
-    @override
-    def sizeHint(self) -> QSize:
-        shown = self.currentWidget()
-        return shown.sizeHint() if shown else QSize()
-
-    @override
-    def minimumSizeHint(self) -> QSize:
-        shown = self.currentWidget()
-        return shown.minimumSizeHint() if shown else QSize()
 
 
 def make(studio: Studio) -> Page:

@@ -66,8 +66,7 @@ def paint_picture(painter: QPainter, place: QRect, image: QImage) -> None:
     painter.restore()
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(QPen(QColor(colours.line), 1))
-    painter.drawPath(shape)
+    painter.strokePath(shape, QPen(QColor(colours.line), 1))
     painter.restore()
 
 

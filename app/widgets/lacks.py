@@ -19,7 +19,7 @@ class Lacks(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._shown: list[tuple[str, str]] = []
+        self._shown: list[tuple[str, str, bool]] = []
         self._parts: list[QWidget] = []
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -29,8 +29,8 @@ class Lacks(QWidget):
         self._grid.addWidget(labels.small("Not ready"), 0, 0, 1, BESIDE)
         self.hide()
 
-    def show_lacks(self, lacks: Sequence[tuple[str, str]]) -> None:
-        """Replace them: words, and those of the button."""
+    def show_lacks(self, lacks: Sequence[tuple[str, str, bool]]) -> None:
+        """Replace them: words, those of the button, and whether nothing goes without."""
         if list(lacks) == self._shown:
             return
         self._shown = list(lacks)
@@ -44,15 +44,22 @@ class Lacks(QWidget):
             part.show()
         self.setVisible(bool(lacks))
 
-    def _make_part(self, number: int, words: str, button: str) -> QWidget:
+    def _make_part(self, number: int, words: str, button: str, needed: bool) -> QWidget:  # noqa: FBT001
         part = QWidget()
         inside = QHBoxLayout(part)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(12)
         press = QPushButton(button)
+        press.setObjectName("primary" if needed else "")
         press.setAccessibleName(f"{button}: {words}")
         press.clicked.connect(lambda: self.pressed.emit(number))
-        inside.addWidget(labels.warning(words[:1].upper() + words[1:]))
+        said = words[:1].upper() + words[1:]
+        if needed:
+            label = labels.warning(said)
+        else:
+            label = labels.secondary(said)
+            label.setWordWrap(False)
+        inside.addWidget(label)
         inside.addWidget(press)
         inside.addStretch()
         return part

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from app.models.run_settings import Settings, values_of
 from app.views.main_window import MainWindow
 from app.views.settings_form import SettingsForm
+from app.widgets.card import PADDING_PX, PICTURE_PX
 from core.config import files, presets
 from core.config.facts import SD1
 from core.config.options import RunConfig
@@ -268,6 +269,8 @@ def test_a_project_of_ones_own_asks_for_a_base_before_it_trains(
     assert missing(faked) == ["no base model", "no trigger word"]
     assert form.base.words.text().startswith("None yet.")
     assert not button(train_page(faked), "Train").isEnabled()
+    assert button(train_page(faked), "Choose one").objectName() == "primary"  # the next thing
+    assert button(train_page(faked), "Write one").objectName() == ""
     form.base.use("demo")
     assert button(train_page(faked), "Train").isEnabled()
     assert form.base.words.text().startswith("Demo base, only to try")
@@ -308,3 +311,30 @@ def test_every_number_stands_beside_its_slider(
 ) -> None:
     faked.studio.settings.change({"training.steps": 300, "training.batch_size": 2})
     assert form._steps_words.text() == "300 steps, 100 looks at each picture"
+
+
+def test_each_card_shows_what_it_is_for(faked: MainWindow, form: SettingsForm) -> None:
+    seen: set[bytes] = set()
+    for card in form.presets.group.buttons():
+        strip = QRect(PADDING_PX, PADDING_PX, card.width() - 2 * PADDING_PX, PICTURE_PX)
+        image = card.grab(strip).toImage()
+        colours = {image.pixel(x, image.height() // 2) for x in range(image.width())}
+        assert len(colours) > 10  # a picture
+        seen.add(bytes(image.constBits()))
+        assert card.accessibleDescription()
+    assert len(seen) == len(presets.PRESETS)
+
+
+def test_train_is_on_the_screen_of_the_smallest_window(
+    faked: MainWindow, form: SettingsForm, qtbot: QtBot
+) -> None:
+    faked.resize(faked.minimumSize())
+    faked.studio.actions["setting.training.batch_size"].trigger()
+    train = train_page(faked).train
+    qtbot.waitUntil(lambda: form.batch.isVisible())
+    qtbot.waitUntil(lambda: faked.height() == faked.minimumHeight())
+    qtbot.waitUntil(lambda: form.height() >= form.minimumSizeHint().height())  # none over another
+    qtbot.waitUntil(lambda: not form.batch.visibleRegion().isEmpty())  # scrolled to
+    below = train.mapTo(faked, train.rect().bottomLeft()).y()
+    assert 0 < below < faked.height()
+    assert train.visibleRegion().boundingRect().size() == train.size()
