@@ -21,9 +21,11 @@ from app.models.run_record import style_words
 from app.models.runs import AdapterCard
 from app.models.studio import Studio
 from app.process.exporter import Format
+from app.views import story
 from app.views.page import Page
 from app.widgets import labels
 from app.widgets.button import ActionButton
+from app.widgets.empty import Empty
 from app.widgets.grid import Grid
 from app.widgets.picture import PictureView
 
@@ -54,10 +56,9 @@ class AdaptersPage(QWidget):
         row.addWidget(self.grid, stretch=1)
         self._panel = self._make_panel()
         row.addWidget(self._panel)
-        empty = labels.secondary(
-            "What you train appears here: a file for ComfyUI, Forge, A1111 and diffusers."
-        )
-        empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        words = "What you train appears here: a file for ComfyUI, Forge, A1111 and diffusers."
+        begin = ActionButton(studio.actions["page.train"], primary=True)
+        empty = Empty(story.file(), "No adapter yet", words, [begin])
         self._stack = QStackedWidget()
         self._stack.addWidget(empty)
         self._stack.addWidget(full)

@@ -30,6 +30,7 @@ from app.widgets.button import ActionButton
 from app.widgets.drop import DropFrame
 from app.widgets.grid import TILE_PX, Grid
 from core.data import captions
+from core.data.walk import SUFFIXES
 
 FINDINGS_LINES = 7
 PLACE = "Dataset"
@@ -64,7 +65,7 @@ class DatasetPage(QWidget):
         inside.addWidget(self._make_findings())
         inside.addWidget(splitter, stretch=1)
         actions = studio.actions
-        self.drop = DropFrame(actions["dataset.add"])
+        self.drop = DropFrame([actions["dataset.add"], actions["dataset.add_folder"]])
         self.welcome = Welcome(studio)
         self._full = full
         self._stack = QStackedWidget()
@@ -90,6 +91,7 @@ class DatasetPage(QWidget):
     def _add_actions(self) -> None:
         add = self._studio.actions.add
         add("dataset.add", "Add pictures", self._on_add, place=PLACE)
+        add("dataset.add_folder", "Add a folder", self._on_add_folder, place=PLACE)
         add("dataset.findings", "Show findings", self.show_findings, place=PLACE)
         add("dataset.caption", "Caption", lambda: self.go_to(self.editor), place=PLACE)
         add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
@@ -121,7 +123,8 @@ class DatasetPage(QWidget):
         bar.addStretch()
         bar.addWidget(labels.small("Zoom"))
         bar.addWidget(self._zoom)
-        bar.addWidget(ActionButton(self._studio.actions["dataset.add"]))
+        for name in ("dataset.add_folder", "dataset.add"):
+            bar.addWidget(ActionButton(self._studio.actions[name]))
         return bar
 
     def _make_findings(self) -> QListView:
@@ -284,6 +287,15 @@ class DatasetPage(QWidget):
 
     @Slot()
     def _on_add(self) -> None:
+        suffixes = " ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
+        files, _ = QFileDialog.getOpenFileNames(
+            self, "Choose your pictures", "", f"Pictures ({suffixes})"
+        )
+        if files:
+            add_pictures(self._studio, [Path(file) for file in files])
+
+    @Slot()
+    def _on_add_folder(self) -> None:
         if folder := QFileDialog.getExistingDirectory(self, "Choose a folder of pictures"):
             add_pictures(self._studio, [Path(folder)])
 

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, Slot
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.models import pictures
 from app.models.previews import PreviewTable
 from app.models.run_record import style_words
 from app.models.studio import Studio
-from app.views import places
+from app.views import places, story
 from app.views.drawing import Drawing
 from app.views.page import Page
 from app.widgets import labels
+from app.widgets.button import ActionButton
+from app.widgets.empty import Empty
 from app.widgets.picture import WipeView
 from app.widgets.preview_grid import PreviewGrid
 from core.protocol.events import PictureDrawn
@@ -46,11 +56,20 @@ class PreviewPage(QWidget):
         bar.addWidget(labels.title("Previews"))
         bar.addWidget(self.run)
         bar.addWidget(self._style, stretch=1)
+        words = "What the model draws appears here while it learns, beside what it drew before."
+        begin = ActionButton(studio.actions["page.train"], primary=True)
+        self.empty, self._full = (
+            Empty(story.change(), "Nothing drawn yet", words, [begin]),
+            splitter,
+        )
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(splitter)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 16, 24, 16)
         layout.setSpacing(8)
         layout.addLayout(bar)
-        layout.addWidget(splitter, stretch=1)
+        layout.addWidget(self._stack, stretch=1)
         self.table.modelReset.connect(self._on_table_reset)
         self.view.selectionModel().currentChanged.connect(self._on_current_changed)
         self.view.clicked.connect(self._on_clicked)
@@ -78,11 +97,18 @@ class PreviewPage(QWidget):
         self.run.addItems(self._runs.names())
         self.run.setVisible(self.run.count() > 0)
         self.run.setCurrentText(record.name if record else "")
+        self._show_part()
         self._style.setText(style_words(record.style) if record and record.style else "")
+
+    def _show_part(self) -> None:
+        """There is something to look at, or to draw with."""
+        there = self.table.columnCount() > 0 or bool(self._runs.adapters())
+        self._stack.setCurrentWidget(self._full if there else self.empty)
 
     @Slot()
     def _on_table_reset(self) -> None:
         columns = self.table.columnCount()
+        self._show_part()
         self._following = True
         if columns:
             self.view.setCurrentIndex(self.table.index(0, columns - 1))
@@ -90,6 +116,7 @@ class PreviewPage(QWidget):
 
     @Slot()
     def _on_previewed(self) -> None:
+        self._show_part()
         current, last = self.view.currentIndex(), self.table.columnCount() - 1
         if not current.isValid():
             self.view.setCurrentIndex(self.table.index(0, last))

@@ -12,11 +12,13 @@ from PySide6.QtWidgets import (
 )
 
 from app.models.studio import Studio
+from app.views import story
 from app.views.page import Page
 from app.views.settings_form import SettingsForm
 from app.views.stage import Stage
 from app.widgets import labels
 from app.widgets.button import ActionButton
+from app.widgets.empty import Empty
 from app.widgets.lacks import Lacks
 from app.widgets.scrolled import Scrolled
 
@@ -35,8 +37,9 @@ class TrainPage(QWidget):
         self._add_actions()
         self.form = SettingsForm(studio)
         self.stage = Stage(studio)
-        self._nothing = labels.secondary("Add pictures on the Dataset page first.")
-        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        words = "Add pictures on the Dataset page first."
+        begin = ActionButton(studio.actions["page.dataset"], primary=True)
+        self._nothing = Empty(story.yours(4), "What are you teaching?", words, [begin])
         self._before = self._make_before()
         self._stack = QStackedWidget()
         for part in (self._nothing, self._before, self.stage):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Slot
-from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -18,14 +17,11 @@ from PySide6.QtWidgets import (
 
 from app.models.recent import Recent, recent_projects
 from app.models.studio import Studio
+from app.views import story
 from app.widgets import labels
 from app.widgets.button import ActionButton
 from app.widgets.collage import Collage
-from app.widgets.symbol import Symbol
-from core.base.value import ASSETS
-from core.project.demo import STYLE
 
-SHOWN = ("fox", "castle", "cupcake", "lion")  # of the demo's pictures
 RECENT = 5
 CARD_WIDTH_PX = 152  # its height stands in the style sheet
 TALLEST_PX = 480  # the story
@@ -68,21 +64,17 @@ class Welcome(QWidget):
         self._on_opened()
 
     def _make_story(self) -> QHBoxLayout:
-        yours, change = Collage(2), Collage(2)
-        yours.show_images([QImage(str(STYLE / f"{name}.png")) for name in SHOWN])
-        change.show_images([QImage(str(ASSETS / f"welcome/{w}.png")) for w in ("before", "after")])
-        file = Symbol("puzzle-outline")
         row = QHBoxLayout()
         row.setSpacing(8)
         for number, (picture, title, words) in enumerate(
             (
-                (yours, "Your pictures", "15 to 100 of one style"),
-                (change, "Before and after", "what the model draws for the same words"),
-                (file, "One small file", "for ComfyUI, Forge, A1111 and diffusers"),
+                (story.yours(2), "Your pictures", "15 to 100 of one style"),
+                (story.change(), "Before and after", "what the model draws for the same words"),
+                (story.file(), "One small file", "for ComfyUI, Forge, A1111 and diffusers"),
             )
         ):
             if number:
-                arrow = labels.secondary("\u2192")
+                arrow = labels.title("\u2192")
                 arrow.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
                 row.addWidget(arrow)
             row.addWidget(_panel(picture, title, words), stretch=1)

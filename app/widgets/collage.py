@@ -16,7 +16,7 @@ LEAST_PX = 64
 
 
 class Collage(QWidget):
-    """As many columns as `columns` says; the pictures are squares in the middle of the room."""
+    """In so many columns, squares in the middle of the room; a single picture fills it."""
 
     def __init__(self, columns: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -39,6 +39,9 @@ class Collage(QWidget):
     @override
     def paintEvent(self, e: QPaintEvent) -> None:
         painter, columns = QPainter(self), self._columns
+        if columns == 1 and len(self._images) == 1:
+            paint_picture(painter, self.rect(), self._images[0])
+            return
         rows = max(1, math.ceil(len(self._images) / columns))
         width = (self.width() - (columns - 1) * GAP_PX) // columns
         edge = min(width, (self.height() - (rows - 1) * GAP_PX) // rows)

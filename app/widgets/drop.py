@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, Signal
 from PySide6.QtGui import QAction, QDropEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from app.widgets import labels
 from app.widgets.button import ActionButton
+from app.widgets.empty import Empty
 from app.widgets.symbol import Symbol
+
+INVITATION = "Drop 15 to 100 pictures of one style here"
 
 
 def dropped_paths(data: QMimeData) -> list[Path]:
@@ -22,34 +25,22 @@ def dropped_paths(data: QMimeData) -> list[Path]:
 class DropFrame(QFrame):
     """The empty Dataset page of a project: drop, or choose a folder."""
 
-    def __init__(self, add: QAction, parent: QWidget | None = None) -> None:
+    def __init__(self, actions: Sequence[QAction], parent: QWidget | None = None) -> None:
+        """`actions`: other ways to add pictures; the first is the one to begin with."""
         super().__init__(parent)
         self.setObjectName("drop")
-        self._heading = labels.title("")
-        self._heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.show_busy("")
-        hint = labels.secondary(
-            "Pictures or whole folders. They are copied; yours stay as they are."
+        self._inside = Empty(
+            Symbol("image-plus-outline"),
+            INVITATION,
+            "Pictures or whole folders. They are copied; yours stay as they are.",
+            [ActionButton(one, primary=one is actions[0]) for one in actions],
         )
-        hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(16)
-        buttons.addStretch()
-        buttons.addWidget(ActionButton(add, primary=True))
-        buttons.addStretch()
         layout = QVBoxLayout(self)
-        layout.setSpacing(16)
-        layout.addStretch()
-        for widget in (Symbol("image-plus-outline"), self._heading, hint):
-            layout.addWidget(widget)
-        layout.addSpacing(8)
-        layout.addLayout(buttons)
-        layout.addStretch()
+        layout.addWidget(self._inside)
 
     def show_busy(self, words: str) -> None:
         """What goes on before there is a picture to show; "" is nothing."""
-        invitation = "Drop 15 to 100 pictures of one style here"
-        self._heading.setText(words or invitation)
+        self._inside.heading.setText(words or INVITATION)
 
     def set_over(self, *, over: bool) -> None:
         """Show that a drag would be taken."""

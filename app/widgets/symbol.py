@@ -14,9 +14,9 @@ EDGE_PX = 64
 class Symbol(QLabel):
     """Follows the theme."""
 
-    def __init__(self, icon: str, parent: QWidget | None = None) -> None:
+    def __init__(self, icon: str, edge_px: int = EDGE_PX, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._icon = icon
+        self._icon, self._edge_px = icon, edge_px
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._draw()
 
@@ -27,5 +27,5 @@ class Symbol(QLabel):
         super().changeEvent(event)
 
     def _draw(self) -> None:
-        icon = theme.icon(self._icon, EDGE_PX)
-        self.setPixmap(icon.pixmap(QSize(EDGE_PX, EDGE_PX), self.devicePixelRatio()))
+        icon, edge_px = theme.icon(self._icon, self._edge_px), self._edge_px
+        self.setPixmap(icon.pixmap(QSize(edge_px, edge_px), self.devicePixelRatio()))

@@ -26,6 +26,7 @@ from app import settings, theme
 from app.process.session import State, duration
 from app.views.main_window import NAMES, MainWindow
 from app.widgets.collage import Collage
+from app.widgets.empty import Empty
 from app.widgets.question import confirmed
 from core.config import files
 from core.errors import RunError, StorageError
@@ -89,11 +90,37 @@ def test_without_a_project_the_train_page_says_where_to_begin(
 ) -> None:
     window.show_page("Train")
     words = [label.text() for label in train_page(window).findChildren(QLabel) if label.isVisible()]
-    assert words == ["Add pictures on the Dataset page first."]
+    assert "Add pictures on the Dataset page first." in words
+    assert button(train_page(window), "Go to Dataset").isEnabled()
     window.activateWindow()
     qtbot.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     assert not window.studio.session.busy
     assert not window.messages.isVisible()
+
+
+def test_empty_pages_show_a_picture_and_lead_on(window: MainWindow) -> None:
+    for name, leads_to in (("Preview", "Train"), ("Adapters", "Train"), ("Train", "Dataset")):
+        window.show_page(name)
+        [empty] = [e for e in window.page(name).widget.findChildren(Empty) if e.isVisible()]
+        picture = empty.layout().itemAt(1).widget()
+        assert len({picture.grab().toImage().pixel(x, 40) for x in range(picture.width())}) > 1
+        button(empty, f"Go to {leads_to}").click()
+        assert window._page == leads_to
+
+
+def test_pictures_are_chosen_as_files_or_as_a_folder(
+    window: MainWindow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path / "birds", 3)
+    files = [str(tmp_path / "birds" / name) for name in ("p00.png", "p02.png")]
+    chosen = lambda *_: (files, "")  # noqa: E731
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", chosen)
+    button(window, "Drop or choose pictures").click()
+    qtbot.waitUntil(lambda: window.studio.dataset.rows.rowCount() == 2)
+    folder = lambda *_: str(tmp_path / "birds")  # noqa: E731
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", folder)
+    button(window, "Add a folder").click()
+    qtbot.waitUntil(lambda: window.studio.dataset.rows.rowCount() == 5)
 
 
 def test_the_start_page_offers_what_was_open_lately(
