@@ -15,7 +15,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*")
 
 @cache
 def _known() -> frozenset[str]:
-    text = (DEMO_FOLDER / "subjects.txt").read_text(encoding="utf-8")
+    text = (DEMO_FOLDER / "words.txt").read_text(encoding="utf-8")
     return frozenset(_WORD.findall(text.casefold())) | _PLAIN
 
 
