@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -10,14 +10,15 @@ from PySide6.QtGui import QUndoStack
 
 from app.models import moves
 from app.models.background import Background
-from app.models.edits import Add, Remove, SetCaption
+from app.models.edits import Add, Remove, SetCaption, SetCaptions
 from app.models.findings import Findings
 from app.models.importer import Imported, copy_all
 from app.models.moves import Moves
 from app.models.picture_rows import PictureRows
 from app.models.pictures import Thumbnails
+from app.models.rewriting import Changes, rewrite
 from app.models.scanner import Look, Scanner
-from core.data import captions, scan
+from core.data import captions, scan, wording
 from core.errors import StorageError, UserError
 from core.project.layout import Project
 
@@ -117,6 +118,18 @@ class Dataset(QObject):
         self.undo_stack.push(change)
         return self._written.get(path) == text
 
+    def with_signs(self) -> Changes:
+        """The captions that hold a prompt's signs, and what they are without."""
+        told = {finding.path for finding in self.findings.all if finding.summary == wording.SIGNS}
+        there = [one for one in self.rows.pictures if one.path in told] if told else []
+        plain = {one.path: (one.caption, wording.plain(one.caption)) for one in there}
+        return {path: (old, new) for path, (old, new) in plain.items() if old != new}
+
+    def rewrite(self, changes: Changes) -> None:
+        """Write many captions; one step back undoes them all."""
+        if self.project is not None and changes:
+            self.undo_stack.push(SetCaptions(changes, self._rewrite))
+
     def remove(self, paths: Sequence[Path]) -> None:
         """Move pictures and their captions to the project's bin; can be undone."""
         if self.project is not None and paths:
@@ -141,13 +154,29 @@ class Dataset(QObject):
                 f"saved; the other is in {kept}."
             )
         self._written[path] = text
-        self._show_caption(path, text)
+        self._show_captions({path: text})
         self.refreshed.emit()
         return True
 
-    def _show_caption(self, path: Path, text: str) -> None:
-        if picture := self.rows.set_caption(path, text):
-            self.findings.show_usable(path, scan.findings_of(picture))
+    def _show_captions(self, texts: Mapping[Path, str]) -> None:
+        shown = [self.rows.set_caption(path, text) for path, text in texts.items()]
+        pictures = [picture for picture in shown if picture]
+        own = [finding for picture in pictures for finding in scan.findings_of(picture)]
+        self.findings.show_usable({picture.path for picture in pictures}, own)
+
+    def _rewrite(self, changes: Changes) -> None:
+        """Shown at once, written by the thread; what fails a scan shows as it is."""
+        if self.project is None:
+            return
+        folder, texts = self.project.bin, {path: new for path, (_, new) in changes.items()}
+        self._written |= texts
+        self._show_captions(texts)
+        self.refreshed.emit()
+        self._files.start(
+            "Writing captions",
+            lambda work: rewrite(changes, folder, work),
+            lambda problem, bug: self._on_files_ended(set(), str(problem or bug)),
+        )
 
     def _take_out(self, paths: Sequence[Path], noted: Moves) -> None:
         """Pictures go: from the list at once, to the bin in the thread."""
@@ -162,7 +191,7 @@ class Dataset(QObject):
         self._files.start(
             "Moving pictures to the bin",
             lambda work: moves.to_bin(paths, folder, noted, work),
-            lambda problem, bug: self._on_moved(going, str(problem or bug)),
+            lambda problem, bug: self._on_files_ended(going, str(problem or bug)),
         )
 
     def _bring_back(self, paths: Sequence[Path], noted: Moves) -> None:
@@ -170,12 +199,12 @@ class Dataset(QObject):
         self._files.start(
             "Bringing pictures back",
             lambda work: moves.back(noted, work),
-            lambda problem, bug: self._on_moved(set(paths), str(problem or bug)),
+            lambda problem, bug: self._on_files_ended(set(paths), str(problem or bug)),
         )
         if paths:
             self.touched.emit(paths[0])
 
-    def _on_moved(self, paths: set[Path], problem: str) -> None:
+    def _on_files_ended(self, paths: set[Path], problem: str) -> None:
         self._leaving -= paths
         if problem:
             self.failed.emit(problem)
@@ -214,8 +243,7 @@ class Dataset(QObject):
             self.findings.show([f for f in dataset.findings if f.path not in self._removed])
         if any(self.rows.row_of(path) >= 0 for path in self._removed):
             self.rows.drop(self._removed)
-        for path, text in self._written.items():
-            self._show_caption(path, text)
+        self._show_captions(self._written)
         self.refreshed.emit()
 
     @Slot()

@@ -9,6 +9,7 @@ from PySide6.QtGui import QUndoCommand
 from typing_extensions import override
 
 from app.models.moves import Moves
+from app.models.rewriting import Changes
 
 Write = Callable[[Path, str, str], bool]  # a caption in the place of another; False if it failed
 Move = Callable[[Sequence[Path], Moves], None]  # pictures that go or come, and the moves to note
@@ -51,6 +52,22 @@ class SetCaption(QUndoCommand):
     def undo(self) -> None:
         self._write(self._path, self._old, self._new)
         self._touch(self._path)
+
+
+class SetCaptions(QUndoCommand):
+    """Many captions written at once."""
+
+    def __init__(self, changes: Changes, rewrite: Callable[[Changes], None]) -> None:
+        super().__init__(f"{len(changes)} captions")
+        self._changes, self._rewrite = dict(changes), rewrite
+
+    @override
+    def redo(self) -> None:
+        self._rewrite(self._changes)
+
+    @override
+    def undo(self) -> None:
+        self._rewrite({path: (new, old) for path, (old, new) in self._changes.items()})
 
 
 class Remove(QUndoCommand):

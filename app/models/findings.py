@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
@@ -29,10 +29,10 @@ class Findings(QAbstractListModel):
             self.all = ordered
             self.endResetModel()
 
-    def show_usable(self, path: Path, own: Sequence[Finding]) -> None:
-        """Replace what was said of one usable picture."""
-        others = [f for f in self.all if f.path != path or not f.usable]
-        if len(others) + len(own) != len(self.all) or any(f not in self.all for f in own):
+    def show_usable(self, paths: Collection[Path], own: Sequence[Finding]) -> None:
+        """Replace what was said of some usable pictures."""
+        others = [f for f in self.all if f.path not in paths or not f.usable]
+        if len(others) + len(own) != len(self.all) or not set(own) <= set(self.all):
             self.show([*others, *own])
 
     @override

@@ -44,7 +44,7 @@ class DatasetPage(QWidget):
         self._studio, self._model = studio, studio.dataset
         self._wanted: Path | None = None  # to be chosen once it is there
         self._row = 0  # of the editor's picture, where its neighbour is once it is gone
-        self._said: tuple[Message, int] | None = None  # of a removal; where its undo stands
+        self._said: tuple[Message, int] | None = None  # of what was done; where its undo stands
         self._add_actions()
         self.grid = Grid(Role.CAPTION, Role.FINDING)
         self.grid.setModel(self._model.rows)
@@ -95,6 +95,8 @@ class DatasetPage(QWidget):
         add("dataset.findings", "Show findings", self.show_findings, place=PLACE)
         add("dataset.caption", "Caption", lambda: self.go_to(self.editor), place=PLACE)
         add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
+        plain = add("dataset.plain", "Plain captions", self.take_signs_out, place=PLACE)
+        plain.setToolTip(r"Without \( \), (word:1.3) and <lora:...>")
         add("dataset.uncaptioned", "Show a picture without caption", self.show_silent, place=PLACE)
         stop = add("dataset.stop", "Stop copying", self._model.stop_importing, place=PLACE)
         stop.setVisible(False)
@@ -127,17 +129,24 @@ class DatasetPage(QWidget):
             bar.addWidget(ActionButton(self._studio.actions[name]))
         return bar
 
-    def _make_findings(self) -> QListView:
+    def _make_findings(self) -> QWidget:
         self._list = QListView()
         self._list.setObjectName("findings")
         self._list.setAccessibleName("Findings")
         self._list.setModel(self._model.findings)
         self._list.setUniformItemSizes(True)
-        self._list.hide()
         self._list.clicked.connect(self._on_finding_clicked)
         self._list.activated.connect(self._on_finding_clicked)
-        self._findings.toggled.connect(self._list.setVisible)
-        return self._list
+        part = QWidget()
+        column = QVBoxLayout(part)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self._list)
+        plain = ActionButton(self._studio.actions["dataset.plain"])
+        column.addWidget(plain, alignment=Qt.AlignmentFlag.AlignLeft)
+        part.hide()
+        self._findings.toggled.connect(part.setVisible)
+        return part
 
     def save(self) -> int:
         """Write what was typed; returns how many captions could not be written."""
@@ -178,13 +187,21 @@ class DatasetPage(QWidget):
         if count := self._model.rows.rowCount():
             self._choose(min(rows[0], count - 1))
         if gone := before - count:
-            stack = self._model.undo_stack
-            said = self._studio.news.note(
-                f"Removed {gone:,} picture{'s' if gone != 1 else ''}.",
-                action="Undo",
-                on_action=stack.undo,
-            )
-            self._said = (said, stack.index())
+            self._offer_undo(f"Removed {gone:,} picture{'s' if gone != 1 else ''}.")
+
+    @Slot()
+    def take_signs_out(self) -> None:
+        """Write plain words in the place of a prompt's signs, in all captions."""
+        self.save()
+        changes = self._model.with_signs()
+        self._model.rewrite(changes)
+        if count := len(changes):
+            self._offer_undo(f"Wrote {count:,} caption{'s' if count != 1 else ''} in plain words.")
+
+    def _offer_undo(self, words: str) -> None:
+        stack = self._model.undo_stack
+        said = self._studio.news.note(words, action="Undo", on_action=stack.undo)
+        self._said = (said, stack.index())
 
     def _choose(self, row: int) -> None:
         """Make a picture the chosen one, and the editor's."""
@@ -206,6 +223,10 @@ class DatasetPage(QWidget):
         self._findings.setText(f"{found:,} finding{'s' if found != 1 else ''}")
         self._studio.actions["dataset.findings"].setVisible(found > 0)
         self._studio.actions["dataset.remove"].setVisible(count > 0)
+        signs = len(model.with_signs())
+        plain = self._studio.actions["dataset.plain"]
+        plain.setVisible(signs > 0)
+        plain.setText(f"Write {signs:,} caption{'s' if signs != 1 else ''} in plain words")
         line = max(self._list.sizeHintForRow(0), self.fontMetrics().height())
         self._list.setFixedHeight(min(found, FINDINGS_LINES) * line + 8)
         if not found:
@@ -267,7 +288,7 @@ class DatasetPage(QWidget):
 
     @Slot(int)
     def _on_undo_moved(self, index: int) -> None:
-        """The offer to undo is that of one removal, not of whatever is last."""
+        """The offer to undo is that of one thing, not of whatever is last."""
         if self._said and index != self._said[1]:
             self._studio.news.withdrawn.emit(self._said[0])
             self._said = None

@@ -20,6 +20,7 @@ class Scrolled(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self._inside = inside
         self.setWidget(inside)
         self._to_show = QTimer(self, interval=0, singleShot=True)  # once all is laid out
         self._to_show.timeout.connect(self._show_focus)
@@ -29,7 +30,7 @@ class Scrolled(QScrollArea):
 
     @override
     def sizeHint(self) -> QSize:
-        inside = self.widget()
+        inside = self._inside
         hint = inside.sizeHint()
         if inside.hasHeightForWidth():
             hint.setHeight(inside.heightForWidth(max(self.width(), hint.width())))
@@ -37,7 +38,7 @@ class Scrolled(QScrollArea):
 
     @override
     def minimumSizeHint(self) -> QSize:
-        return QSize(self.widget().minimumSizeHint().width(), LEAST_PX)
+        return QSize(self._inside.minimumSizeHint().width(), LEAST_PX)
 
     @override
     def resizeEvent(self, arg__1: QResizeEvent) -> None:
@@ -60,5 +61,5 @@ class Scrolled(QScrollArea):
     def _show_focus(self) -> None:
         """What the keys go into is in sight, however they came there."""
         focus = QApplication.focusWidget()
-        if focus is not None and self.widget().isAncestorOf(focus):
+        if focus is not None and self._inside.isAncestorOf(focus):
             self.ensureWidgetVisible(focus)

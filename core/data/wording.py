@@ -31,6 +31,13 @@ _SYNTAX = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+SIGNS = "Its caption holds a prompt's signs, which are learnt letter by letter."
+_INSIDE = r"(?:\\.|[^()\[\]\\:])"  # brackets of one pair, a bracket with a backslash among it
+_WEIGHED = re.compile(
+    rf"[(\[]({_INSIDE}{{0,200}}[^\W\d](?:\\.|[^()\[\]\d:]){{0,50}}):\s*[-+]?\d?(?:\.\d+)?\s*[)\]]"
+)
+_NAMED_FILE = re.compile(r"<(?:lora|lyco|hypernet|embedding|wildcard):[^<>]*>", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([()\[\]{}])")
 
 
 def caption_findings(picture: Picture) -> list[Finding]:
@@ -64,7 +71,7 @@ def caption_findings(picture: Picture) -> list[Finding]:
                 f"Its caption holds {_shown(syntax[0])}, which is learnt letter by letter, while "
                 "drawing programs take it out of a prompt.",
                 r"Write the words alone: no \( \), (word:1.3), <lora:...> or {a|b}.",
-                "Its caption holds a prompt's signs, which are learnt letter by letter.",
+                SIGNS,
             )
         )
     if len(filled := [line for line in text.splitlines() if line.strip()]) > 1:
@@ -77,6 +84,17 @@ def caption_findings(picture: Picture) -> list[Finding]:
             )
         )
     return findings
+
+
+def plain(text: str) -> str:
+    """A caption without the signs of a prompt; which of {red|blue} is meant a person must say."""
+    words, weighed = _NAMED_FILE.sub("", text), 1
+    while weighed:  # ((a:1.2) b:1.1)
+        words, weighed = _WEIGHED.subn(r"\1", words)
+    words = _ESCAPED.sub(r"\1", words)
+    if _NAMED_FILE.search(text):  # what stood around it
+        words = re.sub(r"[ \t]*,(?:[ \t]*,)+", ",", words).strip(" \t,")
+    return words
 
 
 def shared_captions(pictures: Sequence[Picture]) -> list[Finding]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from core.data import wording
 from core.data.scan import Picture
 from core.data.wording import caption_findings
 
@@ -60,20 +61,20 @@ def test_a_prompts_signs_are_told(text: str, shown: str) -> None:
     assert "letter by letter" in message
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a cat (asleep), on a mat",
-        "at noon (12:30)",
-        "a film still (ratio 16:9)",
-        "smiling :) and sad :(",
-        "a <b>bold</b> sign",
-        "a sign: open (10:00 to 18:00)",
-        "1 < 2 > 0, |_|",
-        "a set {of all} things",
-        "C:\\pictures\\cats",
-    ],
-)
+NOT_TOLD = [
+    "a cat (asleep), on a mat",
+    "at noon (12:30)",
+    "a film still (ratio 16:9)",
+    "smiling :) and sad :(",
+    "a <b>bold</b> sign",
+    "a sign: open (10:00 to 18:00)",
+    "1 < 2 > 0, |_|",
+    "a set {of all} things",
+    "C:\\pictures\\cats",
+]
+
+
+@pytest.mark.parametrize("text", NOT_TOLD)
 def test_what_a_person_may_write_is_not_told(text: str) -> None:
     assert told(text) == []
 
@@ -97,3 +98,27 @@ def test_an_encoding_that_was_guessed_is_told_beside_the_rest() -> None:
     first, second = told(r"\(x\)", guessed=True)
     assert "not UTF-8" in first
     assert "letter by letter" in second
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (r"hatsune miku \(vocaloid\), singing", "hatsune miku (vocaloid), singing"),
+        ("(masterpiece:1.3), a cat", "masterpiece, a cat"),
+        ("((long hair:1.2), red dress:1.1), [hat:.5]", "long hair, red dress, hat"),
+        (r"(hatsune \(vocaloid\):1.2)", "hatsune (vocaloid)"),
+        ("a cat, <lora:x:0.8>, on a mat", "a cat, on a mat"),
+        ("a cat, <lora:x:0.8>", "a cat"),
+        ("<LoRA:x>", ""),
+        ("{red|blue} hat", "{red|blue} hat"),
+        ("[cat:dog:0.5]", "[cat:dog:0.5]"),
+        ("a\r\n(b:1.1)\n\nc ", "a\r\nb\n\nc "),
+    ],
+)
+def test_the_signs_of_a_prompt_are_taken_out(text: str, words: str) -> None:
+    assert wording.plain(text) == words
+
+
+@pytest.mark.parametrize("text", NOT_TOLD)
+def test_what_is_not_told_is_not_changed(text: str) -> None:
+    assert wording.plain(text) == text
