@@ -16,7 +16,8 @@ from app.widgets.text import pass_undo
 
 SAVE_AFTER_MS = 400  # of no typing
 LARGE_AFTER_MS = 80  # of no further choice
-LINES = 6
+LINES, LEAST_LINES = 6, 2
+LEAST_PX = 64  # of the picture
 
 
 class CaptionEditor(QFrame):
@@ -46,7 +47,9 @@ class CaptionEditor(QFrame):
         self._text.setPlaceholderText("What the picture shows, without its style")
         self._text.setTabChangesFocus(True)
         self._text.setAcceptDrops(False)  # a dropped file would become its address
-        self._text.setFixedHeight(LINES * self._text.fontMetrics().lineSpacing() + 20)
+        line = self._text.fontMetrics().lineSpacing()
+        self._text.setMinimumHeight(LEAST_LINES * line + 20)
+        self._text.setMaximumHeight(LINES * line + 20)
         pass_undo(self._text)
         self.setFocusProxy(self._text)
         heading.setBuddy(self._text)
@@ -54,6 +57,7 @@ class CaptionEditor(QFrame):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(8)
+        self._picture.setMinimumHeight(LEAST_PX)
         layout.addWidget(self._picture, stretch=1)
         for widget in (self._name, heading, self._text, self._count):
             layout.addWidget(widget)

@@ -28,11 +28,13 @@ from app.views.welcome import Welcome
 from app.widgets import labels
 from app.widgets.button import ActionButton
 from app.widgets.drop import DropFrame
-from app.widgets.grid import TILE_PX, Grid
+from app.widgets.grid import TILE_PX
+from app.widgets.wall import Wall
 from core.data import captions
 from core.data.walk import SUFFIXES
 
 FINDINGS_LINES = 7
+WIDEST_PX = 560  # a panel beside the pictures
 PLACE = "Dataset"
 
 
@@ -46,17 +48,19 @@ class DatasetPage(QWidget):
         self._row = 0  # of the editor's picture, where its neighbour is once it is gone
         self._said: tuple[Message, int] | None = None  # of what was done; where its undo stands
         self._add_actions()
-        self.grid = Grid(Role.CAPTION, Role.FINDING)
+        self.grid = Wall(self._model.rows.aspects, Role.CAPTION, Role.FINDING)
         self.grid.setModel(self._model.rows)
         self.grid.setAccessibleName("Pictures")
         self.editor = CaptionEditor(self._model, studio.tiles, studio.large)
+        self.editor.setMaximumWidth(WIDEST_PX)
         splitter = QSplitter()
         splitter.setObjectName(places.SPLITTERS[0])
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(self.grid)
         splitter.addWidget(self.editor)
         splitter.setSizes([720, 400])
-        splitter.setStretchFactor(0, 1)
+        splitter.setStretchFactor(0, 2)
+        splitter.setStretchFactor(1, 1)
         full = QWidget()
         inside = QVBoxLayout(full)
         inside.setContentsMargins(0, 0, 0, 0)

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QListView,
     QSlider,
     QSpinBox,
     QVBoxLayout,
@@ -81,7 +80,6 @@ class Drawing(QWidget):
         self.strip.setAccessibleName("Pictures made by hand, newest first")
         self.strip.set_edge(TILE_PX)
         self.strip.setWrapping(False)
-        self.strip.setSelectionMode(QListView.SelectionMode.SingleSelection)
         self.strip.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.strip.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.strip.setFixedHeight(TILE_PX + 2 * GAP_PX + self.fontMetrics().height() + SCROLL_PX)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PySide6.QtCore import (
     QItemSelectionModel,
     QModelIndex,
@@ -11,7 +13,6 @@ from PySide6.QtCore import (
     QRectF,
     QSize,
     Qt,
-    Signal,
 )
 from PySide6.QtGui import (
     QColor,
@@ -71,11 +72,11 @@ def paint_picture(painter: QPainter, place: QRect, image: QImage) -> None:
 
 
 class TileDelegate(QStyledItemDelegate):
-    """Draws one picture, a line of text below if it has one, and a mark if something is amiss."""
+    """Draws one picture, and a line of text below if it has one."""
 
-    def __init__(self, text_role: int, mark_role: int | None, parent: QWidget | None) -> None:
+    def __init__(self, text_role: int, parent: QWidget | None) -> None:
         super().__init__(parent)
-        self._text_role, self._mark_role = text_role, mark_role
+        self._text_role = text_role
         self.edge_px = TILE_PX
 
     @override
@@ -85,29 +86,67 @@ class TileDelegate(QStyledItemDelegate):
 
     @override
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        colours = theme.current()
         half = GAP_PX // 2
         place = QRect(option.rect.topLeft() + QPoint(half, half), QSize(self.edge_px, self.edge_px))
         image = index.data(Qt.ItemDataRole.DecorationRole)
-        paint_picture(painter, place, image if isinstance(image, QImage) else QImage())
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.save()
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(QPen(QColor(colours.accent), 3))
-            painter.drawRoundedRect(QRectF(place).adjusted(1, 1, -1, -1), CORNER_PX, CORNER_PX)
-            painter.restore()
-        text = str(index.data(self._text_role) or "").replace("\n", " ")
-        mark = str(index.data(self._mark_role) or "") if self._mark_role is not None else ""
-        painter.save()
         painter.setFont(small_font(option.font))
-        height = painter.fontMetrics().height()
-        line = QRect(place.left() + 2, place.bottom() + 3, place.width() - 4, height)
-        painter.setPen(QColor(colours.warn if mark else colours.secondary))
-        shown = painter.fontMetrics().elidedText(
-            mark or text, Qt.TextElideMode.ElideRight, line.width()
+        tile = Tile(
+            image if isinstance(image, QImage) else QImage(),
+            str(index.data(self._text_role) or ""),
+            chosen=bool(option.state & QStyle.StateFlag.State_Selected),
+            current=bool(option.state & QStyle.StateFlag.State_HasFocus),
         )
-        painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)
-        painter.restore()
+        paint_tile(painter, place, tile)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A picture as a tile shows it."""
+
+    image: QImage
+    text: str
+    mark: str = ""  # in the place of the text: something is amiss
+    chosen: bool = False
+    current: bool = False  # the keys go here
+
+
+def paint_tile(painter: QPainter, place: QRect, tile: Tile) -> None:
+    """A picture, its frame where it is chosen, and a line of words below it."""
+    colours = theme.current()
+    paint_picture(painter, place, tile.image)
+    if tile.chosen:
+        paint_frame(painter, place, current=tile.current)
+    height = painter.fontMetrics().height()
+    line = QRect(place.left() + 2, place.bottom() + 3, place.width() - 4, height)
+    painter.setPen(QColor(colours.warn if tile.mark else colours.secondary))
+    shown = painter.fontMetrics().elidedText(
+        (tile.mark or tile.text).replace("\n", " "), Qt.TextElideMode.ElideRight, line.width()
+    )
+    painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)
+
+
+def paint_frame(painter: QPainter, place: QRect, *, current: bool) -> None:
+    """What is chosen; in the accent where the keys go. A line inside tells it from any picture."""
+    colours = theme.current()
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for inset, colour in (
+        (1.0, colours.accent if current else colours.text),
+        (2.5, colours.window),
+    ):
+        painter.setPen(QPen(QColor(colour), 2 if inset == 1.0 else 1))
+        edge = QRectF(place).adjusted(inset, inset, -inset, -inset)
+        painter.drawRoundedRect(edge, CORNER_PX, CORNER_PX)
+    painter.restore()
+
+
+def choose(view: QAbstractItemView, row: int) -> None:
+    """Make one row the current and only chosen one, whatever keys are held."""
+    index = view.model().index(row, 0)
+    chosen = QItemSelectionModel.SelectionFlag.ClearAndSelect
+    view.selectionModel().setCurrentIndex(index, chosen)
+    view.scrollTo(index)
 
 
 def small_font(font: QFont) -> QFont:
@@ -118,21 +157,17 @@ def small_font(font: QFont) -> QFont:
 
 
 class Grid(QListView):
-    """Pictures of a model in rows; arrows move, Del asks for removal."""
+    """Pictures of a model in squares; arrows move."""
 
-    removal_wished = Signal()
-
-    def __init__(
-        self, text_role: int, mark_role: int | None = None, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, text_role: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._delegate = TileDelegate(text_role, mark_role, self)
+        self._delegate = TileDelegate(text_role, self)
         self.setItemDelegate(self._delegate)
         self.setViewMode(QListView.ViewMode.IconMode)
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setMovement(QListView.Movement.Static)
         self.setUniformItemSizes(True)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setDragEnabled(False)
 
@@ -141,29 +176,13 @@ class Grid(QListView):
         return self._delegate.edge_px
 
     def set_edge(self, edge_px: int) -> None:
-        """The zoom."""
+        """How large a picture is."""
         self._delegate.edge_px = edge_px
         self.scheduleDelayedItemsLayout()
 
     def choose(self, row: int) -> None:
         """Make one row the current and only chosen one, whatever keys are held."""
-        index = self.model().index(row, 0)
-        chosen = QItemSelectionModel.SelectionFlag.ClearAndSelect
-        self.selectionModel().setCurrentIndex(index, chosen)
-        self.scrollTo(index)
+        choose(self, row)
 
     def choose_none(self) -> None:
         self.selectionModel().clear()
-
-    def chosen_rows(self) -> list[int]:
-        """In order; by ranges, of which there are few."""
-        chosen = self.selectionModel().selection()
-        ranges = [chosen.at(place) for place in range(chosen.count())]
-        return sorted(row for one in ranges for row in range(one.top(), one.bottom() + 1))
-
-    @override
-    def keyPressEvent(self, event) -> None:  # noqa: ANN001 - QKeyEvent
-        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):  # the latter on a Mac
-            self.removal_wished.emit()
-            return
-        super().keyPressEvent(event)
