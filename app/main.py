@@ -37,17 +37,17 @@ def main(arguments: list[str]) -> int:
 
 
 def make_window(app: QApplication, arguments: list[str]) -> MainWindow:
-    """The window in the system's theme, with a project open: the named one or the last."""
+    """The window in the wished theme, with a project open: the named one or the last."""
     from PySide6.QtCore import Qt
 
-    from app import theme
+    from app import settings, theme
     from app.views.main_window import MainWindow
 
     app.setApplicationName("Stylewright")
     app.setDesktopFileName("stylewright")
 
     def dress() -> None:
-        theme.apply(app, dark=theme.system_is_dark(app))
+        theme.dress(app, settings.look(settings.store()))
 
     dress()
     app.styleHints().colorSchemeChanged.connect(dress)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QSettings, QStandardPaths
 from core.project.layout import is_project
 
 RECENT = 8
+LOOKS = ("system", "light", "dark")
 
 
 def store() -> QSettings:
@@ -41,6 +42,12 @@ def remember(settings: QSettings, project: Path) -> None:
     """Put a project at the head of the recent ones."""
     others = [p for p in recent(settings) if p != project]
     settings.setValue("recent", [str(p) for p in [project, *others][:RECENT]])
+
+
+def look(settings: QSettings) -> str:
+    """One of LOOKS: as the system's, or always the same."""
+    value = settings.value("look")
+    return value if isinstance(value, str) and value in LOOKS else LOOKS[0]
 
 
 def unused_folder(name: str) -> Path:

@@ -79,17 +79,17 @@ QToolButton:focus, QPushButton:focus {{ border: 2px solid {accent}; }}
 #palette {{ background: {panel}; border: 1px solid {line}; }}
 #palette QListWidget {{ background: transparent; border: none; outline: none; }}
 #palette QListWidget::item {{ padding: 6px 8px; border-radius: 4px; }}
-#palette QListWidget::item:selected {{ background: {accent}; color: {on_accent}; }}
+#palette QListWidget::item:selected {{ background: {line}; color: {text}; }}
 #drop {{ border: 2px dashed {line}; border-radius: 12px; }}
 #drop[over="true"] {{ border-color: {accent}; background: {raised}; }}
 #message {{ background: {raised}; border: 1px solid {line}; border-left: 4px solid {bad};
     border-radius: 6px; }}
-#message[kind="note"] {{ border-left-color: {accent}; }}
+#message[kind="note"] {{ border-left-color: {secondary}; }}
 #message QLabel {{ background: transparent; }}
 QPushButton {{ background: {raised}; border: 1px solid {line}; border-radius: 6px;
     padding: 6px 16px; min-height: 20px; }}
 QPushButton:focus {{ padding: 5px 15px; }}
-QPushButton:hover {{ border-color: {accent}; }}
+QPushButton:hover {{ border-color: {secondary}; }}
 QPushButton:disabled {{ color: {secondary}; }}
 QPushButton#primary {{ background: {accent}; color: {on_accent}; border-color: {accent};
     font-weight: 600; }}
@@ -128,7 +128,7 @@ QProgressBar {{ background: {line}; border: none; border-radius: 4px; max-height
 QProgressBar::chunk {{ background: {accent}; border-radius: 4px; }}
 QSlider {{ min-height: 20px; }}
 QSlider::groove:horizontal {{ background: {line}; height: 4px; border-radius: 2px; }}
-QSlider::sub-page:horizontal {{ background: {accent}; height: 4px; border-radius: 2px; }}
+QSlider::sub-page:horizontal {{ background: {secondary}; height: 4px; border-radius: 2px; }}
 QSlider::handle:horizontal {{ background: {text}; border: 2px solid {panel}; width: 12px;
     height: 12px; margin: -6px 0; border-radius: 8px; }}
 QSlider::handle:horizontal:focus {{ border-color: {accent}; }}
@@ -136,7 +136,7 @@ QSlider::sub-page:horizontal:disabled {{ background: {line}; }}
 QSlider::handle:horizontal:disabled {{ background: {secondary}; }}
 QMenu {{ background: {raised}; border: 1px solid {line}; padding: 4px; }}
 QMenu::item {{ padding: 6px 24px 6px 12px; border-radius: 4px; }}
-QMenu::item:selected {{ background: {accent}; color: {on_accent}; }}
+QMenu::item:selected {{ background: {line}; color: {text}; }}
 """
 
 _ICONS = ASSETS / "icons"
@@ -168,13 +168,20 @@ def system_is_dark(app: QApplication) -> bool:
     return app.styleHints().colorScheme() != Qt.ColorScheme.Light
 
 
+def dress(app: QApplication, look: str) -> None:
+    """Light, dark, or as the system."""
+    schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
+    app.styleHints().setColorScheme(schemes.get(look, Qt.ColorScheme.Unknown))  # of the frame, too
+    apply(app, dark=look == "dark" or (look != "light" and system_is_dark(app)))
+
+
 def icon(name: str, side_px: int) -> QIcon:
     """A drawing of `assets/icons` in the theme's colours, sharp at 100 to 300 % scaling."""
     drawing = (_ICONS / f"{name}.svg").read_bytes()
     drawn = QIcon()
     for colour, mode, state in (
         (_current.secondary, QIcon.Mode.Normal, QIcon.State.Off),
-        (_current.accent, QIcon.Mode.Normal, QIcon.State.On),
+        (_current.text, QIcon.Mode.Normal, QIcon.State.On),
         (_current.line, QIcon.Mode.Disabled, QIcon.State.Off),
     ):
         coloured = drawing.replace(b"<path ", f'<path fill="{colour}" '.encode())

@@ -22,6 +22,8 @@ from core.protocol.events import PreviewReady
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 
+TILE_PX = 256  # of the largest tile
+
 
 class PreviewTable(QAbstractTableModel):
     """Previews of the shown run; follows it while it trains."""
@@ -69,7 +71,7 @@ class PreviewTable(QAbstractTableModel):
             return None
         match role:
             case Qt.ItemDataRole.DecorationRole:
-                return self._thumbnails.get(self.file(preview)) or QImage()
+                return self._thumbnails.get(self.file(preview), TILE_PX) or QImage()
             case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
                 return f"{preview.prompt}\nstep {preview.step}, seed {preview.seed}"
             case _:

@@ -30,6 +30,7 @@ from app.widgets.grid import Grid
 from app.widgets.picture import PictureView
 
 PLACE = "Adapters"
+LEAST_PX, WIDEST_PX = 360, 560  # the panel beside the cards
 EXPORTS: tuple[tuple[str, Format], ...] = (
     ("Save for ComfyUI, Forge, A1111", "kohya"),
     ("Save for diffusers", "diffusers"),
@@ -53,9 +54,9 @@ class AdaptersPage(QWidget):
         row = QHBoxLayout(full)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(16)
-        row.addWidget(self.grid, stretch=1)
+        row.addWidget(self.grid, stretch=2)
         self._panel = self._make_panel()
-        row.addWidget(self._panel)
+        row.addWidget(self._panel, stretch=1)
         words = "What you train appears here: a file for ComfyUI, Forge, A1111 and diffusers."
         begin = ActionButton(studio.actions["page.train"], primary=True)
         empty = Empty(story.file(), "No adapter yet", words, [begin])
@@ -86,7 +87,8 @@ class AdaptersPage(QWidget):
     def _make_panel(self) -> QFrame:
         panel = QFrame()
         panel.setObjectName("panel")
-        panel.setFixedWidth(400)
+        panel.setMinimumWidth(LEAST_PX)
+        panel.setMaximumWidth(WIDEST_PX)
         self.picture = PictureView()
         self.name = labels.title("")
         self.facts = labels.secondary()

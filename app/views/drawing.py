@@ -37,6 +37,7 @@ from core.protocol.events import PictureDrawn
 DRAW_AFTER_MS = 250  # of no change to the slider
 WEIGHT_STEPS = 20  # of the slider, per 1.0
 SCROLL_PX = 12  # the bar below the pictures
+WIDEST_PX = 900
 PLACE = "Preview"
 
 
@@ -48,6 +49,7 @@ class Drawing(QWidget):
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._studio, self._runs, self._sampler = studio, studio.runs, studio.sampler
+        self.setMaximumWidth(WIDEST_PX)
         self.history = Drawn(studio.runs, studio.tiles, self)
         self._add_actions()
         layout = QVBoxLayout(self)

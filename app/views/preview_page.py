@@ -45,7 +45,9 @@ class PreviewPage(QWidget):
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(self.view)
         splitter.addWidget(self._make_right())
-        splitter.setSizes([560, 560])
+        splitter.setSizes([480, 640])
+        splitter.setStretchFactor(0, 3)
+        splitter.setStretchFactor(1, 4)
         places.restore_part(studio.store, splitter)
         self.run = QComboBox()
         self.run.setAccessibleName("Run")
@@ -87,7 +89,11 @@ class PreviewPage(QWidget):
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(8)
         layout.addWidget(self.wipe, stretch=1)
-        layout.addWidget(self.drawing)
+        row = QHBoxLayout()  # in the middle, below what it draws
+        row.addStretch(1)
+        row.addWidget(self.drawing, stretch=1000)
+        row.addStretch(1)
+        layout.addLayout(row)
         return panel
 
     @Slot()

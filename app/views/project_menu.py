@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
 from app import settings
 from app.models.studio import Studio
+from app.views.look import LookMenu
 
 PLACE = "Project"
 DEMO_WORDS = "Try the demo, about 4 min"
@@ -33,6 +34,7 @@ class ProjectMenu(QToolButton):
             add("project.close", "Start page", self._workspace.close, place=PLACE),
             add("project.folder", "Show the project's folder", self._on_folder, place=PLACE),
         ]
+        self._look = LookMenu(studio, self)
         menu = QMenu(self)
         menu.aboutToShow.connect(self._fill)
         self.setMenu(menu)
@@ -73,6 +75,8 @@ class ProjectMenu(QToolButton):
         if recent := self.recent():
             menu.addSection("Recent")
             menu.addActions(recent)
+        menu.addSeparator()
+        menu.addMenu(self._look)
 
     @Slot()
     def _on_open_wished(self) -> None:

@@ -18,6 +18,7 @@ from app.widgets.run import RunProgress
 
 SHOWN = 6  # prompts
 CHART_PX = (320, 104)
+WIDEST_PX = 900  # of a slider
 PLACE = "Train"
 
 
@@ -81,6 +82,7 @@ class Stage(QWidget):
         self.scrubber = QSlider(Qt.Orientation.Horizontal)
         self.scrubber.setAccessibleName("Step whose previews are shown")
         self.scrubber.setPageStep(1)
+        self.scrubber.setMaximumWidth(WIDEST_PX)
         self.scrubber.valueChanged.connect(self._show_pictures)
         self._at = labels.secondary()
         self._at.setWordWrap(False)

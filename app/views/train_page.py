@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -10,19 +11,23 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from typing_extensions import override
 
 from app.models.studio import Studio
 from app.views import story
 from app.views.page import Page
-from app.views.settings_form import SettingsForm
+from app.views.settings_form import WIDEST_PX, SettingsForm
 from app.views.stage import Stage
-from app.widgets import labels
+from app.widgets import labels, mosaic
 from app.widgets.button import ActionButton
 from app.widgets.empty import Empty
 from app.widgets.lacks import Lacks
+from app.widgets.mosaic import Mosaic
 from app.widgets.scrolled import Scrolled
 
 PLACE = "Train"
+MARGIN_PX = 24
+LEAST_PX = 320  # for pictures beside the form
 
 
 class TrainPage(QWidget):
@@ -71,18 +76,40 @@ class TrainPage(QWidget):
         """What does not fit is scrolled; Train and what it lacks are always there."""
         inside = QWidget()
         layout = QVBoxLayout(inside)
-        layout.setContentsMargins(24, 16, 24, 8)
+        layout.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 8)
         layout.setSpacing(16)
         layout.addWidget(labels.title("What are you teaching?"))
         layout.addWidget(self.form)
-        before = QWidget()
-        whole = QVBoxLayout(before)
+        form = QWidget()
+        form.setMaximumWidth(WIDEST_PX + 2 * MARGIN_PX)
+        column = QVBoxLayout(form)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(Scrolled(inside))
+        column.addLayout(self._make_foot())
+        column.addStretch()
+        before, pictures = QWidget(), self._studio.dataset.rows
+        self.yours = Mosaic(pictures.aspects, self._picture)
+        self.yours.setToolTip("Your pictures")
+        self._studio.tiles.ready.connect(self.yours.update)
+        self._studio.dataset.refreshed.connect(self.yours.update)
+        whole = QHBoxLayout(before)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addWidget(Scrolled(inside))
-        whole.addLayout(self._make_foot())
-        whole.addStretch()
+        whole.addWidget(form, stretch=1)
+        whole.addWidget(self.yours, stretch=1)
+        whole.addSpacing(MARGIN_PX)
         return before
+
+    def _picture(self, number: int) -> QImage | None:
+        path = self._studio.dataset.rows.pictures[number].path
+        return self._studio.tiles.get(path, mosaic.HEIGHT_PX)
+
+    @override
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """What the form leaves belongs to the pictures."""
+        self.yours.setVisible(event.size().width() >= WIDEST_PX + 3 * MARGIN_PX + LEAST_PX)
+        super().resizeEvent(event)
 
     def _make_foot(self) -> QVBoxLayout:
         self.lacks = Lacks()
@@ -96,7 +123,7 @@ class TrainPage(QWidget):
         row.addWidget(ActionButton(actions["train.stage"]))
         row.addStretch()
         foot = QVBoxLayout()
-        foot.setContentsMargins(24, 8, 24, 16)
+        foot.setContentsMargins(MARGIN_PX, 8, MARGIN_PX, 16)
         foot.setSpacing(12)
         foot.addWidget(self.lacks)
         foot.addLayout(row)

@@ -54,9 +54,8 @@ class Card(QAbstractButton):
     def paintEvent(self, e: QPaintEvent) -> None:
         colours, painter = theme.current(), QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        marked = self.isChecked() or self.hasFocus() or self.underMouse()
         strong = 2 if self.isChecked() or self.hasFocus() else 1
-        painter.setPen(QPen(QColor(colours.accent if marked else colours.line), strong))
+        painter.setPen(QPen(QColor(self._frame_colour()), strong))
         painter.setBrush(QColor(colours.panel))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), CORNER_PX, CORNER_PX)
         inside = self.rect().adjusted(PADDING_PX, PADDING_PX, -PADDING_PX, -PADDING_PX)
@@ -75,6 +74,14 @@ class Card(QAbstractButton):
         painter.drawText(below, wrapped, self._sentence)
         painter.setPen(QColor(colours.text))
         painter.drawText(inside, Qt.AlignmentFlag.AlignBottom, self._figure)
+
+    def _frame_colour(self) -> str:
+        colours = theme.current()
+        if self.hasFocus():
+            return colours.accent
+        if self.isChecked():
+            return colours.text
+        return colours.secondary if self.underMouse() else colours.line
 
     def _paint_pictures(self, painter: QPainter, inside: QRect) -> None:
         """Beside each other; smaller where there is little room."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 from typing_extensions import override
 
 from app import theme
-from app.widgets.grid import CORNER_PX, paint_picture, small_font
+from app.widgets.grid import paint_frame, paint_picture, small_font
 
 GAP_PX = 16
 SMALL_GAP_PX = 8
@@ -111,7 +111,7 @@ class Comparison(QAbstractButton):
         for number, place in enumerate(places.small):
             paint_picture(painter, place, self.drawn[number].image)
             if self.drawn[number] is self.now:
-                _frame(painter, place)
+                paint_frame(painter, place, current=False)
         for place, shown in ((places.now, self.now), (places.target, self.target)):
             paint_picture(painter, place, shown.image)
             painter.setPen(QColor(theme.current().secondary))
@@ -120,12 +120,7 @@ class Comparison(QAbstractButton):
             words = shorten(shown.words, Qt.TextElideMode.ElideRight, place.width())
             painter.drawText(below, Qt.AlignmentFlag.AlignLeft, words)
         if self.hasFocus():
-            _frame(painter, places.now)
-
-
-def _frame(painter: QPainter, place: QRect) -> None:
-    painter.setPen(QPen(QColor(theme.current().accent), 2))
-    painter.drawRoundedRect(QRectF(place).adjusted(1, 1, -1, -1), CORNER_PX, CORNER_PX)
+            paint_frame(painter, places.now, current=True)
 
 
 def laid_out(room: QSize, count: int, line_px: int, largest_px: int) -> Places:

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from app import theme
 
-MAX_ENLARGEMENT = 4  # beyond it a small picture only gets coarser
+MAX_ENLARGEMENT = 6  # beyond it a small picture only gets coarser
 
 
 def fitted(image: QImage, room: QRect) -> QRect:
@@ -135,7 +135,7 @@ class WipeView(QWidget):
             )
             painter.drawImage(place, self._left)
             painter.restore()
-            painter.setPen(QPen(QColor(colours.accent), 2))
+            painter.setPen(QPen(QColor(colours.text), 2))
             painter.drawLine(edge, place.top(), edge, place.bottom())
         self._label(painter, place, self._left_words, Qt.AlignmentFlag.AlignLeft)
         self._label(painter, place, self._right_words, Qt.AlignmentFlag.AlignRight)

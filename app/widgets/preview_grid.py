@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QAbstractItemModel, QRect, Qt, Slot
-from PySide6.QtGui import QColor, QImage, QPainter, QPen, QResizeEvent
+from PySide6.QtGui import QImage, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -15,10 +15,10 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from app import theme
-from app.widgets.grid import GAP_PX, Index, paint_picture
+from app.models.previews import TILE_PX
+from app.widgets.grid import GAP_PX, Index, paint_frame, paint_picture
 
-SMALL_PX, LARGE_PX = 104, 152  # a tile's edge
+SMALL_PX, LARGE_PX = 104, TILE_PX  # a tile's edge
 PROMPT_PX = 112  # what does not fit is in the tip
 
 
@@ -71,8 +71,6 @@ class _Tile(QStyledItemDelegate):
         if isinstance(image, QImage):
             paint_picture(painter, place, image)
         if option.state & QStyle.StateFlag.State_Selected:
-            painter.save()
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(QPen(QColor(theme.current().accent), 3))
-            painter.drawRoundedRect(place, 6, 6)
-            painter.restore()
+            paint_frame(
+                painter, place, current=bool(option.state & QStyle.StateFlag.State_HasFocus)
+            )

@@ -147,7 +147,7 @@ def test_tab_leaves_the_table(page: PreviewPage, qtbot: QtBot) -> None:
 
 
 def test_tiles_use_the_room_there_is(page: PreviewPage, runs: Runs, qtbot: QtBot) -> None:
-    page.resize(1200, 700)
+    page.resize(2000, 900)
     view = page.view
     qtbot.waitUntil(lambda: view.columnWidth(1) == LARGE_PX + GAP_PX)
     assert view.rowHeight(2) == view.columnWidth(1)
