@@ -33,6 +33,7 @@ class RunRecord:
     losses: array[float] = field(default_factory=lambda: array("d"))
     smoothed: array[float] = field(default_factory=lambda: array("d"))
     step_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=PACE_STEPS))
+    left: tuple[int, float] = (0, 0.0)  # after which step, and how many seconds it then said
     previews: dict[int, dict[int, PreviewReady]] = field(default_factory=dict)  # index, step
     adapters: list[AdapterSaved] = field(default_factory=list)
     styles: dict[int, StyleMeasured] = field(default_factory=dict)  # by step
@@ -70,11 +71,13 @@ class RunRecord:
     def take(self, event: Event) -> bool:
         """Add what an event tells; False if it tells nothing that lasts, or that can be."""
         match event:
-            case StepDone(step=step, loss=loss, seconds=seconds):
+            case StepDone(step=step, loss=loss, seconds=seconds, seconds_left=left):
                 if step > MOST_STEPS or not math.isfinite(loss):
                     return False
                 if math.isfinite(seconds) and seconds >= 0:
                     self.step_seconds.append(seconds)
+                if math.isfinite(left) and left > 0:
+                    self.left = (step, left)
                 self._forget_from(step)
                 before = self.smoothed[-1] if self.smoothed else loss
                 self.steps.append(step)

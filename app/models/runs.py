@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from app.models.background import Background, Work
+from app.models.estimate import estimate_seconds
 from app.models.run_record import RunRecord, read
 from core.config.options import DEMO_BASE, RunConfig
 from core.project.layout import Project, Run
@@ -117,16 +117,14 @@ class Runs(QObject):
         records = (self.shown, self._newest())
         return next((record for record in records if record and record.unfinished), None)
 
-    def pace_seconds(self, config: RunConfig) -> float | None:
-        """How long a step took in the newest run that had as much to do in one."""
+    def estimate_seconds(self, config: RunConfig) -> float | None:
+        """How long a run would take, by the newest one that had as much to do in a step."""
         for name in reversed(self.names()):
             record = self._records[name]
-            if (
-                record.step_seconds
-                and record.config
-                and _load_of(record.config) == _load_of(config)
-            ):
-                return statistics.median(record.step_seconds)
+            if record.config and _load_of(record.config) == _load_of(config):
+                seconds = estimate_seconds(config, record)
+                if seconds is not None:
+                    return seconds
         return None
 
     def adapters(self) -> list[AdapterCard]:

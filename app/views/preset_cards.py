@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
 
@@ -47,12 +48,14 @@ class PresetCards(QWidget):
         config = self._settings.config
         if config is None:
             return
-        followed, pace = self._settings.preset(), self._studio.runs.pace_seconds(config)
+        followed = self._settings.preset()
         self.group.setExclusive(False)  # no preset at all is a choice, too
         for preset, card in zip(presets.PRESETS, self.group.buttons(), strict=True):
             card.setChecked(preset is followed)
             if isinstance(card, Card):
-                time = f", about {duration(preset.steps * pace)}" if pace else ""
+                training = replace(config.training, steps=preset.steps)
+                seconds = self._studio.runs.estimate_seconds(replace(config, training=training))
+                time = f", about {duration(seconds)}" if seconds else ""
                 card.show_figure(f"{preset.steps:,} steps{time}")
         self.group.setExclusive(True)
 

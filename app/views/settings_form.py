@@ -169,8 +169,8 @@ class SettingsForm(QWidget):
         if count:
             looks = steps * config.training.batch_size / count
             said.append(f"{looks:,.0f} looks at each picture")
-        if pace := self._studio.runs.pace_seconds(config):
-            said.append(f"about {duration(steps * pace)}")
+        if seconds := self._studio.runs.estimate_seconds(config):
+            said.append(f"about {duration(seconds)}")
         self._steps_words.setText(", ".join(said))
         scale = config.adapter.alpha / config.adapter.rank
         self._rank_words.setText(f"rank {config.adapter.rank}, scale {scale:g}")

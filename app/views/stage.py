@@ -102,7 +102,8 @@ class Stage(QWidget):
         inside.addWidget(self.chart, stretch=1)
         row = QHBoxLayout()
         row.setSpacing(24)
-        row.addLayout(time, stretch=1)
+        row.addLayout(time, stretch=1000)
+        row.addStretch(1)
         row.addWidget(panel)
         return row
 

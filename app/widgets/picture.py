@@ -65,7 +65,7 @@ class WipeView(QWidget):
         self._left, self._right = QImage(), QImage()
         self._left_words, self._right_words = "", ""
         self._share = 0.5
-        self.setMinimumSize(240, 240)
+        self.setMinimumSize(160, 96)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Before and after, compared")

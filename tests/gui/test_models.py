@@ -23,6 +23,7 @@ from core.data.scan import Dataset as Scanned
 from core.project.layout import Project, create
 from core.protocol import wire
 from core.protocol.events import PreviewReady, StepDone
+from core.training.clock import Clock
 from tests.conftest import draw_picture, fill
 
 
@@ -327,18 +328,48 @@ def step_done(step: int, loss: float) -> StepDone:
     return StepDone(step=step, loss=loss, lr=0.1, grad_norm=1, seconds=1, seconds_left=1)
 
 
-def test_the_pace_is_that_of_a_run_with_as_much_to_do(opened: Project, qtbot: QtBot) -> None:
-    config = opened.config()
+def like(config: RunConfig, steps: int) -> RunConfig:
+    """Four prompts every ten steps."""
+    preview = replace(config.preview, prompts=("a", "b", "c", "d"), every=10)
+    training = replace(config.training, steps=steps, checkpoint_every=10)
+    return replace(config, preview=preview, training=training)
+
+
+def told(config: RunConfig, until: int) -> tuple[list[StepDone], float]:
+    """What a run says until a step, and how long it takes in all: 1 s a step, 3 s a picture."""
+    clock, events, seconds = Clock(config, untrained=4), [], 0.0
+    for step in range(1, config.training.steps + 1):
+        clock.step_took(1.0)
+        seconds += 1
+        if step <= until:
+            left = clock.left(step)
+            events.append(
+                StepDone(step=step, loss=0.5, lr=0.1, grad_norm=1, seconds=1, seconds_left=left)
+            )
+        drawn = 1 if step <= 4 else 4 if step % 10 == 0 or step == config.training.steps else 0
+        if drawn:
+            clock.pictures_took(3.0 * drawn, drawn, 0 if step <= 4 else step)
+            seconds += 3.0 * drawn
+        if step % 10 == 0:
+            clock.save_took(2.0)
+            seconds += 2
+    return events, seconds
+
+
+@pytest.mark.parametrize("until", [6, 25, 40])
+def test_the_estimate_is_within_a_quarter(opened: Project, qtbot: QtBot, until: int) -> None:
+    config = like(opened.config(), 40)
     run = opened.new_run(config)
-    run.log_file.write_bytes(b"".join(wire.to_line(step_done(n, 0.5)) for n in range(1, 5)))
+    events, seconds = told(config, until)
+    run.log_file.write_bytes(b"".join(wire.to_line(event) for event in events))
     runs = Runs()
     runs.open(opened)
     qtbot.waitUntil(lambda: not runs.reading)
-    assert runs.pace_seconds(config) == 1.0
-    longer = replace(config, training=replace(config.training, steps=9000))
-    assert runs.pace_seconds(longer) == 1.0
+    assert runs.estimate_seconds(config) == pytest.approx(seconds, rel=0.25)
+    longer = like(config, 400)
+    assert runs.estimate_seconds(longer) == pytest.approx(told(longer, 0)[1], rel=0.25)
     larger = replace(config, dataset=replace(config.dataset, resolution_px=768))
-    assert runs.pace_seconds(larger) is None
+    assert runs.estimate_seconds(larger) is None
 
 
 def test_previews_fill_a_table_while_they_come(opened: Project, qtbot: QtBot) -> None:
