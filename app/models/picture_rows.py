@@ -45,6 +45,7 @@ class PictureRows(QAbstractListModel):
         self._thumbnails = thumbnails
         self._pictures: list[Picture] = []
         self._by_path: dict[str, int] | None = {}  # None is not known
+        self._silent: int | None = None
         self._shown: Shown | None = ()  # the list as a scan knows it; None after other changes
         thumbnails.ready.connect(self._on_thumbnail_ready)
 
@@ -55,6 +56,13 @@ class PictureRows(QAbstractListModel):
     def aspects(self) -> list[float]:
         """Width / height of each picture; 100,000 at once, which `data` would take seconds for."""
         return [picture.width_px / max(1, picture.height_px) for picture in self._pictures]
+
+    @property
+    def silent(self) -> int:
+        """How many have no caption; counted once, since 100,000 take a tenth of a second."""
+        if self._silent is None:
+            self._silent = sum(captions.says_nothing(one.caption) for one in self._pictures)
+        return self._silent
 
     def row_of(self, path: Path) -> int:
         """-1 where it is not shown."""
@@ -92,6 +100,9 @@ class PictureRows(QAbstractListModel):
         row = self.row_of(path)
         if row < 0:
             return None
+        if self._silent is not None:
+            before = captions.says_nothing(self._pictures[row].caption)
+            self._silent += captions.says_nothing(text) - before
         self._pictures[row] = replace(self._pictures[row], caption=text, guessed=False)
         self._shown = None
         said = [Role.CAPTION, Role.FINDING, Qt.ItemDataRole.ToolTipRole]
@@ -129,6 +140,7 @@ class PictureRows(QAbstractListModel):
     ) -> None:
         if not what:
             return
+        self._silent = None
         if what.anew:
             self._start_anew(pictures, by_path)
             return
@@ -151,7 +163,7 @@ class PictureRows(QAbstractListModel):
             self.dataChanged.emit(self.index(what.altered[0]), self.index(what.altered[-1]))
 
     def _start_anew(self, pictures: Sequence[Picture], by_path: dict[str, int] | None) -> None:
-        self.changing = True
+        self.changing, self._silent = True, None
         self.beginResetModel()
         self._pictures, self._by_path = list(pictures), by_path
         self.endResetModel()

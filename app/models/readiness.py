@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.models.demo_words import unknown_in_words, unknown_words
 from core.config.options import DEMO_BASE, RunConfig
-from core.data import captions
-from core.data.scan import Picture
 
 FEW = 15  # pictures: a style is seldom learnt from fewer
 
@@ -23,16 +20,15 @@ class Lack:
     needed: bool = False  # no run can start without
 
 
-def lacks(config: RunConfig, pictures: Sequence[Picture]) -> list[Lack]:
-    """What is missing, the most important first."""
+def lacks(config: RunConfig, pictures: int, silent: int) -> list[Lack]:
+    """What is missing, the most important first; so many pictures, so many without caption."""
     found: list[Lack] = []
     add = ("page.dataset", "dataset.add")
     if not config.base:
         found.append(Lack("no base model", "Choose one", ("base.menu",), needed=True))
     if not pictures:
-        found.append(Lack("no pictures", "Add some", add))
+        found.append(Lack("no pictures", "Add some", add, needed=True))
         return found
-    silent = sum(captions.says_nothing(picture.caption) for picture in pictures)
     if silent:
         words = f"{silent:,} picture{'s' if silent != 1 else ''} without caption"
         found.append(Lack(words, "Show", ("page.dataset", "dataset.uncaptioned")))
@@ -42,7 +38,7 @@ def lacks(config: RunConfig, pictures: Sequence[Picture]) -> list[Lack]:
         prompts, trigger = " ".join(config.preview.prompts), config.dataset.trigger
         if words := unknown_in_words(unknown_words(prompts, trigger)):
             found.append(Lack(words, "Change the prompts", ("setting.preview.prompts",)))
-    if len(pictures) < FEW:
-        count = f"only {len(pictures)} picture{'s' if len(pictures) != 1 else ''}"
+    if pictures < FEW:
+        count = f"only {pictures} picture{'s' if pictures != 1 else ''}"
         found.append(Lack(f"{count}; 15 to 100 are better", "Add some", add))
     return found

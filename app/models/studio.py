@@ -46,8 +46,8 @@ class Studio:
 
     def lacks(self) -> list[Lack]:
         """What the next run still lacks."""
-        config = self.settings.config
-        return [] if config is None else lacks(config, self.dataset.rows.pictures)
+        config, rows = self.settings.config, self.dataset.rows
+        return [] if config is None else lacks(config, rows.rowCount(), rows.silent)
 
     def finish(self) -> None:
         """End every process and thread; before the program ends."""

@@ -297,6 +297,10 @@ def test_pictures_without_caption_are_counted_and_shown(
         button(train_page(faked), "Show").click()
         assert faked._page == "Dataset"
         assert dataset_page(faked).editor.path == project.images / f"{name}.png"
+        faked.studio.dataset.set_caption(project.images / f"{name}.png", "a boat", "")
+    assert not any("without caption" in words for words in missing(faked))
+    faked.studio.dataset.undo_stack.undo()
+    assert "1 picture without caption" in missing(faked)
 
 
 def test_the_rest_is_folded_until_it_is_asked_for(faked: MainWindow, form: SettingsForm) -> None:
