@@ -51,7 +51,8 @@ def new_vae() -> AutoencoderKL:
 class Muon:
     """Momentum made orthogonal by five Newton-Schulz steps, for convolutions.
 
-    In 150 steps, each 1 s of one core, it comes about as far as AdamW in 1,200.
+    Not compared with AdamW alone: 150 steps from nothing, with whole pictures and the rest of this
+    recipe, came to 13.0 of 255, 1,214 steps of AdamW on crops to 10.6.
     https://kellerjordan.github.io/posts/muon
     """
 
