@@ -92,7 +92,7 @@ def export_job(job: ExportJob, pipe: Pipe) -> Iterator[Event]:
     del pipe
     yield Progress(phase="Exporting")
     path = export_to(Path(job.source), job.format, Path(job.out))
-    yield AdapterSaved(step=0, path=str(path))
+    yield AdapterSaved(step=0, path=str(path), readers="; ".join(export.proof(path)))
     yield Finished()
 
 
