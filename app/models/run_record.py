@@ -47,6 +47,22 @@ class RunRecord:
         return bool(self.steps or self.previews)
 
     @property
+    def step(self) -> int:
+        """The last one that was taken; 0 before the first."""
+        return self.steps[-1] if self.steps else 0
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it can be gone on with."""
+        return self.config is not None and not self.run.complete(self.config)
+
+    @property
+    def saved_step(self) -> int:
+        """The one that it goes on from; 0 is the start."""
+        checkpoint = self.run.newest_checkpoint()
+        return int(checkpoint.name.removeprefix("step")) if checkpoint else 0
+
+    @property
     def style(self) -> StyleMeasured | None:
         """The newest adapter's."""
         return self.styles.get(self.adapters[-1].step) if self.adapters else None
@@ -88,9 +104,13 @@ class RunRecord:
             self.losses.pop()
             self.smoothed.pop()
 
-    def newest_previews(self) -> list[PreviewReady]:
-        """The last picture of each prompt, in the order of the prompts."""
-        return [self.previews[index][max(self.previews[index])] for index in sorted(self.previews)]
+    def newest_previews(self, step: int = MOST_STEPS) -> list[PreviewReady]:
+        """The last picture of each prompt up to a step, in the order of the prompts."""
+        newest: list[PreviewReady] = []
+        for _, row in sorted(self.previews.items()):
+            if there := [drawn for drawn in row if drawn <= step]:
+                newest.append(row[max(there)])
+        return newest
 
     def picture_file(self, preview: PreviewReady) -> Path:
         """Where a preview's picture lies; the log's own path may be that of a copied project."""

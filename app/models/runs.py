@@ -111,11 +111,10 @@ class Runs(QObject):
             case _:
                 self.adapters_changed.emit()
 
-    def resumable(self) -> str:
-        """The newest run's name if it is unfinished, else ""."""
-        record = self._newest()
-        unfinished = record and record.config and not record.run.complete(record.config)
-        return record.name if record and unfinished else ""
+    def resumable(self) -> RunRecord | None:
+        """The run that is shown, if it is unfinished, else the newest, if that is."""
+        records = (self.shown, self._newest())
+        return next((record for record in records if record and record.unfinished), None)
 
     def pace_seconds(self, config: RunConfig) -> float | None:
         """How long a step took in the newest run that had as much to do in one."""

@@ -18,6 +18,7 @@ from core.project import demo, layout, lock
 from core.project.layout import Project
 
 NEW_NAME = "My style"
+DEMO_PROMPTS = 4  # all stand beside each other while it trains
 
 
 class Workspace(QObject):
@@ -80,7 +81,7 @@ class Workspace(QObject):
     def open_demo(self) -> None:
         """Make the sample project and open it, ready to train."""
         root = settings.unused_folder("Demo style")
-        self._make(root, lambda: demo.create_demo(root))
+        self._make(root, lambda: demo.create_demo(root, demo.demo_config(prompts=DEMO_PROMPTS)))
 
     def open_new(self, name: str = NEW_NAME) -> None:
         """Make a project without pictures, on the demo base, and open it."""

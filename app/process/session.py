@@ -60,6 +60,7 @@ class Session(QObject):
         self.device = ""
         self.seconds_left = 0.0
         self.share: float | None = None  # of the phase, where it is known
+        self.preview = (0, 0)  # the number of the one that is drawn, and how many there are
         self.previews_wished = False  # they come after the step in hand
         self._given_up = False
         self._patience = QTimer(self, interval=PATIENCE_MS, singleShot=True)
@@ -137,6 +138,7 @@ class Session(QObject):
         match event:
             case Progress(phase=phase, done=done, total=total, seconds_left=left):
                 self.phase = phase
+                self.preview = (min(done + 1, total), total)
                 self.seconds_left = left or self.seconds_left
                 self.share = (
                     done / total if total > 0 and self.state is not State.STOPPING else None
@@ -192,7 +194,9 @@ def status_line(session: Session) -> str:
         return session.phase
     if session.phase == DRAWING:
         left = f", {duration(session.seconds_left)} left" if session.seconds_left else ""
-        return f"step {session.step:,} of {session.steps:,}, drawing previews{left}"
+        number, count = session.preview
+        what = f"drawing preview {number:,} of {count:,}" if count else "drawing previews"
+        return f"step {session.step:,} of {session.steps:,}, {what}{left}"
     next_up = ", previews come next" if session.previews_wished else ""
     left = duration(session.seconds_left)
     return (

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Slot
 
+from app.models.run_record import RunRecord
 from app.models.studio import Studio
 from app.process.session import State
 from core.protocol.events import Event, Failed, Finished, Warned
@@ -39,9 +40,9 @@ class Running(QObject):
         self._start("")
 
     def resume(self) -> None:
-        """Go on with the newest unfinished run."""
-        if name := self._studio.runs.resumable():
-            self._start(name)
+        """Go on with the run that is shown, or the newest, if it is unfinished."""
+        if record := self._studio.runs.resumable():
+            self._start(record.name)
 
     def _start(self, resume: str) -> None:
         studio = self._studio
@@ -61,7 +62,10 @@ class Running(QObject):
         session, busy = self._session, self._session.busy
         self._train.setEnabled(self._studio.settings.config is not None and not busy)
         self._train.setVisible(not busy)
-        self._resume.setVisible(not busy and bool(self._studio.runs.resumable()))
+        resumable = None if busy else self._studio.runs.resumable()
+        self._resume.setVisible(resumable is not None)
+        if resumable:
+            self._resume.setText(_resume_words(resumable))
         self._stop.setVisible(busy)
         self._stop.setEnabled(session.stoppable)
         self._stop.setText("End now" if session.slow_to_stop else "Stop")
@@ -88,9 +92,8 @@ class Running(QObject):
             case Finished(stopped=False):
                 studio.news.note(
                     "Done. The adapter is ready.",
-                    action="Compare before and after",
-                    on_action=studio.actions["page.preview"].trigger,
-                    lasting=True,
+                    action="Show the run",
+                    on_action=studio.actions["page.train"].trigger,
                 )
             case Finished(stopped=True) if self._session.step:
                 studio.news.note(f"Stopped and saved at step {self._session.step:,}.")
@@ -103,3 +106,8 @@ class Running(QObject):
             self._studio.news.failed(failure, action="Resume", on_action=self.resume)
         else:
             self._studio.news.failed(failure)
+
+
+def _resume_words(record: RunRecord) -> str:
+    saved = record.saved_step
+    return f"Resume from step {saved:,}" if saved else "Start this run again"

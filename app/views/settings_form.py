@@ -27,22 +27,16 @@ from PySide6.QtWidgets import (
 from app.models.studio import Studio
 from app.process.session import duration
 from app.views import fields
+from app.views.base_words import DEMO_WORDS, PREDICTIONS, base_words
 from app.views.fields import Field
 from app.widgets import labels
 from app.widgets.text import RateSpin
 from core.base.words import in_words
 from core.config import presets
-from core.config.options import DEMO_BASE, RunConfig
+from core.config.options import DEMO_BASE
 from core.errors import BaseModelError
 
 PLACE = "Train"
-DEMO_WORDS = "Stylewright demo base, Stable Diffusion 1 shape"
-PREDICTIONS = {
-    "auto": "as its files say",
-    "epsilon": "predicts noise (epsilon)",
-    "v_prediction": "predicts v",
-    "v_zero_snr": "predicts v, zero terminal SNR",
-}
 BESIDE_PX = 192  # at least, for the words beside a setting
 WIDEST_PX = 900
 PROMPT_LINES = 3
@@ -228,6 +222,7 @@ class SettingsForm(QWidget):
 
         def go() -> None:
             actions["page.train"].trigger()
+            actions["train.form"].trigger()
             widget.setFocus()
 
         actions.add(f"setting.{path}", words, go, place=PLACE)
@@ -250,6 +245,7 @@ class SettingsForm(QWidget):
             button.setChecked(presets.PRESETS[number] is preset)
         self.presets.setExclusive(True)
         self._base.setText(base_words(config))
+        self._base.setToolTip("" if config.base == DEMO_BASE else config.base)
         pace = self._studio.runs.pace_seconds(config)
         time = f", about {duration(config.training.steps * pace)}" if pace else ""
         self._steps_words.setText(f"{config.training.steps:,} steps{time}")
@@ -298,16 +294,6 @@ class SettingsForm(QWidget):
     def _set(self, path: str, value: str) -> None:
         self.commit()
         self._settings.set(path, value)
-
-
-def base_words(config: RunConfig) -> str:
-    """The base in a line, and what was chosen beside it."""
-    said = [DEMO_WORDS if config.base == DEMO_BASE else config.base]
-    if config.vae:
-        said.append(f"VAE {Path(config.vae).name}")
-    if config.prediction != "auto":
-        said.append(PREDICTIONS[config.prediction])
-    return ", ".join(said)
 
 
 def _named(words: str, widget: QWidget) -> QLabel:

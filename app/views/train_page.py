@@ -1,31 +1,30 @@
-"""The Train page: what to teach, how long and how strongly, and how it goes."""
+"""The Train page: what to teach, how long and how strongly; then the run takes the stage."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtWidgets import (
     QApplication,
-    QFrame,
     QHBoxLayout,
     QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
+from typing_extensions import override
 
 from app.models.studio import Studio
 from app.views.page import Page
 from app.views.settings_form import SettingsForm
+from app.views.stage import Stage
 from app.widgets import labels
 from app.widgets.button import ActionButton
-from app.widgets.chart import LossChart
-from app.widgets.newest import SHOWN, NewestPreviews
-from app.widgets.run import RunProgress
+
+PLACE = "Train"
 
 
 class TrainPage(QScrollArea):
-    """A run's settings above, what is done with them, and its loss and newest pictures below."""
+    """The next run's settings, or a run: that which goes on, or the last one."""
 
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,100 +32,117 @@ class TrainPage(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Train")
         self._studio, self._session, self._runs = studio, studio.session, studio.runs
+        self._had_run = self._was_busy = False
+        self._add_actions()
         self.form = SettingsForm(studio)
-        nothing = labels.secondary("Add pictures on the Dataset page first.")
-        nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        inside = QWidget()
-        layout = QVBoxLayout(inside)
+        self.stage = Stage(studio)
+        self._nothing = labels.secondary("Add pictures on the Dataset page first.")
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._before = self._make_before()
+        self._stack = _Fitting()
+        for part in (self._nothing, self._before, self.stage):
+            self._stack.addWidget(part)
+        self.setWidget(self._stack)
+        studio.settings.changed.connect(self._on_settings_changed)
+        studio.session.changed.connect(self._on_session_changed)
+        studio.runs.reset.connect(self._on_runs_reset)
+        self._on_settings_changed()
+        self._on_runs_reset()
+        self._on_session_changed()
+
+    def _add_actions(self) -> None:
+        actions = self._studio.actions
+        self.addAction(actions["train"])  # its keys work on this page alone
+        add = actions.add
+        add("train.form", "New run", self.show_form, place=PLACE)
+        add("train.stage", "Show the run", self.show_stage, place=PLACE)
+        compare, use = actions["page.preview"].trigger, actions["page.adapters"].trigger
+        add("run.compare", "Compare before and after", compare, place=PLACE)
+        add("run.use", "Use the adapter", use, place=PLACE)
+
+    def _make_before(self) -> QWidget:
+        before = QWidget()
+        layout = QVBoxLayout(before)
         layout.setContentsMargins(24, 16, 24, 16)
         layout.setSpacing(16)
         layout.addWidget(labels.title("What are you teaching?"))
         layout.addWidget(self.form)
-        layout.addLayout(self._make_actions())
-        layout.addWidget(self._make_chart(), stretch=1)
-        self._stack = QStackedWidget()
-        self._stack.addWidget(nothing)
-        self._stack.addWidget(inside)
-        self.setWidget(self._stack)
-        studio.settings.changed.connect(self._on_settings_changed)
-        studio.session.changed.connect(self._on_session_changed)
-        studio.tiles.ready.connect(self._on_tile_ready)
-        runs = studio.runs
-        runs.reset.connect(self._on_previewed)
-        runs.previewed.connect(self._on_previewed)
-        runs.reset.connect(self._on_losses_changed)
-        runs.stepped.connect(self._on_losses_changed)
-        self._on_settings_changed()
-        self._on_session_changed()
-        self._on_previewed()
-        self._on_losses_changed()
-
-    def _make_actions(self) -> QHBoxLayout:
         actions = self._studio.actions
-        self.addAction(actions["train"])  # its keys work on this page alone
         row = QHBoxLayout()
         row.setSpacing(16)
         self.train = ActionButton(actions["train"], primary=True)
         self.train.setMinimumWidth(128)
         row.addWidget(self.train)
-        for name in ("stop", "resume", "preview"):
-            row.addWidget(ActionButton(actions[name]))
-        row.addWidget(RunProgress(self._session), stretch=1)
-        return row
-
-    def _make_chart(self) -> QFrame:
-        panel = QFrame()
-        panel.setObjectName("panel")
-        panel.setMinimumHeight(220)
-        inside = QHBoxLayout(panel)
-        inside.setContentsMargins(8, 8, 16, 8)
-        inside.setSpacing(16)
-        self.chart = LossChart()
-        inside.addWidget(self.chart, stretch=1)
-        self.newest = NewestPreviews()
-        self.newest.setAccessibleName("Newest previews")
-        self.newest.setToolTip("See all previews")
-        self.newest.clicked.connect(self._studio.actions["page.preview"].trigger)
-        inside.addWidget(self.newest)
-        return panel
+        row.addWidget(ActionButton(actions["train.stage"]))
+        row.addStretch()
+        layout.addLayout(row)
+        layout.addStretch()
+        return before
 
     def save(self) -> int:
         """Set what was typed; settings that cannot be written are told by their own."""
         self.form.commit()
         return 0
 
+    def show_form(self) -> None:
+        """The next run's settings."""
+        self._show(self._before)
+
+    def show_stage(self) -> None:
+        """The run that goes on, or the last one."""
+        self._show(self.stage)
+
+    def _show(self, part: QWidget) -> None:
+        """The focus must not fall from what goes onto a button."""
+        if self._studio.settings.config is None:
+            part = self._nothing
+        before, focus = self._stack.currentWidget(), QApplication.focusWidget()
+        if before and part is not before and focus and before.isAncestorOf(focus):
+            self.setFocus()
+        self._stack.setCurrentWidget(part)
+        self._stack.updateGeometry()
+        record = self._runs.shown
+        told = record is not None and record.told
+        self._studio.actions["train.stage"].setVisible(part is self._before and told)
+
     @Slot()
     def _on_settings_changed(self) -> None:
-        self._stack.setCurrentIndex(0 if self._studio.settings.config is None else 1)
+        if (self._studio.settings.config is None) != (self._stack.currentWidget() is self._nothing):
+            self.show_form()
+
+    @Slot()
+    def _on_runs_reset(self) -> None:
+        """Of a project that was just opened, the last run is shown."""
+        record = self._runs.shown
+        has_run = record is not None and record.told
+        if has_run != self._had_run and not self._session.busy:
+            self._show(self.stage if has_run else self._before)
+        self._had_run = has_run
 
     @Slot()
     def _on_session_changed(self) -> None:
-        """The form rests during a run; the focus must not fall from it onto a button."""
-        focus = QApplication.focusWidget()
-        if self._session.busy and focus is not None and self.form.isAncestorOf(focus):
-            self.setFocus()
-        self.form.setEnabled(not self._session.busy)
+        """A run takes the stage; one that never began leaves it."""
+        busy = self._session.busy
+        if busy and not self._was_busy:
+            self.show_stage()
+        elif self._was_busy and not busy and not self._session.run:
+            self.show_form()
+        self._was_busy = busy
+        self._studio.actions["train.form"].setEnabled(not busy)
 
-    @Slot(str)
-    def _on_tile_ready(self, name: str) -> None:
-        record = self._runs.shown
-        if record and name.startswith(str(record.run.previews)):
-            self._on_previewed()
 
-    @Slot()
-    def _on_previewed(self) -> None:
-        record = self._runs.shown
-        newest = record.newest_previews()[:SHOWN] if record else []
-        files = [record.picture_file(preview) for preview in newest] if record else []
-        self.newest.show_images([self._studio.tiles.get(file) or QImage() for file in files])
+class _Fitting(QStackedWidget):
+    """As large as what it shows wants to be, not as the largest it could show."""
 
-    @Slot()
-    def _on_losses_changed(self) -> None:
-        record = self._runs.shown
-        if record is None:
-            self.chart.show_losses((), (), ())
-        else:
-            self.chart.show_losses(record.steps, record.losses, record.smoothed)
+    @override
+    def sizeHint(self) -> QSize:
+        shown = self.currentWidget()
+        return shown.sizeHint() if shown else QSize()
+
+    @override
+    def minimumSizeHint(self) -> QSize:
+        shown = self.currentWidget()
+        return shown.minimumSizeHint() if shown else QSize()
 
 
 def make(studio: Studio) -> Page:

@@ -16,11 +16,18 @@ class ActionButton(QPushButton):
         super().__init__(parent)
         self._action = action
         self._seen = True
-        if primary:
-            self.setObjectName("primary")
+        self.setObjectName("primary" if primary else "")
         action.changed.connect(self._on_changed)
         self.clicked.connect(action.trigger)
         self._on_changed()
+
+    def set_primary(self, *, primary: bool) -> None:
+        """Whether it is the next thing to do now."""
+        name = "primary" if primary else ""
+        if name != self.objectName():
+            self.setObjectName(name)
+            self.style().unpolish(self)
+            self.style().polish(self)
 
     @Slot()
     def _on_changed(self) -> None:

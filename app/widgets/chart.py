@@ -11,9 +11,10 @@ from typing_extensions import override
 
 from app import theme
 from app.widgets import labels
+from app.widgets.grid import small_font
 
 DRAW_EVERY_MS = 200
-AXIS_PX = 48  # wide: labels of another length do not move the lines
+AXIS_PX = 40  # wide: labels of another length do not move the lines
 PARTS = 2000  # of the line: a lowest and a highest value of each are drawn
 
 
@@ -25,7 +26,7 @@ class LossChart(QWidget):
         self.setAccessibleName("Loss chart")
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self._empty = labels.secondary("The loss is drawn here while training.")
+        self._empty = labels.secondary("Drawn here while training")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._layout.addWidget(self._empty)
         self._plot = None
@@ -84,7 +85,7 @@ class LossChart(QWidget):
 
         colours = theme.current()
         plot = pyqtgraph.PlotWidget(background=colours.panel)
-        plot.setMinimumHeight(160)
+        plot.setMinimumHeight(64)
         plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         plot.setMenuEnabled(False)
         plot.setMouseEnabled(x=False, y=False)  # it always shows the whole run
@@ -97,10 +98,8 @@ class LossChart(QWidget):
             axis.enableAutoSIPrefix(False)
             axis.setPen(QColor(colours.line))
             axis.setTextPen(QColor(colours.secondary))
-            axis.setTickFont(self.font())
-        plot.getAxis("left").setWidth(AXIS_PX + 2 * self.fontMetrics().height())
-        plot.setLabel("bottom", "step", color=colours.secondary)
-        plot.setLabel("left", "loss", color=colours.secondary)
+            axis.setTickFont(small_font(self.font()))
+        plot.getAxis("left").setWidth(AXIS_PX)
         faint = QColor(colours.secondary)
         faint.setAlpha(110)
         self._raw = plot.plot(pen=pyqtgraph.mkPen(faint, width=1))

@@ -81,7 +81,7 @@ class TileDelegate(QStyledItemDelegate):
 
     @override
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        line = QFontMetrics(_small(option.font)).height()
+        line = QFontMetrics(small_font(option.font)).height()
         return QSize(self.edge_px + GAP_PX, self.edge_px + GAP_PX + line + 4)
 
     @override
@@ -100,7 +100,7 @@ class TileDelegate(QStyledItemDelegate):
         text = str(index.data(self._text_role) or "").replace("\n", " ")
         mark = str(index.data(self._mark_role) or "") if self._mark_role is not None else ""
         painter.save()
-        painter.setFont(_small(option.font))
+        painter.setFont(small_font(option.font))
         height = painter.fontMetrics().height()
         line = QRect(place.left() + 2, place.bottom() + 3, place.width() - 4, height)
         painter.setPen(QColor(colours.warn if mark else colours.secondary))
@@ -111,7 +111,7 @@ class TileDelegate(QStyledItemDelegate):
         painter.restore()
 
 
-def _small(font: QFont) -> QFont:
+def small_font(font: QFont) -> QFont:
     """As the small labels: what stands below a picture is second to it."""
     small = QFont(font)
     small.setPointSizeF(theme.SMALL * QFontInfo(font).pointSizeF())

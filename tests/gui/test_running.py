@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QProgressBar
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.views.main_window import NAMES, MainWindow
+from app.widgets.comparison import Comparison
 from core.project.layout import Project, Run
 from core.protocol.commands import PreviewNow, Stop, TrainJob
 from core.protocol.events import (
@@ -26,7 +27,7 @@ from tests.gui.conftest import (
     train_page,
 )
 from tests.gui.fake_worker import FakeWorker
-from tests.gui.made_runs import adapter, preview, started, tell
+from tests.gui.made_runs import adapter, made_run, preview, started, tell
 
 
 @pytest.fixture
@@ -47,7 +48,11 @@ def test_train_starts_the_projects_next_run(
     faked: MainWindow, run: Run, project: Project, workers: list[FakeWorker]
 ) -> None:
     assert workers[0].job == TrainJob(project=str(project.root))
-    assert not train_page(faked).form.isEnabled()
+    page = train_page(faked)
+    assert page.stage.isVisible()
+    assert not page.form.isVisible()
+    faked.studio.actions["setting.training.steps"].trigger()
+    assert page.stage.isVisible()
 
 
 def test_stop_on_the_train_page_stops(
@@ -84,7 +89,7 @@ def test_words_and_bar_follow_the_run(
         assert bar.value() == share
         assert f"step {number} of 300" in bar.accessibleDescription()
     workers[0].tell(Progress(phase="Drawing previews", done=1, total=4))
-    words = "step 150 of 300, drawing previews, 1 min left"
+    words = "step 150 of 300, drawing preview 2 of 4, 1 min left"
     assert (bar.value(), bar.accessibleDescription()) == (250, words)
     assert bar.accessibleName()
 
@@ -151,7 +156,7 @@ def test_space_after_a_start_stops_nothing(
 def test_the_loss_is_drawn_and_thinned(
     faked: MainWindow, run: Run, workers: list[FakeWorker], qtbot: QtBot
 ) -> None:
-    chart = train_page(faked).chart
+    chart = train_page(faked).stage.chart
     workers[0].tell(*(done(n, 1 / n) for n in range(1, 5)))
     qtbot.waitUntil(lambda: chart._raw is not None and chart._raw.getData()[0] is not None)
     qtbot.waitUntil(lambda: len(chart._raw.getData()[0]) == 4)
@@ -159,18 +164,47 @@ def test_the_loss_is_drawn_and_thinned(
     assert list(chart._smooth.getData()[0]) == [1, 2, 3, 4]
 
 
-def test_the_newest_previews_stand_beside_the_loss_and_lead_to_all(
+def colours(pictures: Comparison) -> list[str]:
+    images = [one.image for one in pictures.drawn]
+    return ["" if image.isNull() else image.pixelColor(2, 2).name() for image in images]
+
+
+def test_the_newest_previews_take_the_stage_and_lead_to_all(
     faked: MainWindow, run: Run, workers: list[FakeWorker], qtbot: QtBot
 ) -> None:
+    pictures = train_page(faked).stage.pictures
     workers[0].tell(*(preview(run, 0, index, "#00ff00") for index in range(3)))
-    newest = train_page(faked).newest
-    assert newest.isVisible()
-    qtbot.waitUntil(lambda: not any(image.isNull() for image in newest._images))
-    assert [image.pixelColor(2, 2).name() for image in newest._images] == ["#00ff00"] * 3
-    assert newest.focusPolicy() & Qt.FocusPolicy.TabFocus
-    newest.setFocus()
-    qtbot.keyClick(newest, Qt.Key.Key_Space)
+    assert pictures.isVisible()
+    qtbot.waitUntil(lambda: colours(pictures) == ["#00ff00"] * 3)
+    assert pictures.target.words == "Yours: p00.png"
+    assert [one.words for one in pictures.drawn] == ["a fox", "a whale", "a tree"]
+    assert pictures.focusPolicy() & Qt.FocusPolicy.TabFocus
+    pictures.setFocus()
+    qtbot.keyClick(pictures, Qt.Key.Key_Down)
+    assert pictures.now.words == "a whale"
+    small = pictures.places().small[2].center()
+    qtbot.mouseClick(pictures, Qt.MouseButton.LeftButton, pos=small)
+    assert pictures.now.words == "a tree"
+    assert faked._page == "Train"
+    qtbot.keyClick(pictures, Qt.Key.Key_Space)
     assert faked._page == "Preview"
+
+
+def test_the_scrubber_goes_through_the_steps_and_follows_at_the_end(
+    faked: MainWindow, run: Run, workers: list[FakeWorker], qtbot: QtBot
+) -> None:
+    stage = train_page(faked).stage
+    for step, colour in ((0, "#ffffff"), (100, "#ff0000")):
+        workers[0].tell(*(preview(run, step, index, colour) for index in range(2)))
+    qtbot.waitUntil(lambda: colours(stage.pictures) == ["#ff0000"] * 2)
+    stage.scrubber.setValue(0)
+    qtbot.waitUntil(lambda: colours(stage.pictures) == ["#ffffff"] * 2)
+    workers[0].tell(preview(run, 200, 0, "#0000ff"))
+    assert stage.scrubber.value() == 0  # the person looks at it
+    stage.scrubber.setValue(2)
+    qtbot.waitUntil(lambda: colours(stage.pictures) == ["#0000ff", "#ff0000"])
+    workers[0].tell(preview(run, 300, 0, "#00ff00"))
+    assert stage.scrubber.value() == 3
 
 
 def test_a_crash_offers_to_resume(
@@ -184,7 +218,9 @@ def test_a_crash_offers_to_resume(
     from PySide6.QtWidgets import QApplication
 
     assert "all of it" in QApplication.clipboard().text()
-    assert button(train_page(faked), "Resume").isVisible()
+    resume = button(train_page(faked), "Start this run again")  # nothing was saved
+    assert resume.isVisible()
+    assert resume.objectName() == "primary"
     button(faked.messages, "Resume").click()
     assert workers[1].job == TrainJob(project=str(run.root.parents[1]), resume=run.root.name)
 
@@ -192,9 +228,62 @@ def test_a_crash_offers_to_resume(
 def test_resume_is_on_the_train_page(
     faked: MainWindow, run: Run, workers: list[FakeWorker]
 ) -> None:
+    checkpoint = run.checkpoint(120)
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "state.json").write_text("{}")
+    workers[0].tell(done(123))
     workers[0].end()
-    button(train_page(faked), "Resume").click()
+    page = train_page(faked)
+    words = [label.text() for label in page.stage.findChildren(QLabel) if label.isVisible()]
+    assert "Stopped at step 123 of 4. All up to step 120 is saved." in words
+    button(page, "Resume from step 120").click()
     assert workers[1].job.resume == run.root.name
+
+
+def test_any_unfinished_run_can_be_resumed(
+    faked: MainWindow, project: Project, workers: list[FakeWorker], qtbot: QtBot
+) -> None:
+    older, newer = made_run(project, "red"), made_run(project, "blue")
+    faked.show_page("Train")
+    faked.studio.runs.open(project)
+    qtbot.waitUntil(lambda: faked.studio.runs.shown is not None)
+    stage = train_page(faked).stage
+    assert stage.isVisible()  # a project is opened on its last run
+    assert stage.run.currentText() == newer.root.name
+    qtbot.keyClick(stage.run, Qt.Key.Key_Up)
+    stage.run.textActivated.emit(older.root.name)
+    button(stage, "Start this run again").click()
+    assert workers[0].job.resume == older.root.name
+
+
+def test_a_run_that_never_began_leaves_the_form(
+    faked: MainWindow, workers: list[FakeWorker]
+) -> None:
+    faked.show_page("Train")
+    page = train_page(faked)
+    button(page, "Train").click()
+    assert page.stage.isVisible()
+    workers[0].end(Failed(code="base", message="There is no base model."))
+    assert page.form.isVisible()
+
+
+def test_a_finished_run_leads_on(
+    faked: MainWindow, run: Run, project: Project, workers: list[FakeWorker]
+) -> None:
+    steps = project.config().training.steps
+    prompts = range(len(project.config().preview.prompts))
+    workers[0].tell(done(steps), *(preview(run, steps, index, "red") for index in prompts))
+    workers[0].tell(adapter(run, steps), Finished())
+    workers[0].end()
+    page = train_page(faked)
+    shown = [b for b in page.findChildren(QPushButton) if b.isVisible()]
+    next_up = [b.text() for b in shown if b.objectName() == "primary"]
+    assert next_up == ["Compare before and after"]
+    button(page, "New run").click()
+    assert button(page, "Train").isVisible()
+    button(page, "Show the run").click()
+    button(page, "Compare before and after").click()
+    assert faked._page == "Preview"
 
 
 def test_a_note_does_not_hide_a_failure(

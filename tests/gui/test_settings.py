@@ -219,7 +219,7 @@ def test_a_model_file_is_chosen_and_told_and_a_vae_beside_it(
     assert "predicts v with zero terminal SNR, float16" in faked.messages.text
     assert "By its name" in faked.messages.text
     form._set("prediction", "epsilon")
-    assert form._base.text() == f"{file}, VAE sdxl vae.safetensors, predicts noise (epsilon)"
+    assert form._base.text() == f"{file.name}, VAE sdxl vae.safetensors, predicts noise (epsilon)"
     form.use_base("demo")
     again = project.config()
     assert (again.base, again.vae, again.prediction) == ("demo", "", "auto")

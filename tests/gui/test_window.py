@@ -139,7 +139,7 @@ def test_train_in_the_window_to_the_adapter(
     assert preview_page(window).table.columnCount() == 2
     window.show_page("Adapters")
     assert adapters_page(window).cards.rowCount() == 1
-    assert window.studio.runs.resumable() == ""
+    assert window.studio.runs.resumable() is None
 
 
 def test_a_killed_worker_leaves_the_window_and_a_resume_that_works(
@@ -191,7 +191,7 @@ def test_what_cannot_be_trained_is_told_in_the_banner(
     qtbot.waitUntil(lambda: window.messages.isVisible(), timeout=LONG_MS)
     assert "/nowhere/model" in window.messages.text
     assert not real.runs()  # nothing was begun, so there is nothing to resume
-    assert window.studio.runs.resumable() == ""
+    assert window.studio.runs.resumable() is None
 
 
 def test_a_newer_project_is_refused_and_unchanged(window: MainWindow, tmp_path: Path) -> None:
@@ -456,7 +456,8 @@ def test_the_loss_chart_follows_the_theme(opened: MainWindow, qtbot: QtBot) -> N
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     opened.show_page("Train")
-    chart = train_page(opened).chart
+    train_page(opened).show_stage()
+    chart = train_page(opened).stage.chart
     for colours in (theme.DARK, theme.LIGHT):
         theme.apply(app, dark=colours is theme.DARK)
         chart.show_losses(range(9), range(9), range(9))
