@@ -22,7 +22,7 @@ from core.base.words import in_words
 from core.config import files, presets
 from core.config.facts import FAMILIES
 from core.config.options import DEMO_BASE, RunConfig, Told
-from core.errors import ConfigError, UserError
+from core.errors import AdapterError, ConfigError, UserError
 from core.project import demo as demo_project
 from core.project.layout import Project, create, named_base
 from core.protocol import wire
@@ -48,6 +48,9 @@ Changes = Annotated[
     Parameter(name="--set", negative="", help="Change an option: section.option=value."),
 ]
 Steps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=999_999))]
+ProgramName = Annotated[
+    Literal["comfyui", "forge", "a1111", "invokeai", "diffusers"] | None, Parameter(name="--for")
+]
 Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=2**63 - 1))]
 InferenceSteps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=200))]
 
@@ -216,9 +219,14 @@ def export(
         raise ConfigError(
             f"{out} is there already.", hint="Choose another name, or write over it with --force."
         )
+    from core.training.export import proof
     from core.worker.jobs import export_to
 
-    _line(_console(), f"Wrote {export_to(source, layout, out)}")
+    made = export_to(source, layout, out)
+    console = _console()
+    _line(console, f"Wrote {made}")
+    for line in proof(made):
+        _line(console, line)
 
 
 @app.command
@@ -256,6 +264,35 @@ def check(project: Path) -> None:
         _line(console, line)
     if not dataset.pictures:
         raise UserError("There is nothing to train on.", hint="Add pictures to the project.")
+
+
+@app.command
+def inspect(adapter: Path, *, for_: ProgramName = None) -> None:
+    """Tell what an adapter file is, and what other programs would load of it.
+
+    Args:
+        adapter: A .safetensors file of any program.
+        for_: One program; all by default. The exit code is 2 where it does not load all of it.
+    """
+    from core.adapters import files as adapter_files
+    from core.adapters.programs import PROGRAMS, read_by
+    from core.adapters.report import family_of
+    from core.training.export import in_words as described
+
+    console = _console()
+    tensors, header = adapter_files.read(adapter)
+    facts = family_of(tensors, header)
+    for line in described(tensors, header, facts):
+        _line(console, line)
+    chosen = [PROGRAMS[for_]] if for_ else list(PROGRAMS.values())
+    readings = [read_by(program, tensors, header, facts) for program in chosen]
+    for reading in readings:
+        _line(console, str(reading))
+    if for_ and not readings[0].whole:
+        raise AdapterError(
+            f"{readings[0].program} would not load all of {adapter}.",
+            hint="Write it anew for that program: stylewright export.",
+        )
 
 
 @app.command

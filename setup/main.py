@@ -21,6 +21,7 @@ COMMANDS = (
     "sample",
     "export",
     "check",
+    "inspect",
     "unpickle",
     "-h",
     "--help",

@@ -18,7 +18,7 @@ class Exporter(QObject):
     """One export at a time: it loads the base, converts, and ends."""
 
     changed = Signal()  # see `busy`
-    saved = Signal(str)  # the file's path
+    saved = Signal(object)  # an AdapterSaved
     failed = Signal(object)  # a Failed
 
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
@@ -48,7 +48,7 @@ class Exporter(QObject):
     @Slot(object)
     def _on_said(self, event: Event) -> None:
         if isinstance(event, AdapterSaved):
-            self.saved.emit(event.path)
+            self.saved.emit(event)
 
     @Slot(object)
     def _on_ended(self, failure: Failed | None) -> None:

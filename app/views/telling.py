@@ -8,6 +8,7 @@ from app import journal
 from app.models.importer import Imported
 from app.models.news import Message
 from app.models.studio import Studio
+from core.protocol.events import AdapterSaved
 
 
 class Telling(QObject):
@@ -60,6 +61,8 @@ class Telling(QObject):
         elif exporter.busy:
             self._exporting = news.note("Saving the adapter...", lasting=True)
 
-    @Slot(str)
-    def _on_exported(self, path: str) -> None:
-        self._studio.news.note(f"Saved {path}", lasting=True)
+    @Slot(object)
+    def _on_exported(self, saved: AdapterSaved) -> None:
+        """With the proof: a file that a program reads only in part is never written silently."""
+        readers = f"\nLayers that others load: {saved.readers}" if saved.readers else ""
+        self._studio.news.note(f"Saved {saved.path}{readers}", lasting=True)

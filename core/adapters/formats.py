@@ -41,6 +41,7 @@ _ENDINGS = {
     "_lora.up.weight": "up",
     ".alpha": "alpha",
 }
+ENDINGS = tuple(_ENDINGS)
 _TENSOR = re.compile(rf"(?P<name>.+?)(?P<ending>{'|'.join(map(re.escape, _ENDINGS))})")
 _PROCESSOR = re.compile(r"(?P<attention>.+)\.processor\.(?P<name>to_(?:q|k|v|out))")
 _PEFT = "base_model.model."

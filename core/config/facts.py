@@ -43,6 +43,7 @@ class Facts:
     bundled: Mapping[str, str]  # part to folder in assets/bases, for what a single file lacks
     names: Mapping[str, KeyNames]  # of the parts that adapters go into
     targets: Mapping[str, Mapping[str, str]]  # target set to part to regex of whole module paths
+    text_width: int  # of what the denoiser reads
     kohya_version: str  # ss_base_model_version
     architecture: str  # modelspec.architecture
     implementation: str  # modelspec.implementation
@@ -118,6 +119,7 @@ SD1 = Facts(
         "attention": {"unet": _UNET_ATTENTION, "text_encoder": _CLIP_ATTENTION},
         "transformer": {"unet": _UNET_TRANSFORMER, "text_encoder": _CLIP_LINEAR},
     },
+    text_width=768,
     kohya_version="sd_v1",
     architecture="stable-diffusion-v1/lora",
     implementation="diffusers",
@@ -182,6 +184,7 @@ SDXL = Facts(
             "text_encoder_2": _CLIP_LINEAR,
         },
     },
+    text_width=2048,
     kohya_version="sdxl_base_v1-0",
     architecture="stable-diffusion-xl-v1-base/lora",
     implementation="https://github.com/Stability-AI/generative-models",

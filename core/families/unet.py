@@ -26,7 +26,7 @@ def load(base: Base, device: Device) -> Any:  # noqa: ANN401 - untyped
         MemoryFullError: It does not fit.
     """
     unet = loading.net(base, "unet", UNet2DConditionModel, device.weights)
-    if device.device.type == "cpu" and edge(unet) ** 2 <= FEW_PLACES:
+    if device.device.type == "cpu" and attended_edge(unet) ** 2 <= FEW_PLACES:
         unet.set_attn_processor(AttnProcessor())
     return unet
 
@@ -35,6 +35,13 @@ def edge(unet: Any) -> int:  # noqa: ANN401
     """Of the latents that it was trained on; a config may say one edge, two, or none."""
     size = unet.config.sample_size
     return max(size) if isinstance(size, list | tuple) else size or SIZE
+
+
+def attended_edge(unet: Any) -> int:  # noqa: ANN401
+    """The largest edge that attention sees: upper levels may be without."""
+    kinds = unet.config.down_block_types
+    attends = (level for level, kind in enumerate(kinds) if "Attn" in kind)
+    return edge(unet) >> next(attends, len(kinds) - 1)  # the middle block attends at the last
 
 
 def sizes(unet: Any, vae: Any) -> tuple[int, int]:  # noqa: ANN401

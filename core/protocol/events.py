@@ -87,6 +87,7 @@ class AdapterSaved(Struct, frozen=True, kw_only=True, tag="adapter_saved"):
 
     step: _Step
     path: _Path
+    readers: str = ""  # of an export: what each other program would load of it
 
 
 class StyleMeasured(Struct, frozen=True, kw_only=True, tag="style_measured"):

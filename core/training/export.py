@@ -7,14 +7,16 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from core import version
-from core.adapters import files, formats
+from core.adapters import files, formats, programs, report
 from core.base.configs import read_json
 from core.config.files import write_beside
 from core.errors import AdapterError, BaseModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from torch import Tensor
 
     from core.adapters.lora import Adapter
     from core.config.facts import Facts
@@ -189,3 +191,43 @@ def convert(source: Path, facts: Facts, layout: Layout, out: Path) -> None:
     """
     adapter, header = read(source, facts)
     write(out, adapter, facts, header, layout)
+
+
+def proof(path: Path) -> list[str]:
+    """What each of the other programs would load of a file that was written, a line each.
+
+    Raises:
+        AdapterError: It cannot be read back.
+    """
+    if path.is_dir():  # peft's own form, which none of them reads
+        return ["This form is peft's alone; no other program loads it."]
+    tensors, header = files.read(path)
+    return [str(r) for r in programs.readings(tensors, header, report.family_of(tensors, header))]
+
+
+def in_words(tensors: Mapping[str, Tensor], header: Mapping[str, str], facts: Facts) -> list[str]:
+    """What an adapter file is, a line each.
+
+    Raises:
+        AdapterError: It is of another kind or family.
+    """
+    found = report.report(formats.from_tensors(tensors, header, facts.names))
+    ranks = ", ".join(map(str, found.ranks))
+    scales = ", ".join(f"{scale:g}" for scale in found.scales)
+    places = ", ".join(f"{count} in {part}" for part, count in found.changes.items())
+    lines = [
+        f"LoRA for {facts.title}, rank {ranks}, strength {scales} (alpha / rank), "
+        f"{found.numbers / 1e6:.1f} M numbers.",
+        f"It changes {sum(found.changes.values())} layers: {places}.",
+        "It acts most in "
+        + ", ".join(f"{block} ({share:.0%})" for block, share in found.strongest)
+        + ".",
+    ]
+    for name, words in (
+        ("modelspec.trigger_phrase", "Trigger word"),
+        ("ss_sd_model_name", "Trained on"),
+        ("modelspec.usage_hint", "Note"),
+    ):
+        if said := header.get(name):
+            lines.append(f"{words}: {said[:200]}")
+    return lines

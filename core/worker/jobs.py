@@ -6,6 +6,8 @@ import queue
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.adapters import files as adapter_files
+from core.adapters import report
 from core.base.opening import facts_of
 from core.config import files
 from core.errors import RunError
@@ -26,6 +28,8 @@ from core.training.control import Control
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from core.config.facts import Facts
+    from core.config.options import RunConfig
     from core.worker.pipe import Pipe
 
 
@@ -88,7 +92,7 @@ def export_job(job: ExportJob, pipe: Pipe) -> Iterator[Event]:
     del pipe
     yield Progress(phase="Exporting")
     path = export_to(Path(job.source), job.format, Path(job.out))
-    yield AdapterSaved(step=0, path=str(path))
+    yield AdapterSaved(step=0, path=str(path), readers="; ".join(export.proof(path)))
     yield Finished()
 
 
@@ -110,6 +114,12 @@ def export_to(source: Path, layout: export.Layout, out: Path) -> Path:
     adapter_file = run.newest_adapter() if source.is_dir() else source
     if adapter_file is None:
         raise RunError(f"The run {run.root} has no adapter yet.", hint="Resume and stop it.")
-    facts = facts_of(config.base, run.root.parent.parent)
-    export.convert(adapter_file, facts, layout, out)
+    export.convert(adapter_file, _facts(config, run, adapter_file), layout, out)
     return out
+
+
+def _facts(config: RunConfig, run: Run, adapter_file: Path) -> Facts:
+    """Of the run's base; where that is gone, of the family that the file says."""
+    told = report.family_of(*adapter_files.read(adapter_file))
+    of_base = facts_of(config.base, run.root.parent.parent)
+    return of_base if of_base.family == told.family else told

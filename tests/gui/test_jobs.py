@@ -112,7 +112,7 @@ def test_an_export_waits_for_a_run_and_is_told(
 ) -> None:
     session, exporter = Session(jobs, owner), Exporter(jobs, owner)
     saved, failed = [], []
-    exporter.saved.connect(saved.append)
+    exporter.saved.connect(lambda event: saved.append(event.path))
     exporter.failed.connect(failed.append)
     session.train(Path("p"))
     exporter.export(Path("a"), "kohya", Path("b"))

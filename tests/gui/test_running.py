@@ -335,9 +335,13 @@ def test_a_failed_export_is_told_in_the_place_of_saving(
     workers[0].end(Failed(code="storage", message="The disk is full."))
     assert faked.messages.text == "The disk is full."
     faked.studio.exporter.export(Path("a"), "kohya", Path("b"))
-    workers[1].tell(AdapterSaved(step=0, path="b"))
+    workers[1].tell(AdapterSaved(step=0, path="b", readers="ComfyUI: 16 of 72"))
     workers[1].end()
-    assert faked.messages.text.splitlines() == ["The disk is full.", "Saved b"]
+    assert faked.messages.text.splitlines() == [
+        "The disk is full.",
+        "Saved b",
+        "Layers that others load: ComfyUI: 16 of 72",
+    ]
 
 
 def test_a_run_that_fails_while_the_window_closes_is_read(

@@ -1,0 +1,144 @@
+"""What other programs make of an adapter file, by their own rules: which changes they would load.
+
+The rules were read from these programs' code, and measured with it where CONTRIBUTING says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.adapters import formats, sgm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from core.adapters.lora import Place
+    from core.config.facts import Facts, KeyNames
+
+    Spellings = Callable[[Place, Facts], Sequence[str]]
+
+_ANY = float("inf")
+_SAME = 1e-3  # relative, between two strengths: alphas are stored in half precision
+_KOHYA = (".lora_down.weight", ".lora_up.weight", ".alpha")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """How one program looks for an adapter's changes.
+
+    `names` are all under which it would find the change of a place. `endings` are those of tensors
+    that it knows; `passes_over`, how many tensors may find no place before it refuses the file.
+    """
+
+    title: str
+    names: Spellings
+    endings: tuple[str, ...]
+    passes_over: float
+    heeds_header: bool  # diffusers' ranks and alphas
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a program would load of a file."""
+
+    program: str
+    of: int  # changes in the file
+    equal: int  # loaded as strongly as they were trained
+    other: int  # loaded, at another strength
+    refused: bool  # it says that it cannot load the file, and loads nothing
+
+    @property
+    def whole(self) -> bool:
+        return self.equal == self.of
+
+    def __str__(self) -> str:
+        if self.refused:
+            return f"{self.program}: refuses it"
+        other = f", {self.other} at another strength" if self.other else ""
+        return f"{self.program}: {self.equal} of {self.of}{other}"
+
+
+def _flat(prefix: str, module: str) -> str:
+    return f"{prefix}_{module}".replace(".", "_")
+
+
+def _kohya(place: Place, facts: Facts) -> list[str]:
+    """Block names of diffusers and of Stability, which all of them know."""
+    names = facts.names[place.component]
+    made = [_flat(names.kohya, names.inside + place.module)]
+    if place.component == facts.denoiser:
+        made.append(_flat(names.kohya, sgm.from_diffusers(place.module)))
+    return made
+
+
+def _comfyui(place: Place, facts: Facts) -> list[str]:
+    """Of diffusers' names it knows those of old attention processors alone (comfy/lora.py)."""
+    names = facts.names[place.component]
+    return [*_kohya(place, facts), _processor(names, place.module)]
+
+
+def _processor(names: KeyNames, module: str) -> str:
+    if names.inside or module.startswith("text_model."):
+        return f"{names.diffusers}.{names.inside}{module}"
+    spelled = f"{names.diffusers}.{module.replace('.to_', '.processor.to_')}"
+    return spelled.removesuffix(".0") if spelled.endswith(".to_out.0") else spelled
+
+
+def _diffusers(place: Place, facts: Facts) -> list[str]:
+    names = facts.names[place.component]
+    own = dict.fromkeys((names.inside + place.module, place.module))
+    return [*_kohya(place, facts), *(f"{names.diffusers}.{module}" for module in own)]
+
+
+PROGRAMS: dict[str, Program] = {
+    "comfyui": Program("ComfyUI", _comfyui, formats.ENDINGS, _ANY, heeds_header=False),
+    "forge": Program("Forge", _comfyui, formats.ENDINGS, 12, heeds_header=False),
+    "a1111": Program("A1111", _kohya, _KOHYA, _ANY, heeds_header=False),
+    "invokeai": Program("InvokeAI", _kohya, _KOHYA, 0, heeds_header=False),
+    "diffusers": Program("diffusers", _diffusers, formats.ENDINGS, 0, heeds_header=True),
+}
+
+
+def readings(
+    tensors: Mapping[str, Tensor], header: Mapping[str, str], facts: Facts
+) -> list[Reading]:
+    """What each of the programs would load of a file.
+
+    Raises:
+        AdapterError: It is no adapter of this family that is read here.
+    """
+    return [read_by(program, tensors, header, facts) for program in PROGRAMS.values()]
+
+
+def read_by(
+    program: Program, tensors: Mapping[str, Tensor], header: Mapping[str, str], facts: Facts
+) -> Reading:
+    """What one program would load of a file.
+
+    Raises:
+        AdapterError: It is no adapter of this family that is read here.
+    """
+    meant = formats.from_tensors(tensors, header, facts.names)
+    known = {name: place for place in meant for name in program.names(place, facts)}
+    there = {known[name] for key in tensors if (name := _name(key, program)) in known}
+    lost = sum(_name(key, program) not in known for key in tensors)
+    alphas = any(key.endswith(".alpha") for key in tensors)
+    # diffusers raises where a file has alphas of its own beside those of the header
+    torn = program.heeds_header and alphas and "lora_adapter_metadata" in header
+    if lost > program.passes_over or torn or not there:
+        refused = torn or program.passes_over < _ANY
+        return Reading(program.title, len(meant), 0, 0, refused=refused)
+    heard = formats.from_tensors(tensors, header if program.heeds_header else {}, facts.names)
+    equal = sum(
+        abs(heard[place].alpha - meant[place].alpha) <= _SAME * abs(meant[place].alpha)
+        for place in there
+    )
+    return Reading(program.title, len(meant), equal, len(there) - equal, refused=False)
+
+
+def _name(key: str, program: Program) -> str:
+    """A tensor's name without its ending; "" for endings that the program does not know."""
+    return next((key.removesuffix(e) for e in program.endings if key.endswith(e)), "")
