@@ -96,8 +96,9 @@ class TrainPage(QWidget):
         whole = QHBoxLayout(before)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addWidget(form, stretch=1)
-        whole.addWidget(self.yours, stretch=1)
+        whole.addWidget(form, stretch=1000)
+        whole.addWidget(self.yours, stretch=1000)
+        whole.addStretch(1)  # the form begins at the left
         whole.addSpacing(MARGIN_PX)
         return before
 

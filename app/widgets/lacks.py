@@ -30,7 +30,7 @@ class Lacks(QWidget):
         self.hide()
 
     def show_lacks(self, lacks: Sequence[tuple[str, str, bool]]) -> None:
-        """Replace them: words, those of the button, and whether nothing goes without."""
+        """Replace them: words, the button's, and whether no run goes without it; those first."""
         if list(lacks) == self._shown:
             return
         self._shown = list(lacks)
@@ -50,7 +50,7 @@ class Lacks(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(12)
         press = QPushButton(button)
-        press.setObjectName("primary" if needed else "")
+        press.setObjectName("primary" if needed and number == 0 else "")  # the next thing to do
         press.setAccessibleName(f"{button}: {words}")
         press.clicked.connect(lambda: self.pressed.emit(number))
         said = words[:1].upper() + words[1:]
