@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.widgets import labels
@@ -19,14 +18,14 @@ FILE, FILE_PX = "inkstyle.safetensors", 96
 def yours(columns: int) -> Collage:
     """Some pictures of one style."""
     collage = Collage(columns)
-    collage.show_images([QImage(str(STYLE / f"{name}.png")) for name in SHOWN])
+    collage.show_files([STYLE / f"{name}.png" for name in SHOWN])
     return collage
 
 
 def change() -> Collage:
     """What a model draws before and after."""
     collage = Collage(2)
-    collage.show_images([QImage(str(ASSETS / f"welcome/{w}.png")) for w in ("before", "after")])
+    collage.show_files([ASSETS / "welcome" / f"{name}.png" for name in ("before", "after")])
     return collage
 
 

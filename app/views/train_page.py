@@ -91,12 +91,13 @@ class TrainPage(QWidget):
         before, pictures = QWidget(), self._studio.dataset.rows
         self.yours = Mosaic(pictures.aspects, self._picture)
         self.yours.setToolTip("Your pictures")
+        self.yours.setContentsMargins(0, 16, 0, 16)
         self._studio.tiles.ready.connect(self.yours.update)
         self._studio.dataset.refreshed.connect(self.yours.update)
         whole = QHBoxLayout(before)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addWidget(form, stretch=1000)
+        whole.addWidget(form, stretch=1_000_000)  # all it can use, before the pictures
         whole.addWidget(self.yours, stretch=1000)
         whole.addStretch(1)  # the form begins at the left
         whole.addSpacing(MARGIN_PX)

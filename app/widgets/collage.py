@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QRect, QSize
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
@@ -22,7 +23,13 @@ class Collage(QWidget):
         super().__init__(parent)
         self._columns = columns
         self._images: list[QImage] = []
+        self._files: list[Path] = []  # not yet read
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def show_files(self, files: Sequence[Path]) -> None:
+        """Pictures of these files, read once they can be seen: no start waits for them."""
+        self._images, self._files = [], list(files)
+        self.update()
 
     def show_images(self, images: Sequence[QImage]) -> None:
         self._images = list(images)
@@ -38,6 +45,8 @@ class Collage(QWidget):
 
     @override
     def paintEvent(self, e: QPaintEvent) -> None:
+        if self._files:
+            self._images, self._files = [QImage(str(file)) for file in self._files], []
         painter, columns = QPainter(self), self._columns
         if columns == 1 and len(self._images) == 1:
             paint_picture(painter, self.rect(), self._images[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QPoint, QSize
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 from typing_extensions import override
@@ -36,9 +36,9 @@ class Mosaic(QWidget):
 
     @override
     def paintEvent(self, e: QPaintEvent) -> None:
-        painter, sums = QPainter(self), sums_of(self._aspects()[:MOST])
-        there = rows(sums, self.width() - 1, HEIGHT_PX, GAP_PX, GAP_PX)
+        painter, sums, room = QPainter(self), sums_of(self._aspects()[:MOST]), self.contentsRect()
+        there = rows(sums, room.width() - 1, HEIGHT_PX, GAP_PX, GAP_PX)
         for number in range(there.count):
-            place = there.place(number)
-            if self.rect().contains(place.bottomLeft() + QPoint(0, 1)):
+            place = there.place(number).translated(room.topLeft())
+            if room.contains(place.bottomLeft()):
                 paint_picture(painter, place, self._image(number) or QImage())
