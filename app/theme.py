@@ -175,19 +175,30 @@ def dress(app: QApplication, look: str) -> None:
     apply(app, dark=look == "dark" or (look != "light" and system_is_dark(app)))
 
 
+def drawing(name: str, side_px: int, scale: float) -> QPixmap:
+    """One of `assets/icons` in the theme's quiet colour, for a screen of that scale."""
+    coloured = _coloured((_ICONS / f"{name}.svg").read_bytes(), _current.secondary)
+    drawn = _drawn(coloured, round(scale * side_px))
+    drawn.setDevicePixelRatio(scale)
+    return drawn
+
+
 def icon(name: str, side_px: int) -> QIcon:
     """A drawing of `assets/icons` in the theme's colours, sharp at 100 to 300 % scaling."""
-    drawing = (_ICONS / f"{name}.svg").read_bytes()
-    drawn = QIcon()
+    svg, drawn = (_ICONS / f"{name}.svg").read_bytes(), QIcon()
     for colour, mode, state in (
         (_current.secondary, QIcon.Mode.Normal, QIcon.State.Off),
         (_current.text, QIcon.Mode.Normal, QIcon.State.On),
         (_current.line, QIcon.Mode.Disabled, QIcon.State.Off),
     ):
-        coloured = drawing.replace(b"<path ", f'<path fill="{colour}" '.encode())
+        coloured = _coloured(svg, colour)
         for scale in _SCALES:
             drawn.addPixmap(_drawn(coloured, scale * side_px), mode, state)
     return drawn
+
+
+def _coloured(svg: bytes, colour: str) -> bytes:
+    return svg.replace(b"<path ", f'<path fill="{colour}" '.encode())
 
 
 def _drawn(svg: bytes, side_px: int) -> QPixmap:

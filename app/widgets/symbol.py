@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QWidget
 from typing_extensions import override
 
@@ -18,14 +19,18 @@ class Symbol(QLabel):
         super().__init__(parent)
         self._icon, self._edge_px = icon, edge_px
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setMinimumHeight(edge_px)
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
         self._draw()
+        super().showEvent(event)
 
     @override
     def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.PaletteChange:
+        if event.type() == QEvent.Type.PaletteChange and self.isVisible():
             self._draw()
         super().changeEvent(event)
 
     def _draw(self) -> None:
-        icon, edge_px = theme.icon(self._icon, self._edge_px), self._edge_px
-        self.setPixmap(icon.pixmap(QSize(edge_px, edge_px), self.devicePixelRatio()))
+        self.setPixmap(theme.drawing(self._icon, self._edge_px, self.devicePixelRatio()))

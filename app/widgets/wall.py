@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import QFontMetrics, QImage, QPainter, QPaintEvent, QRegion, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QScrollBar, QWidget
 from typing_extensions import override
 
 from app.widgets.grid import GAP_PX, TILE_PX, Tile, choose, paint_tile, small_font
@@ -46,6 +46,9 @@ class Wall(QAbstractItemView):
         self._sums: Sequence[float] | None = None  # None is not known
         self._rows, self._words_px = Rows(), 0
         self.edge_px = TILE_PX
+        # of Qt's own, PySide would load every widget class there is to find out what they are
+        self.setViewport(QWidget())
+        self.setVerticalScrollBar(QScrollBar())
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
