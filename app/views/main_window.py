@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from app.models.studio import Studio, make_studio
 from app.process.worker import Worker
-from app.views import adapters_page, dataset_page, places, preview_page, train_page
+from app.views import dataset_page, places
 from app.views.closing import Closing
 from app.views.page import Page
 from app.views.project_menu import ProjectMenu
@@ -25,11 +25,30 @@ from app.widgets.rail import Rail
 from app.widgets.run import RunStrip
 from core.project.layout import is_project
 
+
+def _train(studio: Studio) -> Page:
+    from app.views import train_page  # the others than the first: a start need not wait for them
+
+    return train_page.make(studio)
+
+
+def _preview(studio: Studio) -> Page:
+    from app.views import preview_page
+
+    return preview_page.make(studio)
+
+
+def _adapters(studio: Studio) -> Page:
+    from app.views import adapters_page
+
+    return adapters_page.make(studio)
+
+
 PAGES: tuple[tuple[str, str, Callable[[Studio], Page]], ...] = (  # name, icon, how it is made
     ("Dataset", "image-multiple-outline", dataset_page.make),
-    ("Train", "play-circle-outline", train_page.make),
-    ("Preview", "compare", preview_page.make),
-    ("Adapters", "puzzle-outline", adapters_page.make),
+    ("Train", "play-circle-outline", _train),
+    ("Preview", "compare", _preview),
+    ("Adapters", "puzzle-outline", _adapters),
 )
 NAMES = [name for name, _, _ in PAGES]
 Key = QKeySequence.StandardKey

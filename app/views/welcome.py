@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Slot
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from typing_extensions import override
 
 from app.models.recent import Recent, recent_projects
 from app.models.studio import Studio
@@ -35,7 +37,18 @@ class Welcome(QWidget):
         super().__init__(parent)
         self._studio = studio
         self._recent: list[tuple[Recent, QPushButton]] = []
-        actions = studio.actions
+        self._made = False
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        """Made once it is seen: who opens a project need not wait for it."""
+        if not self._made:
+            self._made = True
+            self._make()
+        super().showEvent(event)
+
+    def _make(self) -> None:
+        studio, actions = self._studio, self._studio.actions
         buttons = QHBoxLayout()
         buttons.setSpacing(16)
         buttons.addWidget(ActionButton(actions["project.demo"], primary=True))
