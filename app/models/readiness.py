@@ -20,12 +20,20 @@ class Lack:
     needed: bool = False  # no run can start without
 
 
-def lacks(config: RunConfig, pictures: int, silent: int) -> list[Lack]:
-    """What is missing, the most important first; so many pictures, so many without caption."""
+def lacks(config: RunConfig, pictures: int | None, silent: int) -> list[Lack]:
+    """What is missing, the most important first.
+
+    Args:
+        config: Of the next run.
+        pictures: How many there are; None is not known yet.
+        silent: How many of them have no caption.
+    """
     found: list[Lack] = []
     add = ("page.dataset", "dataset.add")
     if not config.base:
         found.append(Lack("no base model", "Choose one", ("base.menu",), needed=True))
+    if pictures is None:
+        return found
     if not pictures:
         found.append(Lack("no pictures", "Add some", add, needed=True))
         return found

@@ -47,7 +47,10 @@ class Studio:
     def lacks(self) -> list[Lack]:
         """What the next run still lacks."""
         config, rows = self.settings.config, self.dataset.rows
-        return [] if config is None else lacks(config, rows.rowCount(), rows.silent)
+        if config is None:
+            return []
+        looking = bool(self.dataset.busy) and not rows.rowCount()  # nobody knows yet
+        return lacks(config, None if looking else rows.rowCount(), rows.silent)
 
     def finish(self) -> None:
         """End every process and thread; before the program ends."""

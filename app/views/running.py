@@ -32,6 +32,7 @@ class Running(QObject):
         studio.session.failed.connect(self._on_failed)
         studio.settings.changed.connect(self._on_changed)
         studio.dataset.refreshed.connect(self._on_changed)
+        studio.dataset.busy_changed.connect(self._on_changed)
         studio.runs.reset.connect(self._on_changed)
         studio.runs.adapters_changed.connect(self._on_changed)
         self._on_changed()

@@ -55,6 +55,7 @@ class TrainPage(QWidget):
         studio.settings.changed.connect(self._on_settings_changed)
         studio.settings.changed.connect(self._on_lacking_changed)
         studio.dataset.refreshed.connect(self._on_lacking_changed)
+        studio.dataset.busy_changed.connect(self._on_lacking_changed)
         studio.session.changed.connect(self._on_session_changed)
         studio.runs.reset.connect(self._on_runs_reset)
         self._on_lacking_changed()

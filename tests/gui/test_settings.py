@@ -283,6 +283,19 @@ def test_a_project_of_ones_own_asks_for_a_base_before_it_trains(
     assert not train_page(faked).lacks.isVisible()
 
 
+def test_no_run_starts_without_pictures(faked: MainWindow, qtbot: QtBot, project: Project) -> None:
+    faked.show_page("Train")
+    faked.studio.workspace.open_new("Nothing")
+    faked.studio.settings.set("base", "demo")
+    qtbot.waitUntil(lambda: missing(faked) == ["no pictures"])
+    assert not button(train_page(faked), "Train").isEnabled()
+    assert button(train_page(faked), "Add some").objectName() == "primary"
+    faked.studio.workspace.open(project.root)
+    assert faked.studio.dataset.busy  # what is there nobody knows yet
+    assert "no pictures" not in missing(faked)
+    assert button(train_page(faked), "Train").isEnabled()
+
+
 def test_pictures_without_caption_are_counted_and_shown(
     faked: MainWindow, form: SettingsForm, project: Project, qtbot: QtBot
 ) -> None:
