@@ -40,7 +40,10 @@ def _free_children_of_our_libraries() -> None:
 
 def _is_command(word: str) -> bool:
     """Anything else is a project to open."""
-    return word in {"demo", "new", "train", "sample", "export", "check", "inspect", "unpickle"}
+    return word in {
+        "demo", "new", "train", "sample", "export", "check", "inspect", "merge", "resize", "extract",
+        "compare", "unpickle",
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

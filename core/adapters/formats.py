@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
+from peft.tuners.lokr.layer import factorization
 
 from core.adapters import sgm
-from core.adapters.lora import OTHER_BASE, Adapter, LoRA, Place
+from core.adapters.changes import OFT, Adapter, Change, DoRA, LoHa, LoKr, LoRA, tensors_of
+from core.adapters.kinds import kind_of
 from core.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -23,42 +24,34 @@ if TYPE_CHECKING:
 
     Names = Mapping[str, KeyNames]  # by part
 
-# How a tensor's name ends, and which tensor of a change it is. In the order of: kohya, peft, peft
-# with the adapter's name, diffusers' example scripts, its text encoders, its old attention
-# processors.
-_ENDINGS = {
-    ".lora_down.weight": "down",
-    ".lora_up.weight": "up",
-    ".lora_A.weight": "down",
-    ".lora_B.weight": "up",
-    ".lora_A.default.weight": "down",
-    ".lora_B.default.weight": "up",
-    ".lora.down.weight": "down",
-    ".lora.up.weight": "up",
-    ".lora_linear_layer.down.weight": "down",
-    ".lora_linear_layer.up.weight": "up",
-    "_lora.down.weight": "down",
-    "_lora.up.weight": "up",
-    ".alpha": "alpha",
+# How a tensor's name ends, by its role in a change: its kind's prefix and its field's name.
+LYCORIS = {
+    **{f"hada_{name}": f".hada_{name}" for name in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
+    **{
+        f"lokr_{name}": f".lokr_{name}"
+        for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")
+    },
+    "oft_angles": ".oft_R.weight",  # as in OneTrainer and peft
 }
-ENDINGS = tuple(_ENDINGS)
-_TENSOR = re.compile(rf"(?P<name>.+?)(?P<ending>{'|'.join(map(re.escape, _ENDINGS))})")
-_PROCESSOR = re.compile(r"(?P<attention>.+)\.processor\.(?P<name>to_(?:q|k|v|out))")
-_PEFT = "base_model.model."
-# By what a tensor's name holds, the kinds that are not read yet.
-_OTHER_KINDS = {
-    "hada_": "LoHa",
-    "lokr_": "LoKr",
-    "dora_scale": "DoRA",
-    "lora_magnitude_vector": "DoRA",
-    "oft_": "OFT",
-    "lora_mid": "Tucker-decomposed LoRA",
-    "lora_embedding_": "LoRA on embeddings",
-    "diff_b": "full difference",
-    "emb_params": "textual inversion",
-    "clip_l": "textual inversion",
+KOHYA = {
+    "lora_down": ".lora_down.weight",
+    "lora_up": ".lora_up.weight",
+    "lora_magnitude": ".dora_scale",
+    **LYCORIS,
 }
-_COPY = "Get a whole copy of it."
+PEFT = {
+    "lora_down": ".lora_A.weight",
+    "lora_up": ".lora_B.weight",
+    "lora_magnitude": ".lora_magnitude_vector",
+    **LYCORIS,
+}
+PEFT_FOLDER = "base_model.model."  # before every name in a folder of peft's
+
+
+def roles_of(change: Change) -> dict[str, Tensor]:
+    """A change's tensors by their roles."""
+    prefix = kind_of(change).prefix
+    return {prefix + name: tensor for name, tensor in tensors_of(change).items()}
 
 
 def kohya_name(module: str, names: KeyNames) -> str:
@@ -90,15 +83,27 @@ def module_of_kohya(name: str, names: KeyNames) -> str:
 def to_kohya(adapter: Adapter, names: Names) -> dict[str, Tensor]:
     """`<name>.lora_down.weight`, `<name>.lora_up.weight`, `<name>.alpha` for each change.
 
-    What ComfyUI, Forge, A1111, InvokeAI, kohya's scripts and diffusers read.
+    What ComfyUI, Forge, A1111, InvokeAI, kohya's scripts and diffusers read; of other kinds than
+    LoRA with LyCORIS' endings.
     """
     tensors: dict[str, Tensor] = {}
-    for place, lora in adapter.items():
+    for place, change in adapter.items():
         name = kohya_name(place.module, names[place.component])
-        tensors[f"{name}.lora_down.weight"] = lora.down
-        tensors[f"{name}.lora_up.weight"] = lora.up
-        tensors[f"{name}.alpha"] = torch.tensor(lora.alpha, dtype=torch.float32)
+        for role, tensor in roles_of(change).items():
+            tensors[name + KOHYA[role]] = tensor
+        if isinstance(change, DoRA):
+            tensors[name + KOHYA["lora_magnitude"]] = _dora_scale(change)
+        if not isinstance(change, OFT):
+            alpha = change.scale * change.rank
+            tensors[f"{name}.alpha"] = torch.tensor(alpha, dtype=torch.float32)
     return tensors
+
+
+def _dora_scale(change: DoRA) -> Tensor:
+    """(1, in) or (out, 1), of convolutions with two edges more: readers tell the axis from it."""
+    edges = [1] * change.down.ndim
+    edges[1 if change.per_input else 0] = -1
+    return change.magnitude.view(edges)
 
 
 def to_diffusers(adapter: Adapter, names: Names) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -107,193 +112,146 @@ def to_diffusers(adapter: Adapter, names: Names) -> tuple[dict[str, Tensor], dic
     alpha / rank is multiplied into B, so that also readers that heed no alpha (diffusers before
     0.34, ComfyUI, OneTrainer) apply it as strongly as it was trained; the empty patterns are for
     diffusers 0.34 to 0.39, which fail without them.
+
+    Raises:
+        AdapterError: It is of a kind that this form cannot hold.
     """
     tensors: dict[str, Tensor] = {}
     settings: dict[str, object] = {}
+    for change in adapter.values():
+        if not isinstance(change, LoRA | DoRA):
+            raise AdapterError(
+                f"diffusers reads no {kind_of(change).title}.",
+                hint="Write it in kohya's form, or as a folder of peft's.",
+            )
     for part, key_names in names.items():
-        own = {p.module: folded(lora) for p, lora in adapter.items() if p.component == part}
-        for module, lora in own.items():
+        own = {p.module: folded(c) for p, c in adapter.items() if p.component == part}
+        for module, change in own.items():
             name = f"{key_names.diffusers}.{key_names.inside}{module}"
-            tensors[f"{name}.lora_A.weight"] = lora.down
-            tensors[f"{name}.lora_B.weight"] = lora.up
+            for role, tensor in _as_peft(change).items():
+                tensors[name + PEFT[role]] = tensor
         for option, value in peft_settings(own).items() if own else ():
-            settings[f"{key_names.diffusers}.{option}"] = value
+            if option != "peft_type":
+                settings[f"{key_names.diffusers}.{option}"] = value
     return tensors, {"format": "pt", "lora_adapter_metadata": json.dumps(settings, sort_keys=True)}
 
 
 def to_peft(adapter: Adapter, part: str, names: KeyNames) -> tuple[dict[str, Tensor], dict]:
-    """One part's tensors and LoraConfig, for the nets of diffusers and transformers.
+    """One part's tensors and peft's settings, for the nets of diffusers and transformers.
 
     CLIP's modules had `text_model` in their path before transformers 5.6; both names are written,
     since peft passes over those that a net has not, and a name too few is silently zero.
+
+    Raises:
+        AdapterError: It is of a kind or shape that peft cannot hold.
     """
-    own = {p.module: folded(lora) for p, lora in adapter.items() if p.component == part}
+    own = {p.module: folded(c) for p, c in adapter.items() if p.component == part}
     tensors: dict[str, Tensor] = {}
     for inside in dict.fromkeys(("", names.inside)):
-        for module, lora in own.items():
-            tensors[f"{_PEFT}{inside}{module}.lora_A.weight"] = lora.down.clone()
-            tensors[f"{_PEFT}{inside}{module}.lora_B.weight"] = lora.up.clone()
-    return tensors, {"peft_type": "LORA", **peft_settings(own)}
+        for module, change in own.items():
+            for role, tensor in _as_peft(change).items():
+                tensors[f"{PEFT_FOLDER}{inside}{module}{PEFT[role]}"] = tensor.clone()
+    return tensors, peft_settings(own)
 
 
-def folded(lora: LoRA) -> LoRA:
+def _as_peft(change: Change) -> dict[str, Tensor]:
+    if not isinstance(change, DoRA):
+        return roles_of(change)
+    if change.per_input:
+        raise AdapterError(
+            "peft and diffusers have DoRA's magnitudes for each output; these are for each input.",
+            hint="Write it in kohya's form, or train with adapter.dora_norm = output.",
+        )
+    of_convolution = change.down.ndim > 2  # noqa: PLR2004
+    return roles_of(change) | {
+        "lora_magnitude": change.magnitude.view(1, -1, 1, 1) if of_convolution else change.magnitude
+    }
+
+
+def folded(change: Change) -> Change:
     """The same change with alpha = rank."""
-    return LoRA(lora.down, lora.up * (lora.alpha / lora.rank), float(lora.rank))
+    if not isinstance(change, LoRA | DoRA):
+        return change
+    return replace(change, up=change.up * change.scale, alpha=float(change.rank))
 
 
 def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """In half precision, as other programs keep theirs; alphas are not cut at its 65,504."""
+    """In half precision, as other programs keep theirs.
+
+    Alphas are not cut at its 65,504, and of magnitudes, which stand for the whole weight, a
+    thousandth would be as much as is learnt.
+    """
+    whole = (".alpha", KOHYA["lora_magnitude"], PEFT["lora_magnitude"])
     return {
-        name: tensor if name.endswith(".alpha") else tensor.to(torch.float16)
+        name: tensor if name.endswith(whole) else tensor.to(torch.float16)
         for name, tensor in tensors.items()
     }
 
 
-def peft_settings(loras: Mapping[str, LoRA]) -> dict[str, object]:
-    """Peft's LoraConfig fields for the changes of one part, by module path; alpha is the rank."""
-    ranks = sorted({lora.rank for lora in loras.values()})
-    usual = max(ranks, key=lambda rank: sum(lora.rank == rank for lora in loras.values()))
-    odd = {name: lora.rank for name, lora in sorted(loras.items()) if lora.rank != usual}
+def peft_settings(changes: Mapping[str, Change]) -> dict[str, object]:
+    """Peft's settings for the changes of one part, by module path; a LoRA's alpha is its rank.
+
+    Raises:
+        AdapterError: They are of several kinds, or of shapes that peft does not make.
+    """
+    kinds = {kind_of(change).title: change for change in changes.values()}
+    if len(kinds) > 1:
+        raise AdapterError(
+            f"It is of several kinds: {', '.join(kinds)}.", hint="Write it in kohya's form."
+        )
+    ranks = sorted({change.rank for change in changes.values()})
+    usual = max(ranks, key=lambda rank: sum(change.rank == rank for change in changes.values()))
+    odd = {name: c.rank for name, c in sorted(changes.items()) if c.rank != usual}
+    settings: dict[str, object] = {"r": usual, "target_modules": sorted(changes)}
+    sample = next(iter(changes.values()))
+    if isinstance(sample, LoRA | DoRA):
+        dora = {"use_dora": True} if isinstance(sample, DoRA) else {}
+        return {
+            "peft_type": "LORA",
+            **settings,
+            **dora,
+            "lora_alpha": usual,
+            "rank_pattern": odd,
+            "alpha_pattern": dict(odd),
+        }
+    if isinstance(sample, OFT):
+        if odd:
+            raise AdapterError("peft has OFT blocks of one size.", hint="Write it in kohya's form.")
+        return {"peft_type": "OFT", **settings, "r": 0, "oft_block_size": usual}
+    alphas = {name: c.scale * c.rank for name, c in changes.items()}
+    alpha = alphas[next(name for name, c in changes.items() if c.rank == usual)]
+    own = _loha_settings if isinstance(sample, LoHa) else _lokr_settings
     return {
-        "r": usual,
-        "lora_alpha": usual,
-        "target_modules": sorted(loras),
+        **settings,
+        "alpha": alpha,
         "rank_pattern": odd,
-        "alpha_pattern": dict(odd),
+        "alpha_pattern": {n: a for n, a in sorted(alphas.items()) if not math.isclose(a, alpha)},
+        **own(changes),
     }
 
 
-def from_tensors(
-    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], names: Names, part: str = ""
-) -> Adapter:
-    """Read a LoRA as any of these programs writes it.
-
-    Args:
-        tensors: A file's tensors.
-        metadata: Its header, for diffusers' ranks and alphas.
-        names: The family's names.
-        part: The one that a file of peft's own belongs to, which does not say it.
-
-    Raises:
-        AdapterError: It is of another kind or family; a half is missing; a number is not finite.
-    """
-    found: dict[Place, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        match = _TENSOR.fullmatch(key)
-        if match is None or any(sign in key for sign in _OTHER_KINDS):
-            raise _not_read(key)
-        place = _place(match["name"], names, part)
-        role = _ENDINGS[match["ending"]]
-        there = found.setdefault(place, {}).setdefault(role, tensor)
-        if there is not tensor and not torch.equal(there, tensor):
-            raise AdapterError(f"The adapter says {place.module} twice.", hint=_COPY)
-    scales = _Scales.of_header(metadata)
-    return {place: _lora(place, parts, scales) for place, parts in found.items()}
+def _loha_settings(changes: Mapping[str, Change]) -> dict[str, object]:
+    cores = any(isinstance(change, LoHa) and change.t1 is not None for change in changes.values())
+    return {"peft_type": "LOHA", "use_effective_conv2d": cores}
 
 
-def _not_read(key: str) -> AdapterError:
-    kind = next((kind for sign, kind in _OTHER_KINDS.items() if sign in key), "")
-    return AdapterError(
-        f"It is a {kind}, a kind of adapter that is not read yet."
-        if kind
-        else f"It holds {key[:200]!r}, which no kind of adapter that is read has.",
-        hint="Choose a LoRA, or convert it to one.",
-    )
-
-
-def _place(name: str, names: Names, part: str) -> Place:
-    if match := _PROCESSOR.fullmatch(name):
-        inner = match["name"] if match["name"] != "to_out" else "to_out.0"
-        name = f"{match['attention']}.{inner}"
-    if name.startswith(_PEFT) and part:
-        module = name.removeprefix(_PEFT)
-        return Place(part, module.removeprefix(names[part].inside))
-    for component, key_names in names.items():
-        if name.startswith(key_names.diffusers + "."):
-            module = name.removeprefix(key_names.diffusers + ".").removeprefix(_PEFT)
-            return Place(component, module.removeprefix(key_names.inside))
-        if name.startswith(key_names.kohya + "_") and "." not in name:
-            with contextlib.suppress(ValueError):
-                rest = name[len(key_names.kohya) + 1 :]
-                return Place(component, module_of_kohya(rest, key_names))
+def _lokr_settings(changes: Mapping[str, Change]) -> dict[str, object]:
+    """Peft makes the matrices' shapes of the rank and a factor, and has no others."""
+    lokrs = [change for change in changes.values() if isinstance(change, LoKr)]
+    for factor in (-1, *sorted({change.first.shape[0] for change in lokrs})):
+        if all(_is_peft_s(change, factor) for change in lokrs):
+            return {"peft_type": "LOKR", "decompose_factor": factor, "init_weights": "lycoris"}
     raise AdapterError(
-        f"The adapter does not fit this model: {name[:200]} has no place in it.", hint=OTHER_BASE
+        "This LoKr's matrices have shapes that peft does not make.",
+        hint="Write it in kohya's form.",
     )
 
 
-class _Scales:
-    """What a header says of alphas: by part, and of single modules."""
-
-    def __init__(self, settings: Mapping[str, object]) -> None:
-        self._settings = settings
-
-    @classmethod
-    def of_header(cls, metadata: Mapping[str, str]) -> _Scales:
-        """Of diffusers' entry.
-
-        Raises:
-            AdapterError: It cannot be read, or asks for another kind.
-        """
-        try:
-            settings = json.loads(metadata.get("lora_adapter_metadata", "{}"))
-        except (ValueError, RecursionError) as error:
-            raise AdapterError(
-                f"The adapter's header cannot be read: {str(error)[:200]}.", hint=_COPY
-            ) from error
-        return cls.of_settings(settings)
-
-    @classmethod
-    def of_settings(cls, settings: object) -> _Scales:
-        if not isinstance(settings, dict):
-            raise AdapterError("The adapter's header cannot be read.", hint=_COPY)
-        for name, value in settings.items():
-            if name.endswith("use_dora") and value:
-                raise _not_read("dora_scale")
-        return cls(settings)
-
-    def alpha(self, place: Place, rank: int) -> float:
-        """Of one change; without any word on it the scale is 1, as every reader takes it."""
-
-        def said(option: str) -> object:
-            return self._settings.get(f"{place.component}.{option}")
-
-        alpha = said("lora_alpha")
-        pattern = said("alpha_pattern")
-        for key, value in pattern.items() if isinstance(pattern, dict) else ():
-            literal = str(key).strip("^$").replace("\\.", ".")
-            if place.module == literal or place.module.endswith("." + literal):
-                alpha = value
-                break
-        if alpha is None:
-            return float(rank)
-        if not isinstance(alpha, int | float):
-            raise AdapterError("The adapter's header holds an alpha that is no number.", hint=_COPY)
-        return float(alpha) * (math.sqrt(rank) if said("use_rslora") else 1.0)
-
-
-def _lora(place: Place, parts: Mapping[str, Tensor], scales: _Scales) -> LoRA:
-    if missing := {"down", "up"} - parts.keys():
-        raise AdapterError(
-            f"The adapter is incomplete: {place.module} lacks its {missing.pop()} half.",
-            hint="Export it again.",
-        )
-    down, up = parts["down"], parts["up"]
-    fits = down.ndim == up.ndim and down.ndim in (2, 4) and up.shape[1] == down.shape[0] > 0
-    if not fits or not all(t.is_floating_point() for t in parts.values()):
-        raise AdapterError(
-            f"The adapter is damaged: the halves of {place.module} do not fit: "
-            f"{tuple(down.shape)} and {tuple(up.shape)}.",
-            hint=_COPY,
-        )
-    if "alpha" in parts:
-        if parts["alpha"].numel() != 1:
-            raise AdapterError(f"The adapter's alpha of {place.module} is no number.", hint=_COPY)
-        alpha = parts["alpha"].float().item()
-    else:
-        alpha = scales.alpha(place, down.shape[0])
-    if not (math.isfinite(alpha) and down.isfinite().all() and up.isfinite().all()):
-        raise AdapterError(
-            f"The adapter holds numbers that are not finite, at {place.module}.",
-            hint="Choose an earlier step of the run, or train it again with a lower learning rate.",
-        )
-    return LoRA(down, up, alpha)
+def _is_peft_s(change: LoKr, factor: int) -> bool:
+    if change.w1 is None or change.t2 is not None:
+        return False
+    (out1, in1), (out2, in2) = change.w1.shape, change.second.shape[:2]
+    inputs = (in1 * in2, in1 * in2 // 9)  # factors of a 3 x 3 convolution have its kernel in them
+    return factorization(out1 * out2, factor)[0] == out1 and any(
+        factorization(edge, factor)[0] == in1 for edge in inputs if edge
+    )

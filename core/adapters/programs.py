@@ -5,24 +5,36 @@ The rules were read from these programs' code, and measured with it where CONTRI
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.adapters import formats, sgm
+from core.adapters import reading, sgm
+from core.adapters.changes import OFT, Change, DoRA, LoKr, LoRA
+from core.adapters.formats import KOHYA, LYCORIS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
-    from core.adapters.lora import Place
+    from core.adapters.changes import Adapter, Place
     from core.config.facts import Facts, KeyNames
 
     Spellings = Callable[[Place, Facts], Sequence[str]]
 
 _ANY = float("inf")
 _SAME = 1e-3  # relative, between two strengths: alphas are stored in half precision
-_KOHYA = (".lora_down.weight", ".lora_up.weight", ".alpha")
+_KOHYA = (*KOHYA.values(), ".lora_mid.weight", ".alpha")
+
+
+def _rightly(change: Change) -> bool:
+    """What all but diffusers know: of DoRA's axes the inputs'; peft's rotations none of them."""
+    return not (isinstance(change, OFT) or (isinstance(change, DoRA) and not change.per_input))
+
+
+def _diffusers_rightly(change: Change) -> bool:
+    return isinstance(change, LoRA) or (isinstance(change, DoRA) and not change.per_input)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,7 @@ class Program:
 
     `names` are all under which it would find the change of a place. `endings` are those of tensors
     that it knows; `passes_over`, how many tensors may find no place before it refuses the file.
+    `rightly` says whether it applies a change as it is meant; another DoRA it applies otherwise.
     """
 
     title: str
@@ -38,6 +51,9 @@ class Program:
     endings: tuple[str, ...]
     passes_over: float
     heeds_header: bool  # diffusers' ranks and alphas
+    rightly: Callable[[Change], bool] = _rightly
+    drops: tuple[str, ...] = ()  # endings that it leaves out with a warning
+    knows: Callable[[Adapter], bool] = lambda _: True  # whether it finds out the family
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +109,33 @@ def _diffusers(place: Place, facts: Facts) -> list[str]:
     return [*_kohya(place, facts), *(f"{names.diffusers}.{module}" for module in own)]
 
 
+def _invokeai_knows(adapter: Adapter) -> bool:
+    """It tells the family from the inputs of one of these layers (lora_token_vector_length).
+
+    Of a LoKr it counts two whole matrices alone: where it looks for factors, a dot is missing.
+    """
+    return any(
+        re.search(r"\.attn2\.to_[kv]$|\.self_attn\.", place.module)
+        and not isinstance(change, OFT)
+        and not (isinstance(change, LoKr) and (change.w1 is None or change.w2 is None))
+        for place, change in adapter.items()
+    )
+
+
 PROGRAMS: dict[str, Program] = {
-    "comfyui": Program("ComfyUI", _comfyui, formats.ENDINGS, _ANY, heeds_header=False),
-    "forge": Program("Forge", _comfyui, formats.ENDINGS, 12, heeds_header=False),
+    "comfyui": Program("ComfyUI", _comfyui, reading.ENDINGS, _ANY, heeds_header=False),
+    "forge": Program("Forge", _comfyui, reading.ENDINGS, 12, heeds_header=False),
     "a1111": Program("A1111", _kohya, _KOHYA, _ANY, heeds_header=False),
-    "invokeai": Program("InvokeAI", _kohya, _KOHYA, 0, heeds_header=False),
-    "diffusers": Program("diffusers", _diffusers, formats.ENDINGS, 0, heeds_header=True),
+    "invokeai": Program("InvokeAI", _kohya, _KOHYA, 0, heeds_header=False, knows=_invokeai_knows),
+    "diffusers": Program(
+        "diffusers",
+        _diffusers,
+        tuple(e for e in reading.ENDINGS if e not in LYCORIS.values()),
+        0,
+        heeds_header=True,
+        rightly=_diffusers_rightly,
+        drops=(KOHYA["lora_magnitude"],),
+    ),
 }
 
 
@@ -121,22 +158,26 @@ def read_by(
     Raises:
         AdapterError: It is no adapter of this family that is read here.
     """
-    meant = formats.from_tensors(tensors, header, facts.names)
+    meant = reading.from_tensors(tensors, header, facts.names)
     known = {name: place for place in meant for name in program.names(place, facts)}
     there = {known[name] for key in tensors if (name := _name(key, program)) in known}
     lost = sum(_name(key, program) not in known for key in tensors)
     alphas = any(key.endswith(".alpha") for key in tensors)
     # diffusers raises where a file has alphas of its own beside those of the header
     torn = program.heeds_header and alphas and "lora_adapter_metadata" in header
-    if lost > program.passes_over or torn or not there:
+    if lost > program.passes_over or torn or not there or not program.knows(meant):
         refused = torn or program.passes_over < _ANY
         return Reading(program.title, len(meant), 0, 0, refused=refused)
-    heard = formats.from_tensors(tensors, header if program.heeds_header else {}, facts.names)
-    equal = sum(
-        abs(heard[place].alpha - meant[place].alpha) <= _SAME * abs(meant[place].alpha)
-        for place in there
-    )
+    own_header = header if program.heeds_header else {}
+    kept = {key: t for key, t in tensors.items() if not key.endswith(program.drops)}
+    heard = reading.from_tensors(kept if program.drops else tensors, own_header, facts.names)
+    equal = sum(_equal(heard[place], meant[place], program) for place in there)
     return Reading(program.title, len(meant), equal, len(there) - equal, refused=False)
+
+
+def _equal(heard: Change, meant: Change, program: Program) -> bool:
+    near = abs(heard.scale - meant.scale) <= _SAME * abs(meant.scale)
+    return type(heard) is type(meant) and near and program.rightly(meant)
 
 
 def _name(key: str, program: Program) -> str:

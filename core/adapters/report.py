@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
-from core.adapters import formats
+from core.adapters import reading
+from core.adapters.changes import tensors_of
+from core.adapters.kinds import kind_of
 from core.config.facts import FAMILIES, Facts
 from core.errors import AdapterError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from core.adapters.lora import Adapter, LoRA
+    from core.adapters.changes import Adapter
 
 TOLD = 3  # of the blocks
 _BLOCK_PIECES = 2  # of a module's path that name its block: `down_blocks.1`
@@ -37,11 +37,11 @@ def family_of(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> Facts
     failure: AdapterError | None = None
     for facts in FAMILIES:
         try:
-            adapter = formats.from_tensors(tensors, header, facts.names)
+            adapter = reading.from_tensors(tensors, header, facts.names)
         except AdapterError as error:
             failure = failure or error
             continue
-        widths = {c.down.shape[1] for p, c in adapter.items() if p.module.endswith("attn2.to_k")}
+        widths = {c.inputs for p, c in adapter.items() if p.module.endswith("attn2.to_k")}
         fitting.append((facts, widths))
     if not fitting and failure:
         raise failure
@@ -53,6 +53,7 @@ def family_of(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> Facts
 class Report:
     """An adapter in numbers."""
 
+    kinds: tuple[str, ...]
     changes: Mapping[str, int]  # by part
     ranks: tuple[int, ...]
     scales: tuple[float, ...]  # alpha / rank
@@ -65,20 +66,14 @@ def report(adapter: Adapter) -> Report:
     weights: dict[str, float] = defaultdict(float)
     for place, change in adapter.items():
         block = ".".join(place.module.split(".")[:_BLOCK_PIECES])
-        weights[f"{place.component} {block}"] += size(change) ** 2
+        weights[f"{place.component} {block}"] += change.norm() ** 2
     whole = sum(weights.values()) or 1.0
     strongest = sorted(weights, key=lambda block: -weights[block])[:TOLD]
     return Report(
+        kinds=tuple(sorted({kind_of(change).title for change in adapter.values()})),
         changes=Counter(place.component for place in adapter),
         ranks=tuple(sorted({change.rank for change in adapter.values()})),
-        scales=tuple(sorted({round(c.alpha / c.rank, 4) for c in adapter.values()})),
-        numbers=sum(c.down.numel() + c.up.numel() for c in adapter.values()),
+        scales=tuple(sorted({round(c.scale, 4) for c in adapter.values()})),
+        numbers=sum(t.numel() for c in adapter.values() for t in tensors_of(c).values()),
         strongest=tuple((block, weights[block] / whole) for block in strongest),
     )
-
-
-def size(change: LoRA) -> float:
-    """The Frobenius norm of dW, from two r x r products: ||BA||^2 = sum((B^T B) * (A A^T))."""
-    down, up = change.down.float().flatten(1), change.up.float().flatten(1)
-    squared = ((up.T @ up) * (down @ down.T)).sum().clamp(min=0)
-    return abs(change.alpha / change.rank) * float(torch.sqrt(squared))

@@ -43,6 +43,7 @@ class Facts:
     bundled: Mapping[str, str]  # part to folder in assets/bases, for what a single file lacks
     names: Mapping[str, KeyNames]  # of the parts that adapters go into
     targets: Mapping[str, Mapping[str, str]]  # target set to part to regex of whole module paths
+    convolutions: Mapping[str, str]  # part to regex, of those with a kernel of several pixels
     text_width: int  # of what the denoiser reads
     kohya_version: str  # ss_base_model_version
     architecture: str  # modelspec.architecture
@@ -61,7 +62,11 @@ class Facts:
         training = config.training
         rates = {self.denoiser: training.learning_rate}
         if config.adapter.text_encoder:
-            rates |= dict.fromkeys(self.text_encoders, training.text_encoder_learning_rate)
+            taught = self.targets[config.adapter.targets].keys() & set(self.text_encoders)
+            rates |= dict.fromkeys(
+                [part for part in self.text_encoders if part in taught],
+                training.text_encoder_learning_rate,
+            )
         return {part: rate for part, rate in rates.items() if rate > 0}
 
 
@@ -86,8 +91,12 @@ _UNET_ATTENTION = r".*\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
 _UNET_TRANSFORMER = (
     rf"{_UNET_ATTENTION}|.*\.ff\.net\.(0\.proj|2)|.*\.attentions\.\d+\.proj_(in|out)"
 )
+_UNET_LINEAR = rf"{_UNET_TRANSFORMER}|.*\.time_emb_proj|.*\.conv_shortcut"
+_UNET_CONVOLUTIONS = r".*\.resnets\.\d+\.conv[12]|.*\.(down|up)samplers\.0\.conv"
 
-# Targets: attention as in diffusers' scripts, transformer as in kohya's. Rate: the consensus for
+# Targets: attention as in diffusers' scripts, transformer as in kohya's. Style and content of SDXL
+# are the two blocks in which B-LoRA found them (arXiv:2403.14572); of Stable Diffusion 1 those at
+# the same depth, a quarter of the latents' edge, by analogy alone. Rate: the consensus for
 # alpha = rank; Stable Diffusion 1 was trained on 512 px.
 SD1 = Facts(
     family="sd1",
@@ -118,7 +127,11 @@ SD1 = Facts(
     targets={
         "attention": {"unet": _UNET_ATTENTION, "text_encoder": _CLIP_ATTENTION},
         "transformer": {"unet": _UNET_TRANSFORMER, "text_encoder": _CLIP_LINEAR},
+        "linear": {"unet": _UNET_LINEAR, "text_encoder": _CLIP_LINEAR},
+        "style": {"unet": rf"up_blocks\.1\.attentions\.1({_UNET_ATTENTION})"},
+        "content": {"unet": rf"up_blocks\.1\.attentions\.0({_UNET_ATTENTION})"},
     },
+    convolutions={"unet": _UNET_CONVOLUTIONS},
     text_width=768,
     kohya_version="sd_v1",
     architecture="stable-diffusion-v1/lora",
@@ -183,7 +196,15 @@ SDXL = Facts(
             "text_encoder": f"{_ALL_BUT_LAST}({_CLIP_LINEAR})",
             "text_encoder_2": _CLIP_LINEAR,
         },
+        "linear": {
+            "unet": _UNET_LINEAR,
+            "text_encoder": f"{_ALL_BUT_LAST}({_CLIP_LINEAR})",
+            "text_encoder_2": _CLIP_LINEAR,
+        },
+        "style": {"unet": rf"up_blocks\.0\.attentions\.1({_UNET_ATTENTION})"},
+        "content": {"unet": rf"up_blocks\.0\.attentions\.0({_UNET_ATTENTION})"},
     },
+    convolutions={"unet": _UNET_CONVOLUTIONS},
     text_width=2048,
     kohya_version="sdxl_base_v1-0",
     architecture="stable-diffusion-xl-v1-base/lora",

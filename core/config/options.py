@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -20,6 +21,8 @@ Alpha = Annotated[float, Meta(gt=0, description="The update is scaled by alpha /
 Minutes = Annotated[float, Meta(ge=0, le=10_000, description="Between two; 0 is never.")]
 Told = Literal["auto", "epsilon", "v_prediction", "v_zero_snr"]  # what a base model predicts
 Every = Annotated[int, Meta(ge=0, description="In steps; 0 is only at the end.")]
+Kind = Literal["lora", "dora", "loha", "lokr", "oft"]
+Targets = Literal["attention", "transformer", "linear", "style", "content"]
 
 
 class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,13 +35,51 @@ class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class AdapterConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The trainable part: LoRA on the attention layers (Hu et al. 2021, arXiv:2106.09685)."""
+    """The trainable part: by default LoRA on the attention layers."""
 
-    rank: Rank = 16
+    kind: Kind = "lora"
+    rank: Rank = 16  # of OFT the edge of its blocks
     alpha: Alpha = 16.0
-    dropout: Share = 0.0
-    targets: Literal["attention", "transformer"] = "attention"  # with feed-forward, projections
+    rank_stabilized: bool = False  # alpha / sqrt(rank) instead (rsLoRA, arXiv:2312.03732)
+    init: Literal["usual", "pissa", "olora"] = "usual"  # arXiv:2404.02948, arXiv:2406.01775
+    dora_norm: Literal["input", "output"] = "input"  # what ComfyUI and A1111 read, or diffusers
+    dropout: Share = 0.0  # of what goes into the adapter; of OFT of its blocks
+    rank_dropout: Share = 0.0  # of the rows of a LoHa or LoKr
+    module_dropout: Share = 0.0  # of a LoHa or LoKr as a whole
+    targets: Targets = "attention"
+    pattern: str = ""  # a regex of whole module paths of the denoiser, in place of targets
+    conv_rank: Annotated[int, Meta(ge=0, le=512)] = 0  # on convolutions besides; 0 is none
+    conv_alpha: Alpha = 1.0
     text_encoder: bool = True  # train the text encoders, too
+    text_rank: Annotated[int, Meta(ge=0, le=512)] = 0  # of the text encoders; 0 is the same
+    start: str = ""  # an adapter file to go on from: its kind, ranks and layers count
+
+    def __post_init__(self) -> None:
+        for wrong, words in (
+            (self.init != "usual" and self.kind != "lora", f"init = {self.init} needs kind = lora"),
+            (
+                (self.rank_dropout or self.module_dropout) and self.kind not in ("loha", "lokr"),
+                "rank_dropout and module_dropout need kind = loha or lokr",
+            ),
+            (
+                self.dropout and self.kind in ("loha", "lokr"),
+                f"a {self.kind} has no dropout: take rank_dropout or module_dropout",
+            ),
+            (
+                self.rank_stabilized and self.kind == "oft",
+                "rank_stabilized means nothing to an oft, which has no alpha",
+            ),
+            (
+                self.conv_rank and self.kind == "oft",
+                "an oft leaves convolutions out: conv_rank = 0",
+            ),
+        ):
+            if wrong:
+                raise ValueError(words)
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(f"pattern is no regular expression: {error}") from error
 
 
 class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,6 +93,9 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     warmup_steps: Annotated[int, Meta(ge=0)] = 0
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.01
     max_grad_norm: Annotated[float, Meta(gt=0)] = 1.0
+    up_rate_factor: Annotated[float, Meta(ge=1, le=100)] = 1.0  # of B's rate (LoRA+, 2402.12354)
+    max_weight_norm: Annotated[float, Meta(ge=0)] = 0.0  # of each change, as kohya has it; 0: none
+    text_encoder_share: Annotated[float, Meta(gt=0, le=1)] = 1.0  # of the run, then it stays
     min_snr_gamma: Annotated[float, Meta(ge=0)] = 0.0  # 0 is off (arXiv:2303.09556)
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     seed: Seed = 0
@@ -89,3 +133,12 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     adapter: AdapterConfig = AdapterConfig()
     training: TrainingConfig = TrainingConfig()
     preview: PreviewConfig = PreviewConfig()
+
+    def __post_init__(self) -> None:
+        if self.training.max_weight_norm and (
+            self.adapter.kind == "oft" or self.adapter.init != "usual"
+        ):
+            raise ValueError(
+                "training.max_weight_norm fits neither adapter.kind = oft nor an adapter.init of "
+                "its own: set it to 0"
+            )

@@ -94,6 +94,7 @@ class ModelFamily:
     """
 
     id: str
+    nets: Mapping[str, Any]  # the classes of those that adapters go into, by part
     load: Callable[[Base, Mapping[str, str], Device], Model]  # told the parts' fingerprints
     text_encoders: Mapping[str, TextEncoder]  # by part
     encode_picture: Callable[[Model, Tensor], tuple[Tensor, Tensor]]  # mean and deviation

@@ -86,12 +86,7 @@ def _from_file(
     options: dict[str, Any],
 ) -> Loaded:
     """Read those of a file's tensors that are this net's; the file is mapped, not copied."""
-    config = dict(base.configs[part])
-    with init_empty_weights(include_buffers=False):
-        if _of_diffusers(kind):
-            made = kind.from_config(config, **options)
-        else:
-            made = kind._from_config(kind.config_class.from_dict(config), **options)
+    made = empty_net(base, part, kind, **options)
     with safetensors.safe_open(where.path, framework="pt") as file:
         own = {n: file.get_tensor(n) for n in file.keys() if n.startswith(where.prefix)}  # noqa: SIM118
     tensors = NAMINGS[where.naming](own, where.prefix, made)
@@ -103,6 +98,15 @@ def _from_file(
         right = {name: tensors.pop(name).to(dtype) for name in wanted}
         made.load_state_dict(right, assign=True)
     return made.eval(), lacking, misshapen
+
+
+def empty_net(base: Base, part: str, kind: Any, **options: Any) -> Any:  # noqa: ANN401
+    """A net without weights, on the meta device, for its modules' names and shapes."""
+    config = dict(base.configs[part])
+    with init_empty_weights(include_buffers=False):
+        if _of_diffusers(kind):
+            return kind.from_config(config, **options)
+        return kind._from_config(kind.config_class.from_dict(config), **options)
 
 
 def part(base: Base, name: str, kind: Any) -> Any:  # noqa: ANN401 - untyped classes

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from core.errors import naming_full_memory
@@ -138,6 +138,7 @@ def pipeline(model: Model) -> Any:  # noqa: ANN401 - diffusers' pipelines are un
 
 SD1 = ModelFamily(
     id="sd1",
+    nets={"unet": UNet2DConditionModel, "text_encoder": CLIPTextModel},
     load=load,
     text_encoders={"text_encoder": TextEncoder(("text_encoder", "tokenizer"), encode_text, tokens)},
     encode_picture=vae.encode,

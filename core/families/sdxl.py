@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from core.errors import naming_full_memory
@@ -172,6 +172,11 @@ def pipeline(model: Model) -> Any:  # noqa: ANN401 - diffusers' pipelines are un
 
 SDXL = ModelFamily(
     id="sdxl",
+    nets={
+        "unet": UNet2DConditionModel,
+        "text_encoder": CLIPTextModel,
+        "text_encoder_2": CLIPTextModelWithProjection,
+    },
     load=load,
     text_encoders={
         "text_encoder": TextEncoder(

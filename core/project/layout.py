@@ -9,6 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from core.base.opening import open_base
 from core.base.value import DEMO_FOLDER, Base
 from core.config import files
@@ -156,6 +158,10 @@ class Project:
         """
         return named_base(config.base, self.root, config.vae, config.prediction)
 
+    def start(self, config: RunConfig) -> Path | None:
+        """The adapter that a run goes on from."""
+        return _absolute(config.adapter.start, self.root) if config.adapter.start else None
+
     def runs(self) -> list[Run]:
         """All runs, oldest first: by number, then by the time they were begun."""
         folder = self.root / "runs"
@@ -184,7 +190,7 @@ class Project:
         )
 
     def new_run(self, config: RunConfig) -> Run:
-        """Make the next run's folder and freeze `config` in it.
+        """Make the next run's folder and freeze `config` in it, with what it goes on from.
 
         Raises:
             StorageError: The project's folder cannot be written.
@@ -195,6 +201,12 @@ class Project:
             taken = [int(m[1]) for p in folder.iterdir() if (m := _RUN_NAME.match(p.name))]
             run = Run(folder / f"{max(taken, default=0) + 1:03}-{slug(config.name)}")
             run.root.mkdir()
+            if start := self.start(config):
+                kept = run.root / f"start{start.suffix}"
+                copy = shutil.copytree if start.is_dir() else shutil.copyfile
+                copy(start, kept)
+                own = replace(config.adapter, start=kept.relative_to(self.root).as_posix())
+                config = replace(config, adapter=own)
         except OSError as error:
             raise StorageError.writing(folder, error) from error
         files.save(config, run.config_file)

@@ -30,6 +30,10 @@ ADAPTER_FILE, OPTIMIZER_FILE, STATE_FILE = (
     "state.json",
 )
 _STATE_BYTES = 2**20
+_FIXED = (  # of the adapter's options, those that say which numbers there are
+    "kind", "rank", "init", "dora_norm", "targets", "pattern", "conv_rank", "text_encoder",
+    "text_rank", "start",
+)  # fmt: skip
 
 
 class LossScale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,7 +190,7 @@ def _check_same_adapter(state: State, prepared: Prepared) -> None:
     """Of all settings these alone cannot change in the middle of a run."""
     ours = msgspec.structs.asdict(prepared.config.adapter)
     for name, value in msgspec.structs.asdict(state.adapter).items():
-        if name in ("rank", "targets", "text_encoder") and ours[name] != value:
+        if name in _FIXED and ours[name] != value:
             raise RunError(
                 f"run.toml says adapter.{name} = {ours[name]}, but this run was begun with "
                 f"{value}.",

@@ -7,7 +7,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from core import version
-from core.adapters import files, formats, programs, report
+from core.adapters import files, formats, programs, reading, report
+from core.adapters.changes import DoRA
+from core.adapters.kinds import kind_of
 from core.base.configs import read_json
 from core.config.files import write_beside
 from core.errors import AdapterError, BaseModelError
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from core.adapters.lora import Adapter
+    from core.adapters.changes import Adapter
     from core.config.facts import Facts
     from core.config.options import RunConfig
     from core.data.batches import Item
@@ -31,14 +33,15 @@ CONFIG_FILE = "adapter_config.json"  # of a peft folder
 TENSORS_FILE = "adapter_model.safetensors"
 
 
-def header_of(prepared: Prepared, *, title: str, step: int) -> dict[str, str]:
+def header_of(prepared: Prepared, adapter: Adapter, *, title: str, step: int) -> dict[str, str]:
     """What A1111, Forge and ComfyUI show of an adapter after `step`. It holds no date.
 
     Without dates the same run gives the same file, byte for byte.
     """
     config, model = prepared.config, prepared.model
     header = {
-        **_network(model.facts, config),
+        **network_words(adapter, model.facts),
+        "ss_sd_model_name": config.base.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1],
         **_training(model.facts, config),
         "ss_steps": step,
         "ss_batch_size_per_device": prepared.batch_size,
@@ -49,14 +52,23 @@ def header_of(prepared: Prepared, *, title: str, step: int) -> dict[str, str]:
     return {name: str(value) for name, value in header.items() if value != ""}
 
 
-def _network(facts: Facts, config: RunConfig) -> dict[str, object]:
+def network_words(adapter: Adapter, facts: Facts) -> dict[str, str]:
+    """A header's entries on what an adapter is, which hang on nothing but itself."""
+    ranks = Counter((change.rank, change.scale) for change in adapter.values())
+    rank, scale = ranks.most_common(1)[0][0]
+    sample = next(iter(adapter.values()))
+    kind = kind_of(sample)
+    arguments = {"algo": kind.algorithm}
+    if isinstance(sample, DoRA):
+        arguments |= {"dora_wd": "True", "wd_on_output": str(not sample.per_input)}
+    plain = kind.title == "LoRA"
     return {
-        "ss_network_module": "networks.lora",
-        "ss_network_dim": config.adapter.rank,
-        "ss_network_alpha": config.adapter.alpha,
-        "ss_v2": False,
+        "ss_network_module": "networks.lora" if plain else "lycoris.kohya",
+        "ss_network_args": "" if plain else json.dumps(arguments),
+        "ss_network_dim": str(rank),
+        "ss_network_alpha": str(round(scale * rank, 6)),
+        "ss_v2": "False",
         "ss_base_model_version": facts.kohya_version,
-        "ss_sd_model_name": config.base.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1],
     }
 
 
@@ -155,7 +167,7 @@ def read(path: Path, facts: Facts) -> tuple[Adapter, dict[str, str]]:
             adapter, header = _read_peft(path, facts)
         else:
             tensors, header = files.read(path)
-            adapter = formats.from_tensors(tensors, header, facts.names)
+            adapter = reading.from_tensors(tensors, header, facts.names)
     except AdapterError as error:
         where = "" if str(path) in error.message else f"{path}: "
         raise AdapterError(f"{where}{error.message}", hint=error.hint) from error
@@ -178,7 +190,7 @@ def _read_peft(path: Path, facts: Facts) -> tuple[Adapter, dict[str, str]]:
             raise AdapterError(error.message, hint="Get a whole copy of the adapter.") from error
         said = json.dumps({f"{part}.{option}": value for option, value in settings.items()})
         header = {"lora_adapter_metadata": said}
-        adapter |= formats.from_tensors(tensors, header, facts.names, part)
+        adapter |= reading.from_tensors(tensors, header, facts.names, part)
     return adapter, {}
 
 
@@ -211,12 +223,13 @@ def in_words(tensors: Mapping[str, Tensor], header: Mapping[str, str], facts: Fa
     Raises:
         AdapterError: It is of another kind or family.
     """
-    found = report.report(formats.from_tensors(tensors, header, facts.names))
+    found = report.report(reading.from_tensors(tensors, header, facts.names))
     ranks = ", ".join(map(str, found.ranks))
     scales = ", ".join(f"{scale:g}" for scale in found.scales)
     places = ", ".join(f"{count} in {part}" for part, count in found.changes.items())
     lines = [
-        f"LoRA for {facts.title}, rank {ranks}, strength {scales} (alpha / rank), "
+        f"{' and '.join(found.kinds)} for {facts.title}, rank {ranks}, strength {scales} "
+        f"(alpha / rank), "
         f"{found.numbers / 1e6:.1f} M numbers.",
         f"It changes {sum(found.changes.values())} layers: {places}.",
         "It acts most in "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from core.adapters import lora
+from core.adapters import injection
 from core.data import batches
 from core.errors import full_memory
 from core.protocol.events import CheckpointSaved, Event, StepDone, Warned
@@ -51,7 +51,7 @@ def steps(
     at_once, waiting = prepared.batch_size, list(untrained)
     for step, samples in zip(range(first_step, config.steps + 1), plan, strict=False):
         began = time.monotonic()
-        rate = set_rate(prepared.trainable.optimizer, lr.factor(config, step))
+        rate = set_rate(prepared.trainable.optimizer, lr.factor(config, step), step)
         draw = batches.draw(
             prepared.items,
             samples,
@@ -122,5 +122,8 @@ def _step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult
             return denoising_losses(model, part, prepared.condition, config.min_snr_gamma)
 
     torch.manual_seed(batches.step_seed(config.seed, step, "dropout"))
-    lora.train_mode(prepared.nets, on=True)
-    return train_step(losses_of, draw, prepared.trainable, at_once=at_once, step=step)
+    injection.train_mode(prepared.nets, on=True)
+    result = train_step(losses_of, draw, prepared.trainable, at_once=at_once, step=step)
+    if config.max_weight_norm:
+        injection.cap(prepared.nets, config.max_weight_norm)
+    return result

@@ -77,12 +77,16 @@ def restore(
     Raises:
         RunError: A tensor is missing, unknown, of another shape or not finite.
     """
-    expected = {f"{name}/{key}" for name in parameters for key in kind.per_parameter}
-    if tensors and (odd := expected ^ tensors.keys()):
+    whole = {name: {f"{name}/{key}" for key in kind.per_parameter} for name in parameters}
+    # what module dropout has left out in every step so far has none yet
+    known = {name for name, keys in whole.items() if not keys.isdisjoint(tensors)}
+    expected = {key for name in known for key in whole[name]}
+    if odd := expected ^ tensors.keys():
         raise RunError(f"its optimizer's {sorted(odd)[0]} has no partner")
     if len(groups) != len(optimizer.param_groups):
         raise RunError("its optimizer has other groups")
-    for name, parameter in parameters.items() if tensors else ():
+    for name in known:
+        parameter = parameters[name]
         for key, shaped in kind.per_parameter.items():
             value = tensors[f"{name}/{key}"]
             if value.shape != (parameter.shape if shaped else ()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PIL import PngImagePlugin
 
-from core.adapters import lora
+from core.adapters import injection
 from core.config.files import write_beside
 from core.data import buckets, pixels
 from core.families.family import DrawOptions
@@ -107,12 +107,12 @@ def parts_of(prepared: Prepared) -> list[range]:
 @contextlib.contextmanager
 def _ready_to_draw(prepared: Prepared, *, untrained: bool) -> Iterator[None]:
     """No dropout; where the picture is to be that of the base, no adapter either."""
-    lora.train_mode(prepared.nets, on=False)
-    lora.set_weight(prepared.nets, 0.0 if untrained else 1.0)
+    injection.train_mode(prepared.nets, on=False)
+    injection.set_weight(prepared.nets, 0.0 if untrained else 1.0)
     try:
         yield
     finally:
-        lora.set_weight(prepared.nets, 1.0)
+        injection.set_weight(prepared.nets, 1.0)
 
 
 class _StoppedError(Exception):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.adapters import lora
+from core.adapters import injection
 from core.families import registry
 from core.families.device import choose
 from core.families.family import DrawOptions, Model
@@ -46,7 +46,7 @@ class Sampler:
             MemoryFullError: It does not fit.
             StorageError: `out` cannot be written.
         """
-        lora.set_weight(self.nets, wish.weight)
+        injection.set_weight(self.nets, wish.weight)
         model = self.model
         options = DrawOptions(
             width_px=preview.edge_px(wish.width_px or model.size_px, model.multiple_px),
@@ -69,5 +69,5 @@ def load(base: Base, adapter: Path | None) -> Sampler:
     model = registry.load(base, choose("auto"))
     nets = model.nets(model.facts.names)
     if adapter is not None:
-        lora.attach(nets, export.read(adapter, model.facts)[0])
+        injection.attach(nets, export.read(adapter, model.facts)[0])
     return Sampler(model, nets)

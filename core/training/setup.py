@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from msgspec.structs import replace
-from peft import LoraConfig
 
-from core.adapters import lora
-from core.config.options import RunConfig
+from core.adapters import injection, kinds
+from core.adapters.kinds import Room
+from core.config.options import AdapterConfig, RunConfig
 from core.data import batches
 from core.data.batches import Item, step_seed
 from core.data.buckets import Frame
@@ -23,15 +23,20 @@ from core.families.family import Model
 from core.hashing import RememberedHashes, key_of
 from core.project.layout import Project
 from core.protocol.events import Event, Progress, Warned
-from core.training import optimizers, pictures
+from core.training import export, optimizers, pictures
 from core.training.conditions import conditions
 from core.training.control import Control
 from core.training.step import FIRST_SCALE, Trainable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from core.adapters.changes import Adapter
+    from core.config.facts import Facts
     from core.families.condition import Condition
 
 DEFAULT_PROMPTS = 4
+LEAST_RANK = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ def prepare(
             "Nothing would be learnt: every learning rate is 0.",
             hint="Set training.learning_rate, or a text encoder's.",
         )
+    start = starting(project.start(config), base.facts, rates)
     dataset = yield from pictures.read(project.folders(config), control)
     if control.stop.is_set():
         return None
@@ -86,6 +92,7 @@ def prepare(
     batch_size = batches.whole_batch([i.bucket for i in items], config.training.batch_size)
     if batch_size < config.training.batch_size:
         yield Warned(message=f"No shape has more pictures: batches are of {batch_size} at most.")
+    rates = {part: rates[part] for part in rates if start is None or part in parts_of(start)}
     nets = model.nets(rates)
     return Prepared(
         config=config,
@@ -93,16 +100,30 @@ def prepare(
         nets=nets,
         items=items,
         batch_size=batch_size,
-        trainable=trainable(model, nets, config),
+        trainable=trainable(model, nets, config, start),
         condition=conditions(model, rates, cache),
     )
 
 
 def _notes(config: RunConfig, items: Sequence[Item], model: Model) -> Generator[Event, None, None]:
     texts = [item.caption for item in items]
-    for words in (pictures.long_captions(texts, model), pictures.no_previews(config, texts)):
+    for words in (
+        pictures.long_captions(texts, model),
+        pictures.no_previews(config, texts),
+        small_rank(config.adapter),
+    ):
         if words:
             yield Warned(message=words)
+
+
+def small_rank(adapter: AdapterConfig) -> str:
+    """What is to be said of a rank that rarely holds a style; "" where it is none."""
+    if adapter.start or adapter.rank >= LEAST_RANK:
+        return ""
+    return (
+        f"A rank of {adapter.rank} seldom holds a whole style: set adapter.rank to {LEAST_RANK} or "
+        "more."
+    )
 
 
 def with_prompts(config: RunConfig, items: Sequence[Item]) -> RunConfig:
@@ -115,36 +136,96 @@ def with_prompts(config: RunConfig, items: Sequence[Item]) -> RunConfig:
     return replace(config, preview=replace(config.preview, prompts=prompts))
 
 
-def trainable(model: Model, nets: dict[str, torch.nn.Module], config: RunConfig) -> Trainable:
-    """A new adapter in the nets, and its optimizer: a group for each net, at its own peak rate."""
-    adapter, training = config.adapter, config.training
-    torch.manual_seed(step_seed(training.seed, 0, "adapter"))
-    targets = model.facts.targets[adapter.targets]
+def starting(path: Path | None, facts: Facts, rates: Mapping[str, float]) -> Adapter | None:
+    """The adapter that a run goes on from.
 
-    def settings(modules: str) -> LoraConfig:
-        return LoraConfig(
-            r=adapter.rank,
-            lora_alpha=adapter.alpha,  # pyright: ignore[reportArgumentType] - floats work
-            lora_dropout=adapter.dropout,
-            target_modules=modules,
+    Raises:
+        AdapterError: It cannot be read, or fits another family.
+        RunError: It has a part that would not be trained.
+    """
+    if path is None:
+        return None
+    adapter, _ = export.read(path, facts)
+    if left := sorted(parts_of(adapter) - rates.keys()):
+        raise RunError(
+            f"{path} changes the {' and '.join(left)}, too, which this run would leave alone.",
+            hint="Give it a learning rate and set adapter.text_encoder, or go on from another.",
         )
+    return adapter
 
-    parameters = lora.inject(nets, {part: targets[part] for part in nets}, settings)
-    rates = model.facts.rates(config)
-    groups = [
-        {
-            "params": [p for name, p in parameters.items() if name.startswith(part + ".")],
-            "peak": rates[part],
-        }
-        for part in nets
-    ]
+
+def parts_of(adapter: Adapter) -> set[str]:
+    """Which nets it changes."""
+    return {place.component for place in adapter}
+
+
+def trainable(
+    model: Model,
+    nets: dict[str, torch.nn.Module],
+    config: RunConfig,
+    start: Adapter | None = None,
+) -> Trainable:
+    """A new adapter in the nets, or `start`, and its optimizer.
+
+    Raises:
+        AdapterError: Its kind cannot change a layer, no layer fits the pattern, or `start` does not
+            fit the base.
+    """
+    training = config.training
+    torch.manual_seed(step_seed(training.seed, 0, "adapter"))
+    if start is None:
+        parameters = injection.inject(nets, rooms(model.facts, config, list(nets)), config.adapter)
+    else:
+        parameters = injection.place_into(nets, start)
     place = model.place
     return Trainable(
         parameters=parameters,
         kind=optimizers.ADAMW,
-        optimizer=optimizers.ADAMW.make(groups, training),
+        optimizer=optimizers.ADAMW.make(groups(parameters, model.facts, config), training),
         scaler=torch.amp.GradScaler(
             place.device.type, init_scale=FIRST_SCALE, enabled=place.scales_loss
         ),
         max_grad_norm=training.max_grad_norm,
     )
+
+
+def rooms(facts: Facts, config: RunConfig, parts: Sequence[str]) -> dict[str, Room]:
+    """Where in each part the adapter goes, and how large it is there."""
+    adapter = config.adapter
+    made = {}
+    for part in parts:
+        is_text = part in facts.text_encoders
+        rank = adapter.text_rank if is_text and adapter.text_rank else adapter.rank
+        free = "" if is_text else adapter.pattern
+        made[part] = Room(
+            modules=free or facts.targets[adapter.targets][part],
+            convolutions=facts.convolutions.get(part, "") if adapter.conv_rank else "",
+            rank=rank,
+            alpha=kinds.alpha(adapter) * rank / adapter.rank,  # the strength stays the same
+        )
+    return made
+
+
+def groups(
+    parameters: Mapping[str, torch.nn.Parameter], facts: Facts, config: RunConfig
+) -> optimizers.Groups:
+    """The optimizer's: one for each net, and with LoRA+ one for its B's, which learn faster.
+
+    `peak` is the highest rate, `last` the step after which the group rests.
+    """
+    training = config.training
+    made: optimizers.Groups = []
+    for part, rate in facts.rates(config).items():
+        own = {name: p for name, p in parameters.items() if name.startswith(part + ".")}
+        if not own:
+            continue
+        share = training.text_encoder_share if part in facts.text_encoders else 1.0
+        last = max(1, round(training.steps * share))
+        ups = {name for name in own if ".lora_B." in name and training.up_rate_factor != 1}
+        made.append(
+            {"params": [p for n, p in own.items() if n not in ups], "peak": rate, "last": last}
+        )
+        if ups:
+            peak = rate * training.up_rate_factor
+            made.append({"params": [own[name] for name in sorted(ups)], "peak": peak, "last": last})
+    return made

@@ -45,10 +45,10 @@ class Trainable:
     max_grad_norm: float
 
 
-def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
-    """Scale every group's peak rate; returns the first group's rate."""
+def set_rate(optimizer: torch.optim.Optimizer, factor: float, step: int) -> float:
+    """Scale every group's peak rate, 0 after its last step; returns the first group's rate."""
     for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
+        group["lr"] = group["peak"] * factor if step <= group["last"] else 0.0
     return optimizer.param_groups[0]["lr"]
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.adapters import lora
+from core.adapters import injection
 from core.config import files
 from core.config.files import write_beside
 from core.data import pixels
@@ -72,6 +73,7 @@ def _begin(project: Project, control: Control) -> Iterator[Event]:
         yield Finished(stopped=True)
         return
     run = project.new_run(prepared.config)
+    prepared = replace(prepared, config=files.load(run.config_file))  # as it is frozen
     with lock.training(run):
         yield from _logged(run, _train(run, prepared, control, first_step=1))
 
@@ -186,8 +188,9 @@ def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterat
     path = run.adapter_file(config.name, step)
     if picture := run.newest_preview(step, 0):  # where Forge and A1111 look for it
         write_beside(path.with_suffix(".png"), picture.read_bytes())
-    header = export.header_of(prepared, title=path.stem, step=step)
-    export.write(path, lora.take(prepared.nets), prepared.model.facts, header, "kohya")
+    adapter = injection.take(prepared.nets)
+    header = export.header_of(prepared, adapter, title=path.stem, step=step)
+    export.write(path, adapter, prepared.model.facts, header, "kohya")
     yield AdapterSaved(step=step, path=str(path))
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from core import cli
+from core.cli import projects
 from core.config import files
 from core.project.layout import Project
 from core.protocol import wire
@@ -130,8 +131,8 @@ def test_the_demo_ends_with_an_adapter_a_sheet_and_the_change_of_style(
     tmp_path: Path, monkeypatch, capsys
 ) -> None:
     """On the shipped base; two of its prompts, since twenty take a minute."""
-    real = cli.demo_project.demo_config
-    monkeypatch.setattr(cli.demo_project, "demo_config", lambda: real(prompts=2))
+    real = projects.demo_project.demo_config
+    monkeypatch.setattr(projects.demo_project, "demo_config", lambda: real(prompts=2))
     assert cli.main(["demo", str(tmp_path / "demo"), "--steps", "2"]) == 0
     said = capsys.readouterr().out
     assert "2 steps on 40 pictures" in said

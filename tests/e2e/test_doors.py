@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from core.adapters import lora
+from core.adapters import injection
+from core.adapters.changes import Place
 from core.base.opening import open_base
 from core.base.words import in_words
 from core.config import files
@@ -56,7 +57,7 @@ def adapter_door(project: Project, folder: Path) -> Callable[[random.Random], No
     whole = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.suffix != ".json"}
     settings = out / "unet" / "adapter_config.json"
     nets = load(open_base(Path(project.config().base)), whole_cpu()).nets(SD1.names)
-    places = {lora.Place(c, n) for c, net in nets.items() for n, _ in net.named_modules()}
+    places = {Place(c, n) for c, net in nets.items() for n, _ in net.named_modules()}
 
     def attempt(rng: random.Random) -> None:
         path = rng.choice([*sorted(whole), settings])
@@ -75,7 +76,7 @@ def adapter_door(project: Project, folder: Path) -> Callable[[random.Random], No
             path.write_bytes(whole[path])
         export.write(folder / "again.safetensors", adapter, SD1, {}, "diffusers")
         if not adapter.keys() <= places:
-            lora.attach(nets, adapter)  # refuses before it changes anything
+            injection.attach(nets, adapter)  # refuses before it changes anything
 
     return attempt
 

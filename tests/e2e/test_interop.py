@@ -12,7 +12,7 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 
-from core.adapters import files, formats, lora
+from core.adapters import changes, files, formats, injection
 from core.base.opening import open_base
 from core.base.value import ASSETS
 from core.config.facts import SD1
@@ -121,9 +121,13 @@ def pair(**changed: torch.Tensor) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ("tensors", "header", "words"),
     [
-        ({"lora_unet_mid.hada_w1_a": torch.zeros(1)}, {}, "a LoHa"),
-        ({"lora_unet_mid.lokr_w1": torch.zeros(1)}, {}, "a LoKr"),
-        ({**pair(), f"{NAME}.dora_scale": torch.ones(1, 8)}, {}, "a DoRA"),
+        ({"lora_unet_mid.hada_w1_a": torch.zeros(1)}, {}, "lacks its w1_b"),
+        ({"lora_unet_mid.lokr_w1": torch.zeros(1, 1)}, {}, "lacks its w2_a"),
+        ({f"{NAME}.oft_blocks": torch.zeros(2, 4, 4)}, {}, "rotation of outputs"),
+        ({f"{NAME}.oft_R.weight": torch.zeros(2, 5)}, {}, "blocks of"),
+        ({f"{NAME}.diff": torch.zeros(2, 4)}, {}, "full difference"),
+        ({**pair(), f"{NAME}.hada_w1_a": torch.ones(1, 8)}, {}, "two kinds"),
+        ({f"{NAME}.alpha": torch.ones(1)}, {}, "nothing but an alpha"),
         ({"emb_params": torch.zeros(4, 768)}, {}, "textual inversion"),
         ({"model.diffusion_model.out.2.weight": torch.zeros(1)}, {}, "no kind of adapter"),
         ({"lora_transformer_x.lora_down.weight": torch.zeros(1)}, {}, "does not fit"),
@@ -133,7 +137,14 @@ def pair(**changed: torch.Tensor) -> dict[str, torch.Tensor]:
         (pair(alpha=torch.tensor(float("inf"))), {}, "not finite"),
         (pair(alpha=torch.ones(2)), {}, "alpha"),
         ({}, {"lora_adapter_metadata": "{"}, "header cannot be read"),
-        ({}, {"lora_adapter_metadata": '{"unet.use_dora": true}'}, "a DoRA"),
+        (
+            {
+                "unet.mid_block.x.lora_A.weight": PAIR["lora_down.weight"],
+                "unet.mid_block.x.lora_B.weight": PAIR["lora_up.weight"],
+            },
+            {"lora_adapter_metadata": '{"unet.use_dora": true}'},
+            "lacks its DoRA magnitudes",
+        ),
         ({}, {}, "holds no adapter"),
     ],
 )
@@ -150,14 +161,14 @@ def test_an_adapter_of_another_base_is_refused(tiny_base: Path, tmp_path: Path) 
     files.write(tmp_path / "odd.safetensors", pair(), {})
     adapter, _ = export.read(tmp_path / "odd.safetensors", SD1)
     with pytest.raises(AdapterError, match="does not fit this model"):
-        lora.attach(loaded(tiny_base).nets(SD1.names), adapter)
+        injection.attach(loaded(tiny_base).nets(SD1.names), adapter)
 
 
 def loaded(base: Path) -> Model:
     return load(open_base(base), whole_cpu())
 
 
-def delta(change: lora.LoRA) -> torch.Tensor:
+def delta(change: changes.LoRA) -> torch.Tensor:
     return change.up.float() @ change.down.float() * change.alpha / change.rank
 
 
@@ -166,7 +177,7 @@ def same(made: torch.Tensor, expected: torch.Tensor) -> bool:
     return bool((made - expected).norm() < 1e-3 * expected.norm())
 
 
-def as_others_write_it(adapter: lora.Adapter, form: str, folder: Path) -> Path:
+def as_others_write_it(adapter: changes.Adapter, form: str, folder: Path) -> Path:
     """The same adapter with the names of other programs and versions."""
     path = folder / "other.safetensors"
     tensors, header = {}, {}
@@ -332,8 +343,8 @@ def test_what_is_exported_is_read_back(
     for place, change in adapter.items():
         assert same(delta(change), delta(original[place]))
     nets = loaded(tiny_base).nets(SD1.names)
-    lora.attach(nets, adapter)
-    assert {p for p, _ in lora.layers(nets)} == set(adapter)
+    injection.attach(nets, adapter)
+    assert {p for p, _ in injection.layers(nets)} == set(adapter)
 
 
 def test_kohya_names_are_those_that_comfyui_and_forge_know(trained: Project) -> None:
@@ -413,18 +424,18 @@ def test_an_adapter_goes_exactly_where_it_belongs() -> None:
         }
     )
     adapter = {
-        lora.Place("net", "proj_out"): lora.LoRA(torch.ones(2, 4), torch.ones(4, 2), 3.0),
-        lora.Place("net", "other"): lora.LoRA(torch.ones(1, 4), torch.ones(4, 1), 7.0),
+        changes.Place("net", "proj_out"): changes.LoRA(torch.ones(2, 4), torch.ones(4, 2), 3.0),
+        changes.Place("net", "other"): changes.LoRA(torch.ones(1, 4), torch.ones(4, 1), 7.0),
     }
-    lora.attach({"net": net}, adapter)
-    taken = lora.take({"net": net})
+    injection.attach({"net": net}, adapter)
+    taken = injection.take({"net": net})
     assert {p.module: (c.rank, c.alpha) for p, c in taken.items()} == {
         "proj_out": (2, 3.0),
         "other": (1, 7.0),
     }
     assert not any(
         p.requires_grad
-        for _, layer in lora.layers({"net": net})
+        for _, layer in injection.layers({"net": net})
         for n, p in layer.named_parameters()
         if "lora_" in n
     )
@@ -439,10 +450,10 @@ def test_strength_zero_is_the_base_and_more_is_further(trained: Project, tiny_ba
 
     base = drawn()
     nets = model.nets(SD1.names)
-    lora.attach(nets, export.read(trained.run("").newest_adapter(), SD1)[0])
+    injection.attach(nets, export.read(trained.run("").newest_adapter(), SD1)[0])
     distances = []
     for weight in (0.0, 0.5, 1.0):
-        lora.set_weight(nets, weight)
+        injection.set_weight(nets, weight)
         distances.append((drawn() - base).abs().mean().item())
     assert distances[0] < 1e-6
     assert distances[0] < distances[1] < distances[2]

@@ -11,6 +11,7 @@ import torch
 from core.adapters import files as adapter_files
 from core.base.opening import open_base
 from core.config import files
+from core.config.facts import SD1
 from core.config.options import RunConfig
 from core.data import batches
 from core.families.device import choose
@@ -36,6 +37,16 @@ LEARNT = {
     "adapter.dropout": "0.5",
     "adapter.targets": "transformer",
     "adapter.text_encoder": "false",
+    "adapter.kind": "lokr",
+    "adapter.rank_stabilized": "true",
+    "adapter.init": "pissa",
+    "adapter.dora_norm": "output",
+    "adapter.rank_dropout": "0.5",
+    "adapter.module_dropout": "0.5",
+    "adapter.pattern": '".*attn2.to_k"',
+    "adapter.conv_rank": "2",
+    "adapter.conv_alpha": "4",
+    "adapter.text_rank": "2",
     "training.steps": "5",
     "training.batch_size": "3",
     "training.learning_rate": "2e-3",
@@ -44,9 +55,19 @@ LEARNT = {
     "training.warmup_steps": "2",
     "training.weight_decay": "1",
     "training.max_grad_norm": "1e-9",  # Adam knows no scale but beside its epsilon
+    "training.up_rate_factor": "16",
+    "training.max_weight_norm": "1e-3",
+    "training.text_encoder_share": "0.25",
     "training.min_snr_gamma": "0.5",
     "training.precision": "bfloat16",
     "training.seed": "8",
+}
+# What some of them need to act at all; the run that theirs is compared with has it, too.
+NEEDS = {
+    "adapter.dora_norm": "adapter.kind=dora",
+    "adapter.rank_dropout": "adapter.kind=loha",
+    "adapter.module_dropout": "adapter.kind=loha",
+    "adapter.conv_alpha": "adapter.conv_rank=2",
 }
 DRAWN = {
     "preview.prompts": '["a blue cube"]',
@@ -56,7 +77,7 @@ DRAWN = {
     "preview.seed": "9",
 }
 ELSEWHERE = {  # each has tests of its own
-    "schema", "name", "base", "vae", "prediction", "training.checkpoint_every",
+    "schema", "name", "base", "vae", "prediction", "adapter.start", "training.checkpoint_every",
     "training.checkpoint_minutes", "training.keep_checkpoints", "preview.every",
 }  # fmt: skip
 
@@ -101,15 +122,22 @@ def tensors(project: Project) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("name", LEARNT)
 def test_it_changes_what_is_learnt(plain: Project, tmp_path: Path, name: str) -> None:
-    project = Project(shutil.copytree(plain.root, tmp_path / "p"))
-    project.save(files.with_changes(project.config(), [f"{name}={LEARNT[name]}"]))
-    list(train(project, Control()))
-    before, after = tensors(plain), tensors(project)
-    ups = [k for k in after if "lora_up" in k or "alpha" in k]
+    needs = [NEEDS[name]] if name in NEEDS else []
+    before = tensors(again(plain, tmp_path / "without", *needs)) if needs else tensors(plain)
+    after = tensors(again(plain, tmp_path / "with", *needs, f"{name}={LEARNT[name]}"))
+    others = [k for k in after if "lora_down" not in k]  # drawn, in part, not learnt
     assert any(
         k not in before or before[k].shape != after[k].shape or not torch.equal(before[k], after[k])
-        for k in ups
+        for k in others
     ) or len(before) != len(after)
+
+
+def again(plain: Project, folder: Path, *changes: str) -> Project:
+    """The same run with other options."""
+    project = Project(shutil.copytree(plain.root, folder))
+    project.save(files.with_changes(project.config(), changes))
+    list(train(project, Control()))
+    return project
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -175,9 +203,51 @@ def test_options_reach_the_optimizer(tiny_base: Path) -> None:
     assert [group["weight_decay"] for group in groups] == [0.25, 0.25]
     # step 1 is half of the warm-up, step 2 the peak, step 7 the middle of the cosine
     for number, factor in ((1, 0.5), (2, 1.0), (7, 0.5)):
-        step.set_rate(made.optimizer, lr.factor(config.training, number))
+        step.set_rate(made.optimizer, lr.factor(config.training, number), number)
         assert [g["lr"] for g in groups] == pytest.approx([0.5 * factor, 0.125 * factor])
     assert {p.shape[0] for n, p in made.parameters.items() if "lora_A" in n} == {4}
+
+
+def test_bs_learn_faster_with_lora_plus(tiny_base: Path) -> None:
+    """Hayou et al. 2024, arXiv:2402.12354: A at the rate, B at a multiple of it."""
+    made, _ = small_trainable(
+        tiny_base,
+        "training.learning_rate=0.5",
+        "training.text_encoder_learning_rate=0.125",
+        "training.up_rate_factor=8",
+    )
+    step.set_rate(made.optimizer, 1.0, 1)
+    rates = {id(p): group["lr"] for group in made.optimizer.param_groups for p in group["params"]}
+    assert len(rates) == len(made.parameters)
+    for name, parameter in made.parameters.items():
+        rate = 0.5 if name.startswith("unet.") else 0.125
+        assert rates[id(parameter)] == rate * (8 if ".lora_B." in name else 1)
+
+
+def test_text_encoders_rest_after_their_share(tiny_base: Path) -> None:
+    made, _ = small_trainable(
+        tiny_base, "training.steps=10", "training.text_encoder_share=0.4",
+        "training.learning_rate=0.5", "training.text_encoder_learning_rate=0.25",
+    )  # fmt: skip
+    told = []
+    for number in (1, 4, 5, 10):
+        step.set_rate(made.optimizer, 1.0, number)
+        told.append([group["lr"] for group in made.optimizer.param_groups])
+    assert told == [[0.5, 0.25], [0.5, 0.25], [0.5, 0.0], [0.5, 0.0]]
+
+
+def test_text_encoders_have_a_rank_of_their_own_at_the_same_strength(tiny_base: Path) -> None:
+    made, config = small_trainable(tiny_base, "adapter.text_rank=2", "adapter.conv_rank=3")
+    ranks = {
+        (n.partition(".")[0], ".conv" in n): p.shape[0]
+        for n, p in made.parameters.items()
+        if "lora_A" in n
+    }
+    assert ranks[("text_encoder", False)] == 2
+    assert ranks[("unet", False)] == 4
+    assert ranks[("unet", True)] == 3
+    rooms = setup.rooms(SD1, config, ["unet", "text_encoder"])
+    assert {room.alpha / room.rank for room in rooms.values()} == {3 / 4}
 
 
 def test_a_step_is_adamws_on_the_clipped_gradient(tmp_path: Path, tiny_base: Path) -> None:

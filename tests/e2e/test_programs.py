@@ -9,8 +9,10 @@ import torch
 
 from core import cli
 from core.adapters import files, formats, programs, report
-from core.adapters.lora import LoRA, Place
+from core.adapters.changes import LoRA, Place
 from core.adapters.programs import PROGRAMS, read_by, readings
+from core.adapters.reading import from_tensors
+from core.cli import adapters
 from core.config.facts import SD1, SDXL, Facts
 from core.errors import AdapterError
 from core.project.layout import Project, create
@@ -98,7 +100,7 @@ def test_an_alpha_that_stands_in_the_header_alone_is_another_strength() -> None:
         f"{name}.lora_B.weight": torch.ones(8, 2),
     }
     header = {"lora_adapter_metadata": json.dumps({"text_encoder.lora_alpha": 3})}
-    assert formats.from_tensors(tensors, header, SD1.names)[place].alpha == 3
+    assert from_tensors(tensors, header, SD1.names)[place].alpha == 3
     reading = read_by(PROGRAMS["comfyui"], tensors, header, SD1)
     assert (reading.equal, reading.other) == (0, 1)
     assert str(reading) == "ComfyUI: 0 of 1, 1 at another strength"
@@ -134,7 +136,7 @@ def test_the_size_of_a_change_is_that_of_its_product() -> None:
         down = torch.randn(shape, generator=rng)
         up = torch.randn((7, 5, 1, 1)[: len(shape)], generator=rng)
         product = up.flatten(1) @ down.flatten(1) * (2.0 / 5)
-        assert report.size(LoRA(down, up, 2.0)) == pytest.approx(product.norm().item(), rel=1e-5)
+        assert LoRA(down, up, 2.0).norm() == pytest.approx(product.norm().item(), rel=1e-5)
 
 
 def test_a_report_counts_and_weighs() -> None:
@@ -198,5 +200,5 @@ def test_an_export_needs_no_base_to_know_its_family(trained, tmp_path: Path) -> 
 def test_programs_are_those_that_inspect_offers() -> None:
     from typing import get_args
 
-    literal = get_args(get_args(cli.ProgramName)[0])[0]
+    literal = get_args(get_args(adapters.ProgramName)[0])[0]
     assert set(get_args(literal)) == set(programs.PROGRAMS)

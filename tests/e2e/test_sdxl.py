@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.adapters import files, formats, lora
-from core.adapters.lora import LoRA, Place
+from core.adapters import files, formats, injection, reading
+from core.adapters.changes import LoRA, Place
 from core.base.value import BUNDLED
 from core.config import presets
 from core.config.facts import DEMO, SD1, SDXL
@@ -66,7 +66,7 @@ def test_every_layer_has_a_name_of_its_own_and_is_found_again(
     assert len(set(names.values())) == len(places)
     change = LoRA(torch.ones(1, 2), torch.ones(2, 1), 1.0)
     tensors = formats.to_kohya(dict.fromkeys(places, change), SDXL.names)
-    assert formats.from_tensors(tensors, {}, SDXL.names).keys() == set(places)
+    assert reading.from_tensors(tensors, {}, SDXL.names).keys() == set(places)
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_both_spellings_are_read() -> None:
         f"lora_unet_{module}".replace(".", "_"),
     ):
         tensors = {f"{name}.{ending}": tensor for ending, tensor in pair.items()}
-        assert list(formats.from_tensors(tensors, {}, SDXL.names)) == [Place("unet", module)]
+        assert list(reading.from_tensors(tensors, {}, SDXL.names)) == [Place("unet", module)]
 
 
 @pytest.mark.parametrize("name", ["middle_block_7_proj_in", "input_blocks_4_0_odd"])
 def test_a_name_that_no_net_has_is_refused(name: str) -> None:
     tensors = {f"lora_unet_{name}.lora_down.weight": torch.ones(2, 8)}
     with pytest.raises(AdapterError, match="has no place"):
-        formats.from_tensors(tensors, {}, SDXL.names)
+        reading.from_tensors(tensors, {}, SDXL.names)
 
 
 def test_the_header_says_sdxl_to_a1111_forge_and_invokeai(tmp_path: Path, sdxl_base: Path) -> None:
@@ -207,4 +207,6 @@ def test_a_lora_of_the_unused_layer_is_attached(sdxl_base: Path, tmp_path: Path)
 
     model = load(open_base(sdxl_base), whole_cpu())
     place = Place("text_encoder", "encoder.layers.11.self_attn.q_proj")
-    lora.attach(model.nets(SDXL.names), {place: LoRA(torch.ones(2, 32), torch.ones(32, 2), 2.0)})
+    injection.attach(
+        model.nets(SDXL.names), {place: LoRA(torch.ones(2, 32), torch.ones(32, 2), 2.0)}
+    )

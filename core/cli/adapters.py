@@ -1,0 +1,310 @@
+"""Commands on adapters and models: written anew, looked at, put together."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+from core.cli import telling
+from core.errors import AdapterError, ConfigError
+from core.project.layout import named_base
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from core.adapters.changes import Adapter
+    from core.config.facts import Facts
+
+ProgramName = Annotated[
+    Literal["comfyui", "forge", "a1111", "invokeai", "diffusers"] | None, Parameter(name="--for")
+]
+
+
+def export(
+    source: Path,
+    *,
+    out: Path,
+    layout: Annotated[Literal["kohya", "diffusers", "peft"], Parameter(name="--format")] = "kohya",
+    force: bool = False,
+) -> None:
+    """Write a run's adapter in another program's format.
+
+    Args:
+        source: A run's folder, or an adapter file in it.
+        out: The file to write; for peft a folder.
+        layout: kohya for ComfyUI, Forge and A1111; diffusers; peft.
+        force: Write over what is there.
+    """
+    if out.exists() and not force:
+        raise ConfigError(
+            f"{out} is there already.", hint="Choose another name, or write over it with --force."
+        )
+    from core.training.export import proof
+    from core.worker.jobs import export_to
+
+    made = export_to(source, layout, out)
+    console = telling.console()
+    telling.line(console, f"Wrote {made}")
+    for line in proof(made):
+        telling.line(console, line)
+
+
+def inspect(adapter: Path, *, for_: ProgramName = None) -> None:
+    """Tell what an adapter file is, and what other programs would load of it.
+
+    Args:
+        adapter: A .safetensors file of any program.
+        for_: One program; all by default. The exit code is 2 where it does not load all of it.
+    """
+    from core.adapters import files as adapter_files
+    from core.adapters.programs import PROGRAMS, read_by
+    from core.adapters.report import family_of
+    from core.training.export import in_words as described
+
+    console = telling.console()
+    tensors, header = adapter_files.read(adapter)
+    facts = family_of(tensors, header)
+    for line in described(tensors, header, facts):
+        telling.line(console, line)
+    chosen = [PROGRAMS[for_]] if for_ else list(PROGRAMS.values())
+    readings = [read_by(program, tensors, header, facts) for program in chosen]
+    for reading in readings:
+        telling.line(console, str(reading))
+    if for_ and not readings[0].whole:
+        raise AdapterError(
+            f"{readings[0].program} would not load all of {adapter}.",
+            hint="Write it anew for that program: stylewright export.",
+        )
+
+
+def unpickle(source: Path, *, out: Path | None = None) -> None:
+    """Write a .ckpt, .bin or .pt model as .safetensors; no code in it is run.
+
+    Args:
+        source: The pickled file, which stays as it is.
+        out: The file to write; beside the source by default.
+    """
+    from core.families.unpickle import unpickle as unpickled
+
+    made = out or source.with_suffix(".safetensors")
+    if made.exists():
+        raise ConfigError(f"{made} is there already.", hint="Choose another name with --out.")
+    telling.line(telling.console(), f"Wrote {made}, {unpickled(source, made)} tensors.")
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """An adapter file and how strongly it counts."""
+
+    path: Path
+    weight: float
+
+
+_WEIGHTED = re.compile(r"(?P<path>.+?)(?::(?P<weight>[-+]?\d+(?:\.\d+)?))?")  # C:\ is no weight
+
+
+def weighted(word: str) -> Weighted:
+    """`style.safetensors:0.7`; without a number it is 1."""
+    found = _WEIGHTED.fullmatch(word)
+    if found is None:
+        raise ConfigError(f"{word!r} is no adapter.", hint="Name a file, or FILE:0.7.")
+    return Weighted(Path(found["path"]), float(found["weight"] or 1))
+
+
+Rank = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=1024))]
+Share = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=1))]
+
+
+def merge(
+    *adapters: str,
+    out: Path,
+    into: Path | None = None,
+    method: Literal["linear", "ties", "dare", "dare_ties"] = "linear",
+    rank: Rank = 0,
+    keep: Share = 1.0,
+    density: Share = 0.5,
+) -> None:
+    """Put adapters together, into one adapter or into a base model.
+
+    Args:
+        adapters: Files, each with its weight after a colon: style.safetensors:0.7.
+        out: The file to write; with --into a folder, where that is one.
+        into: A base model, which stays as it is; its copy draws as if the adapters were loaded.
+        method: How adapters become one: their sum, or what ties or dare keep of it.
+        rank: Of the adapter; 0 is as large as it must be.
+        keep: Which share of each layer's energy the adapter keeps.
+        density: Which share of the numbers ties and dare keep.
+    """
+    if not adapters:
+        raise ConfigError("Nothing is to be merged.", hint="Name one adapter file or more.")
+    _free(out)
+    wishes = [weighted(word) for word in adapters]
+    facts = _family(wishes[0].path)
+    parts = [(_read(wish.path, facts)[0], wish.weight) for wish in wishes]
+    console = telling.console()
+    for line in _conflicts([wish.path for wish in wishes], [part for part, _ in parts]):
+        telling.line(console, f"Note: {line}")
+    if into is not None:
+        if method != "linear":
+            raise ConfigError(
+                f"Into a base model adapters are added up; {method} is for adapters alone.",
+                hint="Merge them into one adapter first, and that into the base.",
+            )
+        from core.families.weights import baked
+
+        base = named_base(str(into), Path.cwd())
+        changed = baked(base, parts, out)
+        telling.line(console, f"Wrote {out}, {changed} layers changed.")
+        return
+    from core.adapters.merging import Size, merged
+
+    made = merged(parts, method, Size(rank, keep), density)
+    _write(out, made, facts, _header(wishes[0].path, made, facts), console)
+
+
+def resize(adapter: Path, *, out: Path, rank: Rank = 0, keep: Share = 1.0) -> None:
+    """Make an adapter smaller, as near to what it is as that allows.
+
+    Args:
+        adapter: The file, which stays as it is.
+        out: The file to write.
+        rank: The largest that a layer may have; 0 is what --keep needs.
+        keep: Which share of each layer's energy stays.
+    """
+    if not rank and keep == 1:
+        raise ConfigError("Nothing would change.", hint="Say --rank 8, or --keep 0.95.")
+    _free(out)
+    from core.adapters.merging import Size, resized
+
+    facts = _family(adapter)
+    before, _ = _read(adapter, facts)
+    made = resized(before, Size(rank, keep))
+    console = telling.console()
+    _write(out, made, facts, _header(adapter, made, facts), console)
+    energy = sum(c.norm() ** 2 for c in made.values()) / sum(c.norm() ** 2 for c in before.values())
+    telling.line(console, f"It keeps {energy:.1%} of what the adapter changes.")
+
+
+def extract(
+    tuned: Path,
+    *,
+    base: Path,
+    out: Path,
+    rank: Rank = 32,
+    keep: Share = 1.0,
+    targets: Literal["attention", "transformer", "linear"] = "transformer",
+    convolutions: bool = False,
+) -> None:
+    """Write what a fine-tuned model changed as an adapter.
+
+    Args:
+        tuned: The fine-tuned model, a folder or a file.
+        base: The model that it was tuned from.
+        out: The file to write.
+        rank: Of each layer at most; 0 is what --keep needs.
+        keep: Which share of each layer's energy stays.
+        targets: Which layers.
+        convolutions: Whether those of several pixels, too.
+    """
+    _free(out)
+    from core.adapters.merging import Size
+    from core.families.weights import extracted
+
+    one, other = named_base(str(tuned), Path.cwd()), named_base(str(base), Path.cwd())
+    patterns = dict(one.facts.targets[targets])
+    if convolutions:
+        for part, pattern in one.facts.convolutions.items():
+            patterns[part] = f"{patterns[part]}|{pattern}"
+    console = telling.console()
+    made: Adapter = {}
+    with telling.counting(console) as count:
+        for place, found in extracted(one, other, patterns, Size(rank, keep)):
+            made |= found
+            count(place.module)
+    if not made:
+        raise AdapterError(f"{tuned} and {base} are alike.", hint="Choose the fine-tuned model.")
+    _write(out, made, one.facts, _header(None, made, one.facts), console)
+
+
+def compare(*adapters: Path) -> None:
+    """Tell how adapters stand to each other where they change the same layers.
+
+    Args:
+        adapters: Two files or more, of one family.
+    """
+    if len(adapters) < 2:  # noqa: PLR2004
+        raise ConfigError("One adapter cannot be compared.", hint="Name two files or more.")
+    from core.adapters.merging import overlap
+
+    facts = _family(adapters[0])
+    read = {path: _read(path, facts)[0] for path in adapters}
+    console = telling.console()
+    for one, other in combinations(adapters, 2):
+        found = overlap(read[one], read[other])
+        telling.line(
+            console,
+            f"{one.name} and {other.name}: {found.cosine:+.2f} of -1 (against each other) to 1 "
+            f"(the same) over {found.shared} layers; {found.only[0]} and {found.only[1]} layers "
+            "are of one alone.",
+        )
+        for place, cosine in found.opposed:
+            telling.line(console, f"  {cosine:+.2f} at {place.component} {place.module}")
+        if found.warning:
+            telling.line(console, f"  {found.warning}")
+
+
+def _conflicts(paths: Sequence[Path], adapters: Sequence[Adapter]) -> list[str]:
+    """What a person should know of each pair, where it can be told without the base."""
+    from core.adapters.merging import overlap
+
+    lines = []
+    for (one, a), (other, b) in combinations(zip(paths, adapters, strict=True), 2):
+        with contextlib.suppress(AdapterError):
+            if words := overlap(a, b).warning:
+                lines.append(f"{one.name} and {other.name}: {words}")
+    return lines
+
+
+def _free(out: Path) -> None:
+    if out.exists():
+        raise ConfigError(f"{out} is there already.", hint="Choose another name with --out.")
+
+
+def _family(path: Path) -> Facts:
+    from core.adapters import files
+    from core.adapters.report import family_of
+
+    return family_of(*files.read(path))
+
+
+def _read(path: Path, facts: Facts) -> tuple[Adapter, dict[str, str]]:
+    from core.training import export as exports
+
+    return exports.read(path, facts)
+
+
+def _header(source: Path | None, made: Adapter, facts: Facts) -> dict[str, str]:
+    from core.training import export as exports
+
+    header = exports.read(source, facts)[1] if source else {}
+    return {**header, **exports.network_words(made, facts)}
+
+
+def _write(
+    out: Path, made: Adapter, facts: Facts, header: dict[str, str], console: Console
+) -> None:
+    from core.adapters.merging import ranks
+    from core.training import export as exports
+
+    exports.write(out, made, facts, header, "kohya")
+    telling.line(console, f"Wrote {out}: {len(made)} layers of rank {ranks(made)}.")
+    for line in exports.proof(out):
+        telling.line(console, line)

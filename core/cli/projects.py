@@ -1,0 +1,207 @@
+"""Commands on projects: made, checked, trained, drawn from."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+from msgspec.structs import replace
+
+from core.base.words import in_words
+from core.cli import telling
+from core.cli.stopping import stopping
+from core.config import files, presets
+from core.config.facts import FAMILIES
+from core.config.options import DEMO_BASE, RunConfig, Told
+from core.errors import ConfigError, UserError
+from core.project import demo as demo_project
+from core.project.layout import Project, create, named_base
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print events as JSON lines.")]
+Changes = Annotated[
+    list[str] | None,
+    Parameter(name="--set", negative="", help="Change an option: section.option=value."),
+]
+Steps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=999_999))]
+Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=2**63 - 1))]
+InferenceSteps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=200))]
+
+
+def demo(out: Path | None = None, *, steps: Steps = 300, json: Json = False) -> None:
+    """Train the demo style from end to end; needs no display.
+
+    Args:
+        out: A new folder for the project; a temporary one by default.
+        steps: How long to train.
+        json: Print events as JSON lines.
+    """
+    from core.training import sheet
+    from core.training.train import train as train_events
+
+    root = out or Path(tempfile.mkdtemp(prefix="stylewright-demo-"))
+    config = demo_project.shortened(demo_project.demo_config(), steps)
+    project = demo_project.create_demo(root, config)
+    with stopping() as control:
+        telling.show(train_events(project, control), as_json=json)
+    if control.stop.is_set():
+        return
+    run = project.run("")
+    prompts = config.preview.prompts
+    rows = [
+        ("before", [run.preview_file(0, i) for i in range(len(prompts))]),
+        ("after", [run.preview_file(steps, i) for i in range(len(prompts))]),
+    ]
+    picture = run.root / "before-after.png"
+    subjects = [prompt.partition(",")[0] for prompt in prompts]
+    sheet.write(picture, rows, subjects)
+    if not json:
+        telling.line(telling.console(), f"Before and after: {picture}")
+
+
+def new(
+    project: Path,
+    *,
+    base: str,
+    images: list[Path],
+    name: str = "",
+    trigger: str = "",
+    vae: Path | None = None,
+    prediction: Told = "auto",
+) -> None:
+    """Make a project from folders of pictures, which are used where they are.
+
+    Args:
+        project: A new folder.
+        base: The base model, a folder or a .safetensors file, or "demo".
+        images: Folders of pictures with captions in .txt files.
+        name: Of the adapter; the folder's name by default.
+        trigger: A word put in front of every caption.
+        vae: Another VAE than the base model's own.
+        prediction: What the base model predicts, where its files do not say it.
+    """
+    where = base if base == DEMO_BASE else str(Path(base).expanduser().absolute())
+    own_vae = str(vae.expanduser().absolute()) if vae else ""
+    there = named_base(where, Path.cwd(), own_vae, prediction)
+    telling.line(telling.console(), f"{where}: {in_words(there)}")
+    for folder in images:
+        if not folder.expanduser().is_dir():
+            raise ConfigError(f"{folder} is no folder.", hint="Give folders of pictures.")
+    folders = tuple(str(folder.expanduser().absolute()) for folder in images)
+    title = name or project.absolute().name
+    empty = RunConfig(name=title, base="", vae=own_vae, prediction=prediction)
+    config = presets.on_base(empty, where, FAMILIES[0], there.facts)
+    dataset = replace(config.dataset, folders=folders, trigger=trigger)
+    create(project, replace(config, dataset=dataset))
+    telling.line(
+        telling.console(), f"Made {Project(project).config_file}. Next: stylewright train {project}"
+    )
+
+
+def train(
+    project: Path, *, resume: str | None = None, changes: Changes = None, json: Json = False
+) -> None:
+    """Train a project's next run, or go on with one.
+
+    Args:
+        project: The project's folder.
+        resume: A run's folder name, or "newest".
+        changes: Options for this run and the next ones; not with --resume.
+        json: Print events as JSON lines.
+    """
+    from core.training.train import train as train_events
+
+    opened = Project(project)
+    if changes and resume is not None:
+        raise ConfigError(
+            "A run that is resumed keeps its settings.", hint="Start a new run with --set."
+        )
+    if changes:
+        opened.save(files.with_changes(opened.config(), changes))
+    name = None if resume is None else resume.removeprefix("newest")
+    with stopping() as control:
+        telling.show(train_events(opened, control, name), as_json=json)
+
+
+def sample(
+    base: str,
+    *,
+    prompt: str,
+    out: Path,
+    vae: str = "",
+    prediction: Told = "auto",
+    adapter: Path | None = None,
+    weight: float = 1.0,
+    seed: Seed = 1,
+    guidance: float = 7.0,
+    guidance_rescale: float = 0.0,
+    inference_steps: InferenceSteps = 25,
+) -> None:
+    """Draw one picture with a base model and, if given, an adapter.
+
+    Args:
+        base: The base model, a folder or a .safetensors file, or "demo".
+        prompt: What to draw.
+        out: The picture to write, a .png; one that is there is written over.
+        vae: Another VAE than the base model's own.
+        prediction: What the base model predicts, where its files do not say it.
+        adapter: An adapter file of any program.
+        weight: How strongly the adapter acts.
+        seed: Of the first noise.
+        guidance: How closely to follow the prompt.
+        guidance_rescale: Keeps strong guidance from bleaching colours; 0 to 1.
+        inference_steps: How finely to draw.
+    """
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"{out} is no .png.", hint="Pictures are written as PNG: name it so.")
+    from core.training import sample as samples
+
+    wish = samples.Wish(
+        prompt=prompt,
+        seed=seed,
+        weight=weight,
+        guidance=guidance,
+        guidance_rescale=guidance_rescale,
+        inference_steps=inference_steps,
+    )
+    sampler = samples.load(named_base(base, Path.cwd(), vae, prediction), adapter)
+    for note in sampler.model.notes:
+        telling.line(telling.console(), f"Note: {note}")
+    sampler.draw(out, wish)
+
+
+def check(project: Path) -> None:
+    """Tell what is wrong with a project's pictures, settings and base model.
+
+    Args:
+        project: The project's folder.
+    """
+    from core.data.captions import for_training
+    from core.data.findings import lines
+    from core.data.fit import fit_findings
+    from core.data.scan import scan
+    from core.families import registry
+    from core.families.device import whole_cpu
+    from core.training.pictures import long_captions, no_previews
+
+    opened = Project(project)
+    config = opened.config()
+    dataset = scan(opened.folders(config))
+    console = telling.console()
+    for line in lines(dataset.findings):
+        telling.line(console, line)
+    console.print(f"{len(dataset.pictures)} pictures can be used.")
+    base = opened.base(config)
+    telling.line(console, f"The base model: {in_words(base)}.")
+    model = registry.load(base, whole_cpu())
+    for note in model.notes:
+        telling.line(console, note)
+    resolution_px = config.dataset.resolution_px
+    for line in lines(fit_findings(dataset.pictures, resolution_px, model.multiple_px)):
+        telling.line(console, line)
+    texts = [for_training(p.caption, config.dataset.trigger) for p in dataset.pictures]
+    for line in filter(None, (long_captions(texts, model), no_previews(config, texts))):
+        telling.line(console, line)
+    if not dataset.pictures:
+        raise UserError("There is nothing to train on.", hint="Add pictures to the project.")

@@ -1,0 +1,120 @@
+"""What the command line prints."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from typing_extensions import override
+
+from core.protocol import wire
+from core.protocol.events import (
+    AdapterSaved,
+    Event,
+    RunStarted,
+    StepDone,
+    StyleMeasured,
+    Warned,
+)
+from core.protocol.events import Progress as Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+
+class _LastingConsole(Console):
+    """`| head` closes the pipe: the run is worth more than its output."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        _to_nowhere()
+
+
+def _to_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def console() -> Console:
+    """Of the standard output."""
+    return _LastingConsole(file=sys.stdout)
+
+
+def show(events: Iterable[Event], *, as_json: bool) -> None:
+    """Print events as lines of JSON, or as a person reads them; nobody may be reading any more."""
+    if not as_json:
+        _print(events)
+        return
+    for event in events:
+        try:
+            sys.stdout.buffer.write(wire.to_line(event))
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            _to_nowhere()
+
+
+def _print(events: Iterable[Event]) -> None:
+    to = console()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+    )
+    with Progress(*columns, TimeRemainingColumn(), console=to, transient=True) as bar:
+        task = bar.add_task("Starting", total=1)
+        for event in events:
+            match event:
+                case Phase(phase=phase, done=done, total=total):
+                    bar.update(task, description=phase, completed=done, total=total or 1)
+                case StepDone(step=step, loss=loss):
+                    bar.update(task, description=f"Training, loss {loss:.4f}", completed=step)
+                    if not to.is_terminal and step % 50 == 0:
+                        line(
+                            to,
+                            f"step {step}, loss {loss:.4f}, {event.seconds_left:.0f} s left",
+                        )
+                case RunStarted(steps=steps):
+                    bar.update(task, description="Training", completed=0, total=steps)
+                    line(to, _started(event))
+                case Warned(message=message):
+                    line(to, f"Note: {message}")
+                case AdapterSaved(path=path):
+                    line(to, f"Adapter: {path}")
+                case StyleMeasured():
+                    line(to, _measured(event))
+                case _:
+                    pass
+
+
+@contextlib.contextmanager
+def counting(to: Console) -> Iterator[Callable[[str], None]]:
+    """A bar for work of unknown length; gives what is to be called after each part of it."""
+    columns = (TextColumn("{task.completed:.0f} layers, {task.description}"),)
+    with Progress(*columns, console=to, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda name: bar.update(task, advance=1, description=name)
+
+
+def line(to: Console, text: str) -> None:
+    """Print a sentence as it is, whatever its letters mean to rich."""
+    to.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def _started(event: RunStarted) -> str:
+    share = event.trainable / event.total
+    return (
+        f"Run {event.run}: {event.steps} steps on {event.pictures} pictures, {event.device}; "
+        f"training {event.trainable:,} of {event.total:,} numbers ({share:.2%})."
+    )
+
+
+def _measured(style: StyleMeasured) -> str:
+    return (
+        f"Style: the previews are {style.change} (distance {style.before:.2f} before, "
+        f"{style.after:.2f} after; your pictures are 1.00 apart). Check: this measure tells your "
+        f"pictures from untrained ones in {style.check:.0%} of pairs."
+    )

@@ -1,0 +1,290 @@
+"""A base's weights as its files hold them: read, changed in place, and compared with another's."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from core.adapters import merging
+from core.adapters.changes import Adapter, Place
+from core.adapters.injection import OTHER_BASE
+from core.base.single_file import read_header
+from core.base.value import Base, InFile, InFolder, is_weights, variant_of
+from core.errors import AdapterError, BaseModelError, StorageError, naming_full_memory
+from core.families import loading
+from core.families.namings import NAMINGS
+from core.families.registry import FAMILIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from torch import Tensor
+
+    from core.adapters.merging import Size
+
+_WEIGHT = ".weight"
+_ALIKE = 1e-6  # relative: a layer that differs by less was not tuned
+_SMALL = "Choose a disk with more room, or another name with --out."
+_READ = "Choose a model whose weights are .safetensors."
+
+
+@naming_full_memory("Close other programs.")
+def baked(base: Base, parts: Sequence[tuple[Adapter, float]], out: Path) -> int:
+    """Write a base with adapters in it, in its own layout, names and precision.
+
+    Each adapter is meant for the base as it is: W + sum of weight (W' - W).
+
+    Args:
+        base: A folder or a file; it stays as it is.
+        parts: The adapters and their weights.
+        out: The folder or file to write, which is not there.
+
+    Returns:
+        How many layers were changed.
+
+    Raises:
+        AdapterError: An adapter does not fit the base.
+        BaseModelError: The base cannot be read.
+        StorageError: `out` cannot be written, or is there.
+    """
+    if out.exists():
+        raise StorageError(f"{out} is there already.", hint="Choose another name with --out.")
+    components = sorted({place.component for adapter, _ in parts for place in adapter})
+    if unknown := [part for part in components if part not in base.weights]:
+        raise AdapterError(f"The base model {base.path} has no {unknown[0]}.", hint=OTHER_BASE)
+    bake = _bake_file if base.path.is_file() else _bake_folder
+    try:
+        return bake(base, components, parts, out)
+    except OSError as error:
+        raise StorageError(f"{out} cannot be written: {error}.", hint=_SMALL) from error
+
+
+def _bake_file(
+    base: Base, components: Sequence[str], parts: Sequence[tuple[Adapter, float]], out: Path
+) -> int:
+    with _mapped(base.path) as file:
+        whole = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    changed = 0
+    for part in components:
+        where = base.weights[part]
+        if not isinstance(where, InFile) or where.path != base.path:
+            raise BaseModelError(
+                f"The {part} of {base.path} lies in another file.", hint="Choose that file itself."
+            )
+        net = loading.empty_net(base, part, FAMILIES[base.facts.family].nets[part])
+        for module, rows in _rows_of(whole, where, net).items():
+            tensor = whole[rows.source][rows.first : rows.end]
+            changed += _change(tensor, Place(part, module), parts)
+    _check_all(changed, parts)
+    header = read_header(base.path).metadata
+    _beside(out, lambda path: safetensors.torch.save_file(whole, path, dict(header)), folder=False)
+    return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Where in a file a module's weight lies: rows of a tensor, all of them for most."""
+
+    source: str
+    first: int
+    end: int
+
+
+def _rows_of(whole: Mapping[str, Tensor], where: InFile, net: Any) -> dict[str, _Rows]:  # noqa: ANN401
+    """Of each module of a net, found by turning numbered rows in place of the weights.
+
+    The converters of `NAMINGS` rename, and cut what is joined (OpenCLIP's q, k and v); they copy,
+    so that the weights themselves would not tell where they came from.
+    """
+    own = {name: tensor for name, tensor in whole.items() if name.startswith(where.prefix)}
+    starts, probes, count = [], {}, 0
+    for name, tensor in own.items():
+        rows = tensor.shape[0] if tensor.ndim else 1
+        starts.append((count, name))
+        numbers = torch.arange(count, count + rows, dtype=torch.float64)
+        probes[name] = numbers.view(-1, *[1] * max(0, tensor.ndim - 1))
+        count += rows
+    found = {}
+    for name, numbers in NAMINGS[where.naming](probes, where.prefix, net).items():
+        if name.endswith(_WEIGHT) and numbers.numel():
+            first, last = int(numbers.flatten()[0]), int(numbers.flatten()[-1])
+            start, source = starts[bisect.bisect_right(starts, (first, "\uffff")) - 1]
+            if last - first + 1 == numbers.numel():  # else it is turned round: no adapter's place
+                found[name.removesuffix(_WEIGHT)] = _Rows(source, first - start, last - start + 1)
+    return found
+
+
+def _bake_folder(
+    base: Base, components: Sequence[str], parts: Sequence[tuple[Adapter, float]], out: Path
+) -> int:
+    changed = 0
+
+    def write(folder: Path) -> None:
+        nonlocal changed
+        for part in base.facts.parts:
+            where = base.weights.get(part)
+            for path in sorted(p for p in base.folders[part].iterdir() if p.is_file()):
+                odd = is_weights(path.name) and not _chosen(path, where)
+                if not odd:
+                    _copy(path, folder / part / path.name)
+        shutil.copyfile(base.path / "model_index.json", folder / "model_index.json")
+        for part in components:
+            inside = base.facts.names[part].inside
+            for path in _safetensors(folder / part):
+                tensors = safetensors.torch.load_file(path)
+                header = read_header(path).metadata
+                for name, tensor in tensors.items():
+                    module = name.removesuffix(_WEIGHT).removeprefix(inside)
+                    if name.endswith(_WEIGHT):
+                        changed += _change(tensor, Place(part, module), parts)
+                safetensors.torch.save_file(tensors, path, dict(header))
+        _check_all(changed, parts)
+
+    _beside(out, write, folder=True)
+    return changed
+
+
+def _chosen(path: Path, where: InFolder | InFile | None) -> bool:
+    return isinstance(where, InFolder) and variant_of(path.name) == where.variant
+
+
+def _copy(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, to)
+
+
+def _safetensors(folder: Path) -> list[Path]:
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        raise BaseModelError(f"The weights in {folder.name} are pickles.", hint=_READ)
+    return found
+
+
+@torch.no_grad()
+def _change(tensor: Tensor, place: Place, parts: Sequence[tuple[Adapter, float]]) -> int:
+    """Change a weight in place; 1 if there was something to change."""
+    there = [(a[place], weight) for a, weight in parts if place in a]
+    if not there:
+        return 0
+    weight = tensor.float()
+    for change, _ in there:
+        if not change.fits(weight.shape):
+            raise AdapterError(
+                f"The adapter does not fit this model at {place.module}, whose weight is "
+                f"{' x '.join(map(str, weight.shape))}.",
+                hint=OTHER_BASE,
+            )
+    made = weight + sum(share * change.delta(weight) for change, share in there)
+    tensor.copy_(made)  # rounds to the file's own precision
+    return 1
+
+
+def _check_all(changed: int, parts: Sequence[tuple[Adapter, float]]) -> None:
+    places = {place for adapter, _ in parts for place in adapter}
+    if changed < len(places):
+        raise AdapterError(
+            f"The adapter does not fit this model: of its {len(places)} layers {changed} are in "
+            "it.",
+            hint=OTHER_BASE,
+        )
+
+
+def _beside(out: Path, write: Callable[[Path], object], *, folder: bool) -> None:
+    """A file or folder is there whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=".writing-"))
+    try:
+        part = beside / out.name
+        if folder:
+            part.mkdir()
+        write(part)
+        part.rename(out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _mapped(path: Path) -> Iterator[Any]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            yield file
+    except (OSError, safetensors.SafetensorError) as error:
+        raise BaseModelError(f"{path} cannot be read: {error}.", hint=loading.WHOLE) from error
+
+
+def of_part(base: Base, part: str, net: Any) -> dict[str, Tensor]:  # noqa: ANN401
+    """A net's weights by its modules' paths; the files are mapped, not copied.
+
+    Raises:
+        BaseModelError: A file cannot be read, or is a pickle.
+    """
+    where = base.weights[part]
+    if isinstance(where, InFile):
+        with _mapped(where.path) as file:
+            own = {n: file.get_tensor(n) for n in file.keys() if n.startswith(where.prefix)}  # noqa: SIM118
+        named = NAMINGS[where.naming](own, where.prefix, net)
+        inside = ""
+    else:
+        named, inside = {}, base.facts.names[part].inside
+        for path in _safetensors(base.folders[part]):
+            if variant_of(path.name) == where.variant:
+                with _mapped(path) as file:
+                    named |= {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+    return {
+        name.removesuffix(_WEIGHT).removeprefix(inside): tensor
+        for name, tensor in named.items()
+        if name.endswith(_WEIGHT)
+    }
+
+
+@naming_full_memory("Choose a smaller rank, or close other programs.")
+def extracted(
+    tuned: Base, parent: Base, targets: Mapping[str, str], size: Size
+) -> Iterator[tuple[Place, Adapter]]:
+    """What a fine-tune changed, as LoRA: of each layer the largest singular values.
+
+    Args:
+        tuned: The fine-tuned base.
+        parent: What it was tuned from.
+        targets: A regex of whole module paths for each part.
+        size: Of the result.
+
+    Yields:
+        Each layer as it is done, and what it added: nothing where both are alike.
+
+    Raises:
+        BaseModelError: They are of different families or shapes, or cannot be read.
+    """
+    if tuned.facts.family != parent.facts.family:
+        raise BaseModelError(
+            f"{tuned.path} is a {tuned.facts.title}, {parent.path} a {parent.facts.title}.",
+            hint="Choose the base that it was tuned from.",
+        )
+    for part, pattern in targets.items():
+        net = loading.empty_net(tuned, part, FAMILIES[tuned.facts.family].nets[part])
+        after, before = of_part(tuned, part, net), of_part(parent, part, net)
+        for module in (n for n, _ in net.named_modules() if re.fullmatch(pattern, n)):
+            if module not in after or module not in before:
+                continue
+            if after[module].shape != before[module].shape:
+                raise BaseModelError(
+                    f"{tuned.path} and {parent.path} differ in shape at {module}.",
+                    hint="Choose the base that it was tuned from.",
+                )
+            old = before[module].float()
+            delta = after[module].float() - old
+            place = Place(part, module)
+            if delta.norm() <= _ALIKE * old.norm():
+                yield place, {}
+            else:
+                yield place, {place: merging.of_delta(delta, size)}
