@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 _ANY = float("inf")
 _SAME = 1e-3  # relative, between two strengths: alphas are stored in half precision
-_KOHYA = (*KOHYA.values(), ".lora_mid.weight", ".alpha")
+_ROTATION = LYCORIS["oft_angles"]  # none of them reads it
+_COMFYUI = tuple(ending for ending in reading.ENDINGS if ending != _ROTATION)
+_KOHYA = (*(e for e in KOHYA.values() if e != _ROTATION), ".lora_mid.weight", ".alpha")
 
 
 def _rightly(change: Change) -> bool:
@@ -123,8 +125,8 @@ def _invokeai_knows(adapter: Adapter) -> bool:
 
 
 PROGRAMS: dict[str, Program] = {
-    "comfyui": Program("ComfyUI", _comfyui, reading.ENDINGS, _ANY, heeds_header=False),
-    "forge": Program("Forge", _comfyui, reading.ENDINGS, 12, heeds_header=False),
+    "comfyui": Program("ComfyUI", _comfyui, _COMFYUI, _ANY, heeds_header=False),
+    "forge": Program("Forge", _comfyui, _COMFYUI, 12, heeds_header=False),
     "a1111": Program("A1111", _kohya, _KOHYA, _ANY, heeds_header=False),
     "invokeai": Program("InvokeAI", _kohya, _KOHYA, 0, heeds_header=False, knows=_invokeai_knows),
     "diffusers": Program(

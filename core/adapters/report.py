@@ -77,3 +77,12 @@ def report(adapter: Adapter) -> Report:
         numbers=sum(t.numel() for c in adapter.values() for t in tensors_of(c).values()),
         strongest=tuple((block, weights[block] / whole) for block in strongest),
     )
+
+
+def in_words(adapter: Adapter) -> str:
+    """What it is: `LoRA of rank 16 at strength 1 (alpha / rank)`."""
+    found = report(adapter)
+    ranks, scales = found.ranks, found.scales
+    rank = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
+    scale = f"{scales[0]:g}" if len(scales) == 1 else f"{scales[0]:g} to {scales[-1]:g}"
+    return f"{' and '.join(found.kinds)} of rank {rank} at strength {scale} (alpha / rank)"

@@ -107,8 +107,9 @@ def line(to: Console, text: str) -> None:
 def _started(event: RunStarted) -> str:
     share = event.trainable / event.total
     return (
-        f"Run {event.run}: {event.steps} steps on {event.pictures} pictures, {event.device}; "
-        f"training {event.trainable:,} of {event.total:,} numbers ({share:.2%})."
+        f"Run {event.run}: {event.steps} steps on {event.pictures} pictures, {event.device}. "
+        f"{event.adapter}: {event.trainable / 1e6:.2f} of {event.total / 1e6:.0f} M numbers learn "
+        f"({share:.2%}), a file of about {max(1, round(event.file_bytes / 1e6))} MB."
     )
 
 

@@ -50,6 +50,8 @@ class RunStarted(Struct, frozen=True, kw_only=True, tag="run_started"):
     first_step: Annotated[int, Meta(ge=1, le=1_000_000)]
     trainable: _Count  # numbers that are trained
     total: _Count  # numbers in the nets
+    adapter: str = ""  # in words: its kind, rank and strength
+    file_bytes: _Count = 0  # of the adapter that comes of it
     pictures: _Count
     device: str
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core import version
 from core.adapters import files, formats, programs, reading, report
-from core.adapters.changes import DoRA
+from core.adapters.changes import DoRA, tensors_of
 from core.adapters.kinds import kind_of
 from core.base.configs import read_json
 from core.config.files import write_beside
@@ -31,6 +31,7 @@ Layout = Literal["kohya", "diffusers", "peft"]
 FORMAT_VERSION = "1.0.1"  # of the ModelSpec
 CONFIG_FILE = "adapter_config.json"  # of a peft folder
 TENSORS_FILE = "adapter_model.safetensors"
+_HALF_BYTES = 2
 
 
 def header_of(prepared: Prepared, adapter: Adapter, *, title: str, step: int) -> dict[str, str]:
@@ -149,6 +150,12 @@ def write(
             files.write(path / part / TENSORS_FILE, formats.halved(tensors), {"format": "pt"})
 
 
+def file_bytes(adapter: Adapter) -> int:
+    """About how large `write` makes a file of it; names and words come on top."""
+    tensors = [tensor for change in adapter.values() for tensor in tensors_of(change).values()]
+    return sum(tensor.numel() * _HALF_BYTES for tensor in tensors)
+
+
 def _write_trigger(path: Path, facts: Facts, trigger: str) -> None:
     """The file in which A1111, Forge and InvokeAI keep what a person notes of an adapter."""
     if trigger and not path.exists():
@@ -223,14 +230,11 @@ def in_words(tensors: Mapping[str, Tensor], header: Mapping[str, str], facts: Fa
     Raises:
         AdapterError: It is of another kind or family.
     """
-    found = report.report(reading.from_tensors(tensors, header, facts.names))
-    ranks = ", ".join(map(str, found.ranks))
-    scales = ", ".join(f"{scale:g}" for scale in found.scales)
+    adapter = reading.from_tensors(tensors, header, facts.names)
+    found = report.report(adapter)
     places = ", ".join(f"{count} in {part}" for part, count in found.changes.items())
     lines = [
-        f"{' and '.join(found.kinds)} for {facts.title}, rank {ranks}, strength {scales} "
-        f"(alpha / rank), "
-        f"{found.numbers / 1e6:.1f} M numbers.",
+        f"{report.in_words(adapter)}, for {facts.title}; {found.numbers / 1e6:.1f} M numbers.",
         f"It changes {sum(found.changes.values())} layers: {places}.",
         "It acts most in "
         + ", ".join(f"{block} ({share:.0%})" for block, share in found.strongest)

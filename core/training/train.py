@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.adapters import injection
+from core.adapters import injection, report
 from core.config import files
 from core.config.files import write_beside
 from core.data import pixels
@@ -156,12 +156,15 @@ def _train(run: Run, prepared: Prepared, control: Control, *, first_step: int) -
 def _started(run: Run, prepared: Prepared, first_step: int) -> RunStarted:
     facts, parts = prepared.model.facts, prepared.model.parts
     nets = [parts[name] for name in (facts.denoiser, *facts.text_encoders)]
+    adapter = injection.take(prepared.nets)
     return RunStarted(
         run=run.root.name,
         steps=prepared.config.training.steps,
         first_step=first_step,
         trainable=sum(p.numel() for p in prepared.trainable.parameters.values()),
         total=sum(p.numel() for net in nets for p in net.parameters()),
+        adapter=report.in_words(adapter),
+        file_bytes=export.file_bytes(adapter),
         pictures=len(prepared.items),
         device=str(prepared.model.place),
     )

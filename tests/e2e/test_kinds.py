@@ -332,32 +332,51 @@ def test_a_change_is_capped(case: str) -> None:
         )
 
 
-def test_what_each_program_makes_of_each_kind(tmp_path: Path) -> None:
-    """From their code; diffusers' own is asked in test_diffusers_itself."""
+ROWS = {  # of the table in docs/models.md
+    "lora": "LoRA, rank-stabilised, PiSSA, OLoRA",
+    "dora": "DoRA, `dora_norm = input`",
+    "dora-output": "DoRA, `dora_norm = output`",
+    "loha": "LoHa",
+    "lokr": "LoKr in factors",
+    "lokr-whole": "LoKr, `rank` at least half of the larger edge",
+    "oft": "OFT",
+}
+
+
+def readings_of(case: str, layout, folder: Path) -> dict[str, str]:
+    """What `inspect` says of a trained file, in a word for each program."""
+    _, adapter = trained(case)
+    moved = {
+        Place("unet", p.module.replace("attn1.to_q", "attn2.to_k")): c for p, c in adapter.items()
+    }
+    path = folder / f"{case}-{layout}.safetensors"
+    try:
+        export.write(path, moved, SD1, {}, layout)
+    except AdapterError:
+        return dict.fromkeys(PROGRAMS, "-")
+    tensors, header = files.read(path)
     told = {}
-    for case in CASES:
-        _, adapter = trained(case)
-        moved = {
-            Place("unet", p.module.replace("attn1.to_q", "attn2.to_k")): c
-            for p, c in adapter.items()
-        }
-        path = tmp_path / f"{case}.safetensors"
-        export.write(path, moved, SD1, {}, "kohya")
-        tensors, header = files.read(path)
-        told[case] = {}
-        for name, program in PROGRAMS.items():
-            reading = read_by(program, tensors, header, SD1)
-            words = "whole" if reading.whole else "otherwise" if reading.other else "not"
-            told[case][name] = "refused" if reading.refused else words
-    whole = dict.fromkeys(PROGRAMS, "whole")
-    for case in ("lora", "lora-stable", "pissa", "olora"):
-        assert told[case] == whole
-    assert told["dora"] == {**whole, "diffusers": "otherwise"}
-    assert told["dora-output"] == dict.fromkeys(PROGRAMS, "otherwise")
-    for case in ("loha", "lokr-whole"):
-        assert told[case] == {**whole, "diffusers": "refused"}
-    assert told["lokr"] == {**whole, "diffusers": "refused", "invokeai": "refused"}
-    assert told["oft"]["comfyui"] == told["oft"]["a1111"] == "otherwise"
+    for name, program in PROGRAMS.items():
+        reading = read_by(program, tensors, header, SD1)
+        words = "all" if reading.whole else "otherwise" if reading.other else "not all"
+        told[name] = "refuses it" if reading.refused else words
+    return told
+
+
+def test_what_each_program_makes_of_each_kind_is_in_the_docs(tmp_path: Path) -> None:
+    """docs/models.md holds the table that comes of it; diffusers' own word is asked beside."""
+    titles = " | ".join(program.title for program in PROGRAMS.values())
+    lines = [f"| | {titles} |", "|---|" + "---|" * len(PROGRAMS)]
+    for case, title in ROWS.items():
+        told = readings_of(case, "kohya", tmp_path)
+        lines.append(f"| {title} | {' | '.join(told[name] for name in PROGRAMS)} |")
+    table = "\n".join(lines)
+    docs = Path(__file__).parents[2] / "docs" / "models.md"
+    assert table in docs.read_text(encoding="utf-8"), f"docs/models.md should hold:\n{table}"
+    for case in ("lora-stable", "pissa", "olora"):
+        assert readings_of(case, "kohya", tmp_path) == dict.fromkeys(PROGRAMS, "all")
+    assert readings_of("dora-output", "diffusers", tmp_path)["diffusers"] == "all"
+    assert readings_of("loha", "diffusers", tmp_path)["diffusers"] == "-"
 
 
 def test_kinds_and_options_that_contradict_each_other_say_so() -> None:

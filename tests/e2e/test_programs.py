@@ -168,7 +168,7 @@ def test_inspect_and_export_tell_the_proof(trained, tmp_path: Path, capsys) -> N
     assert file is not None
     assert cli.main(["inspect", str(file)]) == 0
     said = capsys.readouterr().out
-    assert f"LoRA for {facts.title}, rank 4, strength 0.75" in said
+    assert f"LoRA of rank 4 at strength 0.75 (alpha / rank), for {facts.title}" in said
     assert "Trigger word: ballstyle" in said
     whole = re.search(r"It changes (\d+) layers", said)[1]
     for program in PROGRAMS.values():

@@ -312,14 +312,14 @@ def test_frozen_nets_stay_in_evaluation_while_training(project: Project, monkeyp
         return result
 
     nets: list[torch.nn.Module] = []
-    inject = loop.lora.train_mode
+    inject = loop.injection.train_mode
 
     def seen(found, *, on: bool) -> None:
         nets[:] = found.values()
         inject(found, on=on)
 
     monkeypatch.setattr(loop, "train_step", watched)
-    monkeypatch.setattr(loop.lora, "train_mode", seen)
+    monkeypatch.setattr(loop.injection, "train_mode", seen)
     list(train(project, Control()))
     awake = {name for _, name, training in modes if training}
     assert awake
