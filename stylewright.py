@@ -41,9 +41,9 @@ def _free_children_of_our_libraries() -> None:
 def _is_command(word: str) -> bool:
     """Anything else is a project to open."""
     return word in {
-        "demo", "new", "train", "sample", "export", "check", "inspect", "merge", "resize", "extract",
-        "compare", "unpickle",
-    }  # fmt: skip
+        *("demo", "new", "train", "sample", "check"),
+        *("export", "inspect", "merge", "resize", "extract", "compare", "unpickle"),
+    }
 
 
 if __name__ == "__main__":
