@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
+    QComboBox,
     QDoubleSpinBox,
     QLineEdit,
     QPlainTextEdit,
@@ -158,6 +159,29 @@ def choice(
     return field
 
 
+def pick(
+    settings: Settings,
+    path: str,
+    widget: QComboBox,
+    choices: Sequence[str],
+    with_it: Callable[[str], Values] = lambda _: {},
+) -> Field:
+    """One of some words, of which the box shows others; `with_it` is what else a choice sets."""
+    _only_when_clicked(widget)
+
+    def read() -> Values:
+        value = choices[widget.currentIndex()]
+        return {path: value, **with_it(value)}
+
+    def show(value: object) -> None:
+        if isinstance(value, str) and value in choices:
+            widget.setCurrentIndex(choices.index(value))
+
+    field = Field(settings, path, widget, read, show)
+    widget.currentIndexChanged.connect(field.edited)
+    return field
+
+
 def check(settings: Settings, path: str, widget: QCheckBox) -> Field:
     """Yes or no."""
     read: Callable[[], Values] = lambda: {path: widget.isChecked()}  # noqa: E731
@@ -166,7 +190,7 @@ def check(settings: Settings, path: str, widget: QCheckBox) -> Field:
     return field
 
 
-def _only_when_clicked(widget: QAbstractSpinBox | QSlider) -> None:
+def _only_when_clicked(widget: QAbstractSpinBox | QSlider | QComboBox) -> None:
     """The wheel scrolls the page; it changes only what was clicked before."""
     widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     widget.installEventFilter(_WheelPasser(widget))

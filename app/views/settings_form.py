@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
 from app.models.studio import Studio
 from app.process.session import duration
 from app.views import fields
+from app.views.adapter_choice import KINDS, TARGETS, StartChoice, with_kind
 from app.views.base_choice import BaseChoice
 from app.views.fields import Field
 from app.views.preset_cards import PresetCards
@@ -107,6 +109,7 @@ class SettingsForm(QWidget):
         words = "Drawn before, during and after training. None: some of your captions."
         self._row(grid, "Preview prompts", self.prompts, labels.secondary(words))
         self._keep("preview.prompts", "Preview prompts", self.prompts, field)
+        self._add_kind(grid)
         row = grid.rowCount()
         grid.addLayout(self._make_numbers(), row, 0, 1, 3)
         self.text_encoder = QCheckBox("Train the text encoder, too")
@@ -114,6 +117,29 @@ class SettingsForm(QWidget):
         self._keep("adapter.text_encoder", self.text_encoder.text(), self.text_encoder, field)
         grid.addWidget(self.text_encoder, row + 1, 0, 1, 3)
         return panel
+
+    def _add_kind(self, grid: QGridLayout) -> None:
+        """What is trained: of which kind, on which layers, from where on."""
+        settings = self._settings
+        self.kind, self._kind_words = QComboBox(), labels.secondary()
+        self.kind.addItems([title for title, _ in KINDS.values()])
+        field = fields.pick(settings, "adapter.kind", self.kind, list(KINDS), with_kind)
+        self._row(grid, "Kind of adapter", self.kind, self._kind_words)
+        self._keep("adapter.kind", "Kind of adapter", self.kind, field)
+        self.targets, self._targets_words = QComboBox(), labels.secondary()
+        self.targets.addItems([title for title, _ in TARGETS.values()])
+        field = fields.pick(settings, "adapter.targets", self.targets, list(TARGETS))
+        self._row(grid, "Layers", self.targets, self._targets_words)
+        self._keep("adapter.targets", "Layers that learn", self.targets, field)
+        self.convolutions = QSpinBox(minimum=0, maximum=512, specialValueText="none")
+        field = fields.spin(settings, "adapter.conv_rank", self.convolutions)
+        words = "The rank of convolutions, which learn shapes besides."
+        self._row(grid, "Convolutions", self.convolutions, labels.secondary(words))
+        self._keep("adapter.conv_rank", "Convolutions", self.convolutions, field)
+        self.start = StartChoice(self._studio)
+        row = grid.rowCount()
+        grid.addWidget(_named("Goes on from", self.start), row, 0)
+        grid.addWidget(self.start, row, 1, 1, 2)
 
     def _make_numbers(self) -> QHBoxLayout:
         self.rate = RateSpin()
@@ -172,6 +198,9 @@ class SettingsForm(QWidget):
         if seconds := self._studio.runs.estimate_seconds(config):
             said.append(f"about {duration(seconds)}")
         self._steps_words.setText(", ".join(said))
+        self._kind_words.setText(KINDS[config.adapter.kind][1])
+        self._targets_words.setText(TARGETS[config.adapter.targets][1])
+        self.convolutions.setEnabled(config.adapter.kind != "oft")
         scale = config.adapter.alpha / config.adapter.rank
         self._rank_words.setText(f"rank {config.adapter.rank}, scale {scale:g}")
 

@@ -1,6 +1,7 @@
 """Settings: each field sets its own, what is typed is kept, and all can be undone."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
@@ -14,7 +15,7 @@ from app.views.settings_form import SettingsForm
 from app.widgets.card import PADDING_PX, PICTURE_PX
 from core.config import files, presets
 from core.config.facts import SD1
-from core.config.options import RunConfig
+from core.config.options import Kind, RunConfig, Targets
 from core.project.layout import Project
 from tests.conftest import fill
 from tests.e2e.test_single_files import header_file
@@ -39,6 +40,10 @@ FIELDS = {
     "training.batch_size": lambda form: form.batch.setValue(7),
     "dataset.resolution_px": lambda form: form.edge.setValue(640),
     "adapter.text_encoder": lambda form: form.text_encoder.click(),
+    "adapter.kind": lambda form: form.kind.setCurrentText("LoKr"),
+    "adapter.targets": lambda form: form.targets.setCurrentText("Style block only"),
+    "adapter.conv_rank": lambda form: form.convolutions.setValue(8),
+    "adapter.start": lambda form: form.start.use("mine.safetensors"),
 }
 VALUES = {
     "training.steps": 1000,
@@ -49,6 +54,10 @@ VALUES = {
     "training.batch_size": 7,
     "dataset.resolution_px": 640,
     "adapter.text_encoder": False,
+    "adapter.kind": "lokr",
+    "adapter.targets": "style",
+    "adapter.conv_rank": 8,
+    "adapter.start": "mine.safetensors",
 }
 WITH_IT = {"adapter.rank": {"adapter.alpha": 32.0}}
 
@@ -239,6 +248,57 @@ def test_odd_model_folders_are_refused(
     (tmp_path / "model_index.json").write_bytes(content)
     form.base.use(str(tmp_path))
     assert project.config() == before
+
+
+def test_another_kind_takes_what_it_has_not_along(
+    faked: MainWindow, form: SettingsForm, project: Project
+) -> None:
+    """Convolutions with an OFT would be refused; both are set in one step, and undone in one."""
+    form.convolutions.setValue(8)
+    before = values_of(project.config())
+    form.kind.setCurrentText("OFT")
+    adapter = project.config().adapter
+    assert (adapter.kind, adapter.conv_rank) == ("oft", 0)
+    assert not form.convolutions.isEnabled()
+    assert "merged into a model" in form._kind_words.text()
+    faked.undo.trigger()
+    assert values_of(project.config()) == before
+    assert form.kind.currentText() == "LoRA"
+
+
+def test_every_kind_and_set_of_layers_can_be_chosen(
+    faked: MainWindow, form: SettingsForm, project: Project
+) -> None:
+    """From any to any, whatever was set before; none is refused."""
+    said: list[str] = []
+    faked.studio.settings.failed.connect(said.append)
+    dropouts = {"lora": "adapter.dropout", "loha": "adapter.rank_dropout", "oft": "adapter.dropout"}
+    for kind in [*get_args(Kind), *reversed(get_args(Kind))]:
+        form.kind.setCurrentIndex(get_args(Kind).index(kind))
+        assert project.config().adapter.kind == kind
+        if kind in dropouts:
+            faked.studio.settings.set(dropouts[kind], 0.25)
+    for targets in get_args(Targets):
+        form.targets.setCurrentIndex(get_args(Targets).index(targets))
+        assert project.config().adapter.targets == targets
+    assert said == []
+
+
+def test_an_adapter_to_go_on_from_is_chosen_and_left(
+    faked: MainWindow, form: SettingsForm, project: Project, monkeypatch, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "theirs.safetensors")
+    monkeypatch.setattr(
+        "app.views.adapter_choice.QFileDialog.getOpenFileName", lambda *_: (file, "")
+    )
+    faked.studio.settings.set("adapter.dropout", 0.2)
+    faked.studio.actions["adapter.start"].trigger()
+    assert Path(project.config().adapter.start) == Path(file)
+    assert project.config().adapter.dropout == 0
+    assert "theirs.safetensors" in form.start.words.text()
+    faked.studio.actions["adapter.anew"].trigger()
+    assert project.config().adapter.start == ""
+    assert "anew" in form.start.words.text()
 
 
 def test_two_changes_apart_in_time_are_two_steps(monkeypatch, tmp_path: Path) -> None:
