@@ -131,7 +131,9 @@ class SettingsForm(QWidget):
         field = fields.pick(settings, "adapter.targets", self.targets, list(TARGETS))
         self._row(grid, "Layers", self.targets, self._targets_words)
         self._keep("adapter.targets", "Layers that learn", self.targets, field)
-        self.convolutions = QSpinBox(minimum=0, maximum=512, specialValueText="none")
+        self.convolutions = QSpinBox(minimum=0, maximum=512)
+        self.convolutions.setSpecialValueText("none")
+        self.convolutions.lineEdit().setTextMargins(6, 0, 6, 0)
         field = fields.spin(settings, "adapter.conv_rank", self.convolutions)
         words = "The rank of convolutions, which learn shapes besides."
         self._row(grid, "Convolutions", self.convolutions, labels.secondary(words))
