@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from peft.tuners.lora.layer import LoraVariant
+from peft.utils.integrations import dequantize_module_weight
 from torch import Tensor, nn
 
 from core.adapters.changes import norms
@@ -49,19 +50,19 @@ class DoraVariant(LoraVariant):
         down, up = module.lora_A[active_adapter], module.lora_B[active_adapter]
         dropout = module.lora_dropout[active_adapter]
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            norm = norms(
-                moved(base.weight, down.weight, up.weight, scale), per_input=self.per_input
-            )
+            weight = dequantize_module_weight(base)
+            norm = norms(moved(weight, down.weight, up.weight, scale), per_input=self.per_input)
         gain = module.lora_magnitude_vector[active_adapter].weight / norm
         # of what a linear module takes and gives the channels come last, of a convolution second
-        gain = gain.view(-1, *[1] * (base.weight.ndim - 2))
+        edges = [-1, *[1] * (weight.ndim - 2)]
+        gain = gain.view(edges)
         if self.per_input:
             x = x * gain
             result = base(x.to(result.dtype))
         added = up(down(dropout(x).to(down.weight.dtype))) * scale
         if self.per_input:
             return result + added
-        bias = 0 if base.bias is None else base.bias.view(-1, *[1] * (base.weight.ndim - 2))
+        bias = 0 if base.bias is None else base.bias.view(edges)
         return (result - bias + added) * gain + bias
 
 
@@ -80,7 +81,7 @@ def dress(layer: LoraLayer, adapter: str, *, per_input: bool) -> None:
         per_input: Which axis the magnitudes belong to.
     """
     parts: Any = layer
-    weight = parts.get_base_layer().weight
+    weight = dequantize_module_weight(parts.get_base_layer())
     start = norms(weight.detach().float(), per_input=per_input)
     parts.lora_magnitude_vector[adapter] = Magnitude(start)
     parts.lora_variant[adapter] = DoraVariant(per_input=per_input)

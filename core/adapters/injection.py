@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.integrations import dequantize_module_weight
 from torch import nn
 
 from core.adapters import dora
@@ -101,7 +102,7 @@ def _begin(layer: Any, start: str) -> None:  # noqa: ANN401 - peft's
     program has such a base.
     """
     rank, scale = layer.r[ADAPTER], layer.scaling[ADAPTER]
-    down, up = STARTS[start](layer.get_base_layer().weight, rank)
+    down, up = STARTS[start](dequantize_module_weight(layer.get_base_layer()), rank)
     layer.update_layer(START, rank, scale * rank, config=LoraConfig())
     for pair, value in ((layer.lora_A, down), (layer.lora_B, up / scale)):
         learns = pair[ADAPTER].weight

@@ -98,6 +98,7 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     text_encoder_share: Annotated[float, Meta(gt=0, le=1)] = 1.0  # of the run, then it stays
     min_snr_gamma: Annotated[float, Meta(ge=0)] = 0.0  # 0 is off (arXiv:2303.09556)
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    base_precision: Literal["whole", "int8", "nf4"] = "whole"  # of the frozen base (QLoRA)
     seed: Seed = 0
     checkpoint_every: Every = 250
     checkpoint_minutes: Minutes = 5.0  # besides; the first one comes after one
@@ -141,4 +142,9 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(
                 "training.max_weight_norm fits neither adapter.kind = oft nor an adapter.init of "
                 "its own: set it to 0"
+            )
+        if self.training.base_precision == "nf4" and self.adapter.kind in ("loha", "lokr"):
+            raise ValueError(
+                f"a {self.adapter.kind} needs the base's weights whole or in int8, not in nf4: set "
+                "training.base_precision to int8"
             )

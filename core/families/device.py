@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Held = Literal["whole", "int8", "nf4"]  # how the frozen denoiser's linear layers are kept
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _MACOS_WITH_BFLOAT16 = 14
 
@@ -25,6 +26,7 @@ class Device:
 
     device: torch.device
     compute: torch.dtype
+    held: Held = "whole"
 
     @property
     def weights(self) -> torch.dtype:
@@ -45,10 +47,11 @@ class Device:
     def __str__(self) -> str:
         names = {"cpu": "CPU", "mps": "Apple GPU"}
         name = names.get(self.device.type) or torch.cuda.get_device_name(self.device)
-        return f"{name}, {str(self.compute).removeprefix('torch.')}"
+        held = "" if self.held == "whole" else f", base in {self.held}"
+        return f"{name}, {str(self.compute).removeprefix('torch.')}{held}"
 
 
-def choose(precision: Precision) -> Device:
+def choose(precision: Precision, held: Held = "whole") -> Device:
     """The best device there is, and the precision it is fast in, unless `precision` says one.
 
     A GPU without bfloat16 of its own (GTX 10, RTX 20) computes in float16 with a scaled loss.
@@ -57,7 +60,7 @@ def choose(precision: Precision) -> Device:
     if kind == "cpu" and torch.backends.mps.is_available():
         kind = "mps"
     compute = _fast(kind) if precision == "auto" else _DTYPES[precision]
-    return Device(torch.device(kind), compute)
+    return Device(torch.device(kind), compute, held)
 
 
 def whole_cpu() -> Device:

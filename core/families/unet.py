@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 
 from core.errors import BaseModelError
-from core.families import loading
+from core.families import loading, quantized
 
 if TYPE_CHECKING:
     from core.base.value import Base
@@ -28,6 +28,8 @@ def load(base: Base, device: Device) -> Any:  # noqa: ANN401 - untyped
     unet = loading.net(base, "unet", UNet2DConditionModel, device.weights)
     if device.device.type == "cpu" and attended_edge(unet) ** 2 <= FEW_PLACES:
         unet.set_attn_processor(AttnProcessor())
+    if device.held != "whole":
+        quantized.hold(unet, device.held, device.compute)
     return unet
 
 

@@ -80,7 +80,9 @@ def prepare(
         return None
     yield Progress(phase="Loading the base model")
     keys = base.fingerprints(RememberedHashes(project.cache / "fingerprints.json"))
-    model = registry.load(base, choose(config.training.precision), keys)
+    model = registry.load(
+        base, choose(config.training.precision, config.training.base_precision), keys
+    )
     for note in model.notes:
         yield Warned(message=note)
     cache = Cache(project.cache)

@@ -60,6 +60,7 @@ LEARNT = {
     "training.text_encoder_share": "0.25",
     "training.min_snr_gamma": "0.5",
     "training.precision": "bfloat16",
+    "training.base_precision": "nf4",
     "training.seed": "8",
 }
 # What some of them need to act at all; the run that theirs is compared with has it, too.

@@ -1,0 +1,61 @@
+"""A frozen net whose linear layers are held in 8 or 4 bits (QLoRA, arXiv:2305.14314)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from core.errors import BaseModelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from core.families.device import Held
+
+
+def hold(net: nn.Module, held: Held, compute: torch.dtype) -> None:
+    """Replace a net's linear layers by bitsandbytes' of `held`; what they compute in stays.
+
+    The weights of a part at a time are turned, on the CPU; a GPU takes them over as they are.
+
+    Raises:
+        BaseModelError: bitsandbytes is not here, or does not know this machine.
+    """
+    try:
+        import bitsandbytes
+    except Exception as error:
+        raise BaseModelError(
+            f"The base model cannot be held in {held}: bitsandbytes cannot be used here ({error}).",
+            hint="Set training.base_precision to whole.",
+        ) from error
+    layers: Any = bitsandbytes.nn
+    linear = [(name, m) for name, m in net.named_modules() if type(m) is nn.Linear]
+    for name, module in linear:
+        has_bias = module.bias is not None
+        if held == "nf4":
+            made = layers.Linear4bit(
+                module.in_features,
+                module.out_features,
+                bias=has_bias,
+                compute_dtype=compute,
+                quant_type="nf4",
+                device="meta",
+            )
+            made.weight = layers.Params4bit(
+                module.weight.data, requires_grad=False, quant_type="nf4", module=made
+            ).to("cpu")
+        else:
+            made = layers.Linear8bitLt(
+                module.in_features,
+                module.out_features,
+                bias=has_bias,
+                has_fp16_weights=False,
+                device="meta",
+            )
+            made.weight = layers.Int8Params(
+                module.weight.data, requires_grad=False, has_fp16_weights=False
+            ).to("cpu")
+        made.bias = module.bias
+        parent, _, last = name.rpartition(".")
+        setattr(net.get_submodule(parent), last, made)

@@ -1,0 +1,124 @@
+"""A base held in 8 or 4 bits: what it costs, what it changes, and that nothing else is lost."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+from torch import nn
+
+from core.adapters import injection
+from core.adapters.kinds import Room
+from core.base.opening import open_base
+from core.config import files
+from core.config.options import RunConfig
+from core.families.device import choose, whole_cpu
+from core.families.registry import load
+from core.project.layout import Project
+from core.protocol.events import CheckpointSaved, StepDone, Warned
+from core.training import sample
+from core.training.control import Control
+from core.training.step import denoising_losses
+from core.training.train import train
+from tests.e2e.test_kinds import config_of
+from tests.e2e.test_loss import draw_of, prepared_for
+
+HELD = {"int8": (1.1, 0.02), "nf4": (0.6, 0.15)}  # bytes a number at the most; how far the loss is
+
+
+def test_linear_layers_take_a_fraction_of_their_bytes(sdxl_base: Path) -> None:
+    """Of four bytes; nf4 counts its scales, one for 64 numbers."""
+    whole = load(open_base(sdxl_base), whole_cpu()).parts["unet"]
+    for held, (most, _) in HELD.items():
+        net = load(open_base(sdxl_base), choose("float32", held)).parts["unet"]
+        numbers = held_bytes = 0
+        for name, module in whole.named_modules():
+            if type(module) is nn.Linear:
+                made = net.get_submodule(name)
+                assert type(made) is not nn.Linear, name
+                numbers += module.weight.numel()
+                held_bytes += made.weight.numel() * made.weight.element_size()
+                if held == "nf4":
+                    held_bytes += made.weight.quant_state.absmax.numel() * 4
+        assert held_bytes <= most * numbers
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_the_loss_is_near_the_whole_bases_and_only_near(
+    project: Project, any_base: Path, held: str
+) -> None:
+    losses = {}
+    for name in ("whole", held):
+        changes = [f"base={any_base}", "training.precision=float32",
+                   f"training.base_precision={name}"]  # fmt: skip
+        project.save(files.with_changes(project.config(), changes))
+        prepared = prepared_for(project)
+        draw = draw_of(prepared, 1, 3)
+        with torch.no_grad():
+            losses[name] = denoising_losses(prepared.model, draw, prepared.condition, 0.0)
+    away = ((losses[held] - losses["whole"]).abs() / losses["whole"]).max()
+    assert 0 < away < HELD[held][1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "held"), [("lora", "nf4"), ("dora", "nf4"), ("oft", "nf4"), ("lokr", "int8")]
+)
+def test_a_run_learns_resumes_and_its_adapter_draws_on_the_whole_base(
+    project: Project, tmp_path: Path, kind: str, held: str
+) -> None:
+    changes = [
+        f"adapter.kind={kind}", f"training.base_precision={held}", "training.learning_rate=0.02",
+        "training.steps=6", "training.checkpoint_every=2",
+    ]  # fmt: skip
+    project.save(files.with_changes(project.config(), changes))
+    again = Project(shutil.copytree(project.root, tmp_path / "again" / project.root.name))
+    told = list(train(project, Control()))
+    assert sum(isinstance(event, StepDone) for event in told) == 6
+    control = Control()
+    for event in train(again, control):
+        if isinstance(event, CheckpointSaved) and event.step == 2:
+            control.stop.set()
+    list(train(again, Control(), resume=""))
+    one, other = (p.run("").newest_adapter() for p in (project, again))
+    assert one.read_bytes() == other.read_bytes()
+    sampler = sample.load(project.base(project.config()), one)
+    sampler.draw(tmp_path / "drawn.png", sample.Wish(prompt="a red ball", inference_steps=2))
+
+
+@pytest.mark.parametrize("case", ["lora", "pissa", "olora", "dora", "dora-output", "oft"])
+def test_on_a_held_net_a_new_adapter_changes_nothing(case: str) -> None:
+    from core.families import quantized
+
+    torch.manual_seed(1)
+    net = nn.ModuleDict({"to_q": nn.Linear(64, 128)})
+    quantized.hold(net, "nf4", torch.float32)
+    x = torch.randn(2, 5, 64)
+    before = net["to_q"](x)
+    config = msgspec.structs.replace(config_of(case), conv_rank=0)
+    parameters = injection.inject({"unet": net}, {"unet": Room("to_q", "", 4, 3.0)}, config)
+    made = net["to_q"](x)
+    assert (made - before).abs().max() < 1e-3 * before.abs().max()
+    made.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in parameters.values())
+
+
+def test_resuming_with_another_base_precision_is_told(project: Project) -> None:
+    changes = ["training.steps=6", "training.checkpoint_every=2"]
+    project.save(files.with_changes(project.config(), changes))
+    control = Control()
+    for event in train(project, control):
+        if isinstance(event, CheckpointSaved):
+            control.stop.set()
+    run = project.run("")
+    config = files.with_changes(files.load(run.config_file), ["training.base_precision=int8"])
+    files.save(config, run.config_file)
+    said = [e.message for e in train(project, Control(), resume="") if isinstance(e, Warned)]
+    assert any("base in int8" in words for words in said)
+
+
+def test_what_four_bits_cannot_carry_is_said() -> None:
+    tree = {"name": "a", "base": "b", "adapter": {"kind": "loha"},
+            "training": {"base_precision": "nf4"}}  # fmt: skip
+    with pytest.raises(msgspec.ValidationError, match="set training.base_precision to int8"):
+        msgspec.convert(tree, RunConfig)
