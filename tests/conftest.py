@@ -19,6 +19,7 @@ from core.config.options import (
     TrainingConfig,
 )
 from core.project.layout import Project, create
+from tests.tiny import ROWS
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +62,8 @@ def small_config(base: str, **training: object) -> RunConfig:
     )
 
 
-def _made(name: str, factory: pytest.TempPathFactory) -> Path:
-    from tests.tiny import ROWS
-
+def made(name: str, factory: pytest.TempPathFactory) -> Path:
+    """A row of tests/tiny.py, once for all tests."""
     folder = factory.getbasetemp() / f"tiny-{name}"
     return folder if folder.exists() else ROWS[name](folder)
 
@@ -71,19 +71,19 @@ def _made(name: str, factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Stable Diffusion 1 folder of random weights, small enough to train in a moment."""
-    return _made("sd1", tmp_path_factory)
+    return made("sd1", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def sdxl_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of Stable Diffusion XL."""
-    return _made("sdxl", tmp_path_factory)
+    return made("sdxl", tmp_path_factory)
 
 
-@pytest.fixture(scope="session", params=("sd1", "sd1-v", "sdxl"))
+@pytest.fixture(scope="session", params=ROWS)
 def any_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each row of tests/tiny.py in turn: what holds for one family holds for all."""
-    return _made(request.param, tmp_path_factory)
+    return made(request.param, tmp_path_factory)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -12,10 +13,13 @@ from safetensors.torch import load_file, save_file
 
 from core.adapters import sgm
 from core.base.value import BUNDLED
+from core.config.facts import FAMILIES
 
 if TYPE_CHECKING:
     import pytest
     from torch import Tensor
+
+    from core.config.facts import Facts
 
 VAE_NAMES = (  # of diffusers, to those of LDM; its way up is counted from the picture
     (r"mid_block\.resnets\.0", "mid.block_1"),
@@ -106,6 +110,11 @@ def single_file(
             **_under("conditioner.embedders.1.model.", open_clip(part("text_encoder_2"))),
         }
         bare_first = False
+    elif json.loads((folder / "unet" / "config.json").read_text())["cross_attention_dim"] == 1024:
+        texts = _under("cond_stage_model.model.", open_clip(part("text_encoder")))
+        # the layer that is not read, as every file has it
+        texts["cond_stage_model.model.transformer.resblocks.23.ln_1.bias"] = torch.zeros(1024)
+        bare_first = True
     else:
         texts = _under("cond_stage_model.transformer.", clip(part("text_encoder")))
         bare_first = True
@@ -126,12 +135,11 @@ def write(folder: Path, file: Path, **options: object) -> Path:
     return file
 
 
-def bundle(folder: Path, to: Path, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def bundle(folder: Path, to: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a tiny base's configs and vocabulary stand in for the shipped ones of its family."""
     shutil.copytree(BUNDLED, to)
     for part in [p for p in folder.iterdir() if p.is_dir()]:
-        ending = {"tokenizer": "clip-l", "tokenizer_2": "open-clip"}.get(part.name)
-        new = to / (ending or f"{family}/{part.name}")
-        shutil.rmtree(new)
-        shutil.copytree(part, new, ignore=shutil.ignore_patterns("*.safetensors"))
+        for name in {row.bundled[part.name] for row in FAMILIES if row.family == facts.family}:
+            shutil.rmtree(to / name)
+            shutil.copytree(part, to / name, ignore=shutil.ignore_patterns("*.safetensors"))
     monkeypatch.setattr("core.base.single_file.BUNDLED", to)

@@ -22,17 +22,17 @@ def _tokenizer(**settings: str) -> Any:
 def _text_config(layers: int = 2, **settings: object) -> Any:
     from transformers import CLIPTextConfig
 
-    return CLIPTextConfig(
-        vocab_size=len(WORDS),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=layers,
-        num_attention_heads=2,
-        max_position_embeddings=TOKENS,
-        bos_token_id=len(WORDS) - 2,
-        eos_token_id=len(WORDS) - 1,
-        **settings,
-    )
+    usual = {
+        "vocab_size": len(WORDS),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 2,
+        "max_position_embeddings": TOKENS,
+        "bos_token_id": len(WORDS) - 2,
+        "eos_token_id": len(WORDS) - 1,
+    }
+    return CLIPTextConfig(**{**usual, **settings})
 
 
 def _vae(**settings: object) -> Any:
@@ -87,6 +87,45 @@ def write_sd1_v(folder: Path) -> Path:
     return write_sd1(folder, prediction_type="v_prediction", rescale_betas_zero_snr=True)
 
 
+def write_sd2(folder: Path, **scheduler: object) -> Path:
+    """Stable Diffusion 2 with two thin levels: known by the width of its texts."""
+    import torch
+    from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextModel
+
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(32, 64),
+        layers_per_block=2,
+        cross_attention_dim=1024,
+        attention_head_dim=(2, 4),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        use_linear_projection=True,
+        upcast_attention=True,
+    )
+    pipe = StableDiffusionPipeline(
+        vae=_vae(),
+        text_encoder=CLIPTextModel(
+            _text_config(layers=1, hidden_size=1024, num_attention_heads=16, hidden_act="gelu")
+        ),
+        tokenizer=_tokenizer(pad_token="a"),
+        unet=unet,
+        scheduler=DDIMScheduler(**SCHEDULER, **scheduler),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def write_sd2_v(folder: Path) -> Path:
+    """The same, as most of them are: it predicts v."""
+    return write_sd2(folder, prediction_type="v_prediction")
+
+
 def write_sdxl(folder: Path) -> Path:
     """Stable Diffusion XL with two thin levels: two text encoders, and told sizes."""
     import torch
@@ -124,4 +163,10 @@ def write_sdxl(folder: Path) -> Path:
     return folder
 
 
-ROWS = {"sd1": write_sd1, "sd1-v": write_sd1_v, "sdxl": write_sdxl}
+ROWS = {
+    "sd1": write_sd1,
+    "sd1-v": write_sd1_v,
+    "sd2": write_sd2,
+    "sd2-v": write_sd2_v,
+    "sdxl": write_sdxl,
+}

@@ -15,11 +15,11 @@ from core.base.value import (
     is_weights,
     variant_of,
 )
-from core.config.facts import DEMO, FAMILIES, Facts
+from core.config.facts import DEMO, FAMILIES, TITLES, Facts
 from core.errors import BaseModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _TRANSFORMERS_WEIGHTS = ("model", "pytorch_model")  # of text encoders
@@ -64,20 +64,28 @@ def family_of(path: Path) -> Facts:
         BaseModelError: It is no model's folder, or of another family.
     """
     index = path / INDEX
-    known = ", ".join(facts.title for facts in FAMILIES)
+    known = ", ".join(TITLES)
     if not index.is_file():
         raise BaseModelError(
             f"{path} is not a base model: it has no readable {INDEX}.",
             hint=f"Choose a model folder as diffusers saves it, or one file ({known}).",
         )
     name = read_json(index).get("_class_name")
-    for facts in FAMILIES:
-        if facts.pipeline == name:
-            return facts
+    if rows := [facts for facts in FAMILIES if facts.pipeline == name]:
+        return _that_reads(rows, path)
     raise BaseModelError(
         f"The base model {path} is a {name}, which is not supported yet.",
         hint=f"Choose one of: {known}.",
     )
+
+
+def _that_reads(rows: Sequence[Facts], path: Path) -> Facts:
+    """Of families with the same pipeline, the one whose texts are as wide; else the first."""
+    config = path / rows[0].denoiser / "config.json"
+    if len(rows) == 1 or not config.is_file():
+        return rows[0]
+    width = read_json(config).get("cross_attention_dim")
+    return next((facts for facts in rows if facts.text_width == width), rows[0])
 
 
 def weights_variant(folder: Path, stems: tuple[str, ...]) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from core.base.configs import read_json
 from core.base.folder import DIFFUSERS_WEIGHTS, family_of, open_folder, weights_variant
 from core.base.single_file import PREDICTING, open_file, read_header
-from core.base.value import Base, InFile, InFolder
-from core.config.facts import DEMO, FAMILIES, Facts
+from core.base.value import CONFIG_NAMES, Base, InFile, InFolder
+from core.config.facts import DEMO, FAMILIES, Facts, that_predicts
 from core.config.options import DEMO_BASE
 from core.errors import BaseModelError
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from core.config.options import Told
 
 INPAINTING_CHANNELS = 9
-SD2_WIDTH = 1024  # of the text encoder: it has the same pipeline as Stable Diffusion 1
 PREDICTIONS = ("epsilon", "v_prediction")
 _TIMES = 10_000  # of a scheduler; real ones have 1,000
 _WHOLE = "Choose a file that holds the whole model."
@@ -31,9 +30,16 @@ def facts_of(base: str, root: Path) -> Facts:
         return DEMO
     path = root / Path(base).expanduser()
     try:
-        return open_file(path).facts if path.is_file() else family_of(path)
+        if path.is_file():
+            return open_file(path).facts
+        facts = family_of(path)
     except BaseModelError:
         return FAMILIES[0]
+    try:
+        scheduler = read_json(path / "scheduler" / CONFIG_NAMES["scheduler"])
+    except BaseModelError:
+        return facts
+    return that_predicts(facts, scheduler.get("prediction_type", "epsilon"))
 
 
 def open_base(path: Path, vae: Path | None = None, told: Told = "auto") -> Base:
@@ -62,7 +68,8 @@ def open_base(path: Path, vae: Path | None = None, told: Told = "auto") -> Base:
         scheduler = {**base.configs["scheduler"], **PREDICTING[told]}
         base = replace(base, configs={**base.configs, "scheduler": scheduler}, notes=())
     _check_kind(base)
-    return base
+    predicts = base.configs["scheduler"].get("prediction_type", "epsilon")
+    return replace(base, facts=that_predicts(base.facts, predicts))
 
 
 def _with_vae(base: Base, vae: Path) -> Base:
@@ -100,10 +107,6 @@ def _check_kind(base: Base) -> None:
     if unet.get("in_channels", 4) == INPAINTING_CHANNELS:
         raise BaseModelError(
             f"The base model {path} is an inpainting model, which is not supported.", hint=other
-        )
-    if unet.get("cross_attention_dim") == SD2_WIDTH:
-        raise BaseModelError(
-            f"The base model {path} is Stable Diffusion 2, which is not supported yet.", hint=other
         )
     predicts = scheduler.get("prediction_type", "epsilon")
     if "Flow" in str(scheduler.get("_class_name", "")) or predicts == "flow_prediction":

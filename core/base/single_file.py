@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
+import statistics
 import struct
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.base.configs import read_json, unreadable
 from core.base.value import BUNDLED, CONFIG_NAMES, Base, InFile
-from core.config.facts import FAMILIES, Facts
+from core.config.facts import FAMILIES, Facts, that_predicts
 from core.errors import BaseModelError
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ _UNET = "model.diffusion_model."
 _INPUT = "input_blocks.0.0.weight"
 _TEXTS = "attn2.to_k.weight"  # reads texts: its width tells the family
 _CHANNELS = {9: "an inpainting model", 8: "an InstructPix2Pix model", 5: "a depth model"}
+_TELLING_BIAS = f"{_UNET}output_blocks.11.1.transformer_blocks.0.norm1.bias"
+_V_SPREAD = 0.09  # of that bias, where v is predicted
+_HALF_OF_FLOAT = "H"  # bfloat16: the upper half of a float32
+_LETTERS = {"F64": "d", "F32": "f", "F16": "e", "BF16": _HALF_OF_FLOAT}  # of struct
+_FEW = 4096  # numbers
 _V_PREDICTION = re.compile(r"v[-_ ]?pred", re.IGNORECASE)
 
 # What names of tensors tell, and what is right instead; the first that fits counts.
@@ -94,6 +100,7 @@ class Header:
     shapes: Mapping[str, tuple[int, ...]]
     dtypes: Mapping[str, str]  # "F16"
     metadata: Mapping[str, str]
+    begins: Mapping[str, int] = field(default_factory=dict[str, int])  # of each one's bytes
 
 
 def read_header(path: Path) -> Header:
@@ -106,8 +113,8 @@ def read_header(path: Path) -> Header:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(_LENGTH.size)
-            (length,) = _LENGTH.unpack(start) if len(start) == _LENGTH.size else (0,)
+            said = file.read(_LENGTH.size)
+            (length,) = _LENGTH.unpack(said) if len(said) == _LENGTH.size else (0,)
             if not 0 < length <= min(_HEADER_BYTES, size - _LENGTH.size):
                 raise BaseModelError(f"{path} is no .safetensors file, or damaged.", hint=whole)
             tree = json.loads(file.read(length))
@@ -119,15 +126,17 @@ def read_header(path: Path) -> Header:
         words = {str(k): str(v) for k, v in tree.pop("__metadata__", {}).items()}
         shapes = {name: tuple(map(int, tensor["shape"])) for name, tensor in tree.items()}
         dtypes = {name: str(tensor["dtype"]) for name, tensor in tree.items()}
+        start = _LENGTH.size + length
+        begins = {name: start + int(tensor["data_offsets"][0]) for name, tensor in tree.items()}
         end = max((int(tensor["data_offsets"][1]) for tensor in tree.values()), default=0)
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise BaseModelError(f"The header of {path} is damaged.", hint=whole) from error
-    if (wanted := _LENGTH.size + length + end) > size:
+    if (wanted := start + end) > size:
         raise BaseModelError(
             f"{path} is cut short: it has {size:,} of {wanted:,} bytes.",
             hint="Download it again.",
         )
-    return Header(shapes, dtypes, words)
+    return Header(shapes, dtypes, words, begins)
 
 
 def open_file(path: Path) -> Base:
@@ -143,6 +152,8 @@ def open_file(path: Path) -> Base:
         )
     header = read_header(path)
     facts = _family_of(path, header)
+    told, note = _predicts(path, header, facts)
+    facts = that_predicts(facts, PREDICTING[told]["prediction_type"])
     parts = {
         part: InFile(path, prefix, naming)
         for part, (prefix, naming) in facts.in_file.items()
@@ -154,7 +165,6 @@ def open_file(path: Path) -> Base:
         for part, folder in folders.items()
         if part not in facts.tokenizers
     }
-    told, note = _predicts(path, header)
     configs["scheduler"] = {**configs["scheduler"], **PREDICTING[told]}
     return Base(path, facts, configs, folders, parts, (note,) if note else ())
 
@@ -174,7 +184,7 @@ def _family_of(path: Path, header: Header) -> Facts:
     Raises:
         BaseModelError: It is something else; named.
     """
-    known = " or ".join(facts.title for facts in FAMILIES if facts.in_file)
+    known = " or ".join(dict.fromkeys(facts.title for facts in FAMILIES if facts.in_file))
 
     def refused(words: str, hint: str) -> BaseModelError:
         return BaseModelError(f"{path} is {words}.", hint=hint.format(known=known))
@@ -203,22 +213,26 @@ def _family_of(path: Path, header: Header) -> Facts:
                 return facts
             words = _CHANNELS.get(channels, f"a model with {channels} channels of input")
             raise refused(f"{words} of {facts.title}'s shape, which is not supported", _WHOLE_MODEL)
-    relatives = {1024: "a Stable Diffusion 2 model", 1280: "SDXL's refiner"}
-    words = next((relatives[w] for w in widths if w in relatives), "no model that is known here")
-    raise refused(words, _NOT_YET)
+    words = "SDXL's refiner" if widths == {1280} else "no model that is known here"
+    raise refused(words, _WHOLE_MODEL)
 
 
-def _predicts(path: Path, header: Header) -> tuple[str, str]:
+def _predicts(path: Path, header: Header, facts: Facts) -> tuple[str, str]:
     """What the UNet was taught to say, a key of `PREDICTING`, and a note where that is a guess.
 
     Fine-tunes that predict v say so by empty tensors (`v_pred`, `ztsnr`), as NoobAI's do and
-    ComfyUI reads them, or by the ModelSpec in the header.
+    ComfyUI reads them, or by the ModelSpec in the header. Stable Diffusion 2's say nothing, and
+    are told by one of their biases, as in ComfyUI (supported_models.py, SD20).
     """
     if "v_pred" in header.shapes:
         return ("v_zero_snr" if "ztsnr" in header.shapes else "v_prediction"), ""
     said = header.metadata.get("modelspec.prediction_type", "")
     if said in ("v", "v_prediction"):
         return "v_prediction", ""
+    if facts.predicts and said != "epsilon":
+        biases = _numbers(path, header, _TELLING_BIAS)
+        v = len(biases) > 1 and statistics.pstdev(biases) > _V_SPREAD
+        return ("v_prediction" if v else "epsilon"), ""
     if said != "epsilon" and _V_PREDICTION.search(path.stem):
         return "v_zero_snr", (
             f"By its name {path.name} predicts v, though nothing in it says so. It is taken to, "
@@ -226,3 +240,26 @@ def _predicts(path: Path, header: Header) -> tuple[str, str]:
             "v_prediction or epsilon."
         )
     return "epsilon", ""
+
+
+def _numbers(path: Path, header: Header, name: str) -> list[float]:
+    """A small tensor's numbers; none where it is not there, or of an unusual precision.
+
+    Raises:
+        BaseModelError: The file cannot be read.
+    """
+    letter = _LETTERS.get(header.dtypes.get(name, ""), "")
+    count = math.prod(header.shapes.get(name, ()))
+    if not letter or count > _FEW:
+        return []
+    try:
+        with path.open("rb") as file:
+            file.seek(header.begins[name])
+            content = file.read(count * struct.calcsize(letter))
+    except OSError as error:
+        raise unreadable(path, error) from error
+    whole = len(content) == count * struct.calcsize(letter)
+    found = struct.unpack(f"<{count}{letter}", content) if whole else ()
+    if letter == _HALF_OF_FLOAT:
+        found = struct.unpack(f"<{count}f", struct.pack(f"<{count}I", *(n << 16 for n in found)))
+    return [number for number in found if math.isfinite(number)]

@@ -56,6 +56,8 @@ class Facts:
     guidance_rescale: float
     trains_text: bool  # whether its users teach the text encoders, too
     only_here: bool = False  # no other program has this base
+    predicts: str = ""  # what bases of this row predict; "" is anything
+    v2: bool = False  # ss_v2
 
     def rates(self, config: RunConfig) -> dict[str, float]:
         """The peak rate of each part that is trained; a part at rate 0 is off, and not in it."""
@@ -145,6 +147,35 @@ SD1 = Facts(
     trains_text=True,
 )
 
+# Stable Diffusion 1's shape with a text encoder of OpenCLIP, of which 23 of 24 layers are read. Names
+# and counts are kohya's; style and content are where they are in Stable Diffusion 1.
+SD2 = replace(
+    SD1,
+    family="sd2",
+    title="Stable Diffusion 2",
+    in_file={**SD1.in_file, "text_encoder": ("cond_stage_model.model.", "open_clip")},
+    bundled={
+        **SD1.bundled,
+        "tokenizer": "open-clip",
+        "text_encoder": "sd2/text_encoder",
+        "unet": "sd2/unet",
+    },
+    text_width=1024,
+    kohya_version="sd_v2",
+    architecture="stable-diffusion-v2-512/lora",
+    shown_as="SD2",
+    predicts="epsilon",
+    v2=True,
+)
+SD2_V = replace(
+    SD2,
+    bundled={**SD2.bundled, "unet": "sd2/unet-v"},
+    kohya_version="sd_v2_v",
+    architecture="stable-diffusion-v2-768-v/lora",
+    resolution_px=768,
+    predicts="v_prediction",
+)
+
 # Names of single files: Stability's generative-models; kohya's and A1111's of the text encoders.
 # Its text encoders are left alone by the presets of most trainers (OneTrainer, ai-toolkit).
 SDXL = Facts(
@@ -230,4 +261,11 @@ DEMO = replace(
     only_here=True,
 )
 
-FAMILIES = (SD1, SDXL)
+FAMILIES = (SD1, SD2, SD2_V, SDXL)
+TITLES = tuple(dict.fromkeys(facts.title for facts in FAMILIES))
+
+
+def that_predicts(facts: Facts, prediction: str) -> Facts:
+    """The row of the same family for bases that predict this; `facts` where there is none."""
+    rows = (row for row in FAMILIES if row.family == facts.family and row.predicts == prediction)
+    return next(rows, facts)

@@ -1,4 +1,4 @@
-"""Diffusers' UNet, which Stable Diffusion 1 and XL share: how it is loaded and what fits it."""
+"""Diffusers' UNet, which Stable Diffusion 1, 2 and XL share: how it is loaded and what fits it."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def network_words(adapter: Adapter, facts: Facts) -> dict[str, str]:
         "ss_network_args": "" if plain else json.dumps(arguments),
         "ss_network_dim": str(rank),
         "ss_network_alpha": str(round(scale * rank, 6)),
-        "ss_v2": "False",
+        "ss_v2": str(facts.v2),
         "ss_base_model_version": facts.kohya_version,
     }
 

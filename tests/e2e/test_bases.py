@@ -108,7 +108,7 @@ def test_a_pickle_that_holds_code_is_not_opened_and_told_in_our_words(base: Path
     ("part", "changed", "words"),
     [
         ("unet", {"in_channels": 9}, "inpainting"),
-        ("unet", {"cross_attention_dim": 1024}, "Stable Diffusion 2"),
+        ("unet", {"cross_attention_dim": 1024}, "unet of the base model"),
         ("scheduler", {"_class_name": "FlowMatchEulerDiscreteScheduler"}, "flow model"),
         ("scheduler", {"prediction_type": "sample"}, "predicts 'sample'"),
         ("scheduler", {"num_train_timesteps": 900_000}, "training times"),

@@ -13,13 +13,13 @@ from core.adapters.changes import LoRA, Place
 from core.adapters.programs import PROGRAMS, read_by, readings
 from core.adapters.reading import from_tensors
 from core.cli import adapters
-from core.config.facts import SD1, SDXL, Facts
+from core.config.facts import SD1, SD2, SDXL, Facts
 from core.errors import AdapterError
 from core.project.layout import Project, create
 from core.training import export
 from core.training.control import Control
 from core.training.train import train
-from tests.conftest import fill, small_config
+from tests.conftest import fill, made, small_config
 
 # As measured with these programs' own code on full-size files of 264 and 980 layers: `parts` is
 # what ComfyUI finds of diffusers' names, which for the denoiser are those without `to_`.
@@ -32,13 +32,14 @@ PLACES = {
         Place("text_encoder", "encoder.layers.3.self_attn.q_proj"),
     ],
 }
+PLACES["sd2"] = PLACES["sd1"]
 PLACES["sdxl"] = [
     *PLACES["sd1"][:2],
     Place("unet", "up_blocks.0.attentions.2.transformer_blocks.9.attn2.to_out.0"),
     *PLACES["sd1"][3:],
     Place("text_encoder_2", "text_model.encoder.layers.31.mlp.fc1"),
 ]
-FACTS = {"sd1": SD1, "sdxl": SDXL}
+FACTS = {"sd1": SD1, "sd2": SD2, "sdxl": SDXL}
 
 
 def adapter_of(family: str, alpha: float = 3.0) -> dict[Place, LoRA]:
@@ -151,11 +152,11 @@ def test_a_report_counts_and_weighs() -> None:
     assert made.numbers == sum(c.down.numel() + c.up.numel() for c in adapter.values())
 
 
-@pytest.fixture(scope="module", params=["sd1", "sdxl"])
+@pytest.fixture(scope="module", params=FACTS)
 def trained(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Project, Facts]:
-    base = request.getfixturevalue("tiny_base" if request.param == "sd1" else "sdxl_base")
+    base = made(request.param, tmp_path_factory)
     project = create(tmp_path_factory.mktemp("trained") / "p", small_config(str(base), steps=2))
     fill(project.images, 2)
     list(train(project, Control()))

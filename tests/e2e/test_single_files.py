@@ -1,12 +1,14 @@
 """Bases that are one .safetensors file."""
 
 import json
+import math
 import random
 import struct
 import time
 from pathlib import Path
 
 import pytest
+import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -16,7 +18,7 @@ from core.base import single_file
 from core.base.opening import facts_of, open_base
 from core.base.single_file import Header, read_header
 from core.base.value import BUNDLED, InFile
-from core.config import files
+from core.config import facts, files
 from core.errors import BaseModelError, UserError
 from core.families.device import whole_cpu
 from core.families.family import DrawOptions, Model
@@ -27,8 +29,8 @@ from core.training.train import train
 from tests import altered, ldm, tiny
 from tests.conftest import fill, small_config
 
-FAMILIES = ("sd1", "sdxl")
-NETS = {"sd1": ("unet", "text_encoder", "vae")}
+FAMILIES = ("sd1", "sd2", "sdxl")
+NETS = dict.fromkeys(("sd1", "sd2"), ("unet", "text_encoder", "vae"))
 NETS["sdxl"] = (*NETS["sd1"], "text_encoder_2")
 
 
@@ -36,12 +38,16 @@ NETS["sdxl"] = (*NETS["sd1"], "text_encoder_2")
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny base with the two layers a level that single files' names suppose."""
     where = tmp_path_factory.mktemp("bases") / request.param
-    return tiny.write_sdxl(where) if request.param == "sdxl" else tiny.write_sd1(where, layers=2)
+    return (
+        tiny.write_sd1(where, layers=2)
+        if request.param == "sd1"
+        else tiny.ROWS[request.param](where)
+    )
 
 
 @pytest.fixture
 def bundled(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    ldm.bundle(folder, tmp_path / "bundled", folder.name, monkeypatch)
+    ldm.bundle(folder, tmp_path / "bundled", facts_of(str(folder), folder), monkeypatch)
     return folder
 
 
@@ -168,6 +174,8 @@ def marked(file: Path, name: str, marks: list[str], said: dict[str, str]) -> Pat
 def test_what_it_predicts_is_read_from_it(
     file: Path, name: str, marks: list[str], said: dict, predicts: str, zero_snr: bool
 ) -> None:
+    if open_base(file).facts.predicts and name != "model":
+        pytest.skip("names are not asked where numbers tell it")
     base = open_base(marked(file, f"{name}.safetensors", marks, said))
     scheduler = base.configs["scheduler"]
     assert scheduler["prediction_type"] == predicts
@@ -175,6 +183,47 @@ def test_what_it_predicts_is_read_from_it(
     assert bool(base.notes) == ("v" in name and predicts[0] == "v" and not marks and not said)
     last = load(base, whole_cpu()).path.coefficients(torch.tensor([999]))[0]
     assert (last.item() < 1e-4) == zero_snr
+
+
+TELLS = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("spread", "row"), [(0.08, facts.SD2), (0.10, facts.SD2_V), (math.nan, facts.SD2)]
+)
+def test_a_bias_tells_what_stable_diffusion_2_predicts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype, spread: float, row: facts.Facts
+) -> None:
+    """ComfyUI: `torch.std(bias, unbiased=False) > 0.09` means v."""
+    folder = tiny.write_sd2(tmp_path / "sd2")
+    ldm.bundle(folder, tmp_path / "bundled", facts.SD2, monkeypatch)
+    tensors = ldm.single_file(folder)
+    tensors[TELLS] = torch.tensor([0.5 - spread, 0.5 + spread]).repeat(160).to(dtype)
+    save_file(tensors, tmp_path / "a.safetensors")
+    base = open_base(tmp_path / "a.safetensors")
+    assert base.facts is row
+    assert base.configs["scheduler"]["prediction_type"] == row.predicts
+    assert not base.notes
+    assert facts_of("a.safetensors", tmp_path) is row
+    told = open_base(tmp_path / "a.safetensors", told="v_prediction")
+    assert told.facts is facts.SD2_V
+
+
+@pytest.mark.parametrize(("family", "row"), [("sd2", facts.SD2), ("sd2-v", facts.SD2_V)])
+def test_a_folder_of_stable_diffusion_2_is_known(tmp_path: Path, family: str, row) -> None:
+    folder = tiny.ROWS[family](tmp_path / family)
+    assert open_base(folder).facts is row
+    assert facts_of(family, tmp_path) is row
+    project = create(tmp_path / "p", small_config(str(folder), steps=1))
+    fill(project.images, 2)
+    list(train(project, Control()))
+    with safetensors.safe_open(project.run("").newest_adapter() or Path(), "pt") as file:
+        header = file.metadata()
+    assert header["ss_v2"] == "True"
+    assert header["ss_base_model_version"] == row.kohya_version
+    assert header["modelspec.architecture"] == row.architecture
+    assert header["modelspec.prediction_type"] == row.predicts.removesuffix("_prediction")
 
 
 def test_what_a_person_says_counts(file: Path) -> None:
@@ -234,9 +283,9 @@ U = "model.diffusion_model."
         (
             {
                 f"{U}input_blocks.0.0.weight": (320, 4, 3, 3),
-                f"{U}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (320, 1024),
+                f"{U}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (320, 1111),
             },
-            "Stable Diffusion 2",
+            "no model that is known here",
         ),
         (
             {
@@ -305,7 +354,7 @@ def test_altered_files_are_refused_in_words(file: Path) -> None:
     assert refused > 10
 
 
-FULL_SIZE = [("sd1", 686, 192), ("sdxl", 1680, 722)]
+FULL_SIZE = [("sd1", 686, 192), ("sd2", 686, 192), ("sdxl", 1680, 722)]
 
 
 def full_size_unet(family: str):
@@ -326,14 +375,14 @@ def test_the_names_of_whole_unets_are_those_that_diffusers_reads(
     unet = full_size_unet(family)
     state = unet.state_dict()
     assert len(state) == tensors
-    named = {U + n: t for n, t in ldm.unet(state, bare_first=family == "sd1").items()}
+    named = {U + n: t for n, t in ldm.unet(state, bare_first=family != "sdxl").items()}
     assert len(named) == len(state)
     back = convert_ldm_unet_checkpoint(named, unet.config)
     assert back.keys() == state.keys()
     assert all(back[name] is state[name] for name in state)
     for name in state:
         module = name.rpartition(".")[0]
-        other = sgm.from_diffusers(module, bare_first=family == "sd1")
+        other = sgm.from_diffusers(module, bare_first=family != "sdxl")
         assert sgm.to_diffusers(other) == module
 
 
@@ -342,9 +391,9 @@ def test_a_whole_files_family_is_known_at_once(
     tmp_path: Path, family: str, tensors: int, modules: int
 ) -> None:
     unet = full_size_unet(family).state_dict()
-    shapes = {U + n: tuple(t.shape) for n, t in ldm.unet(unet, bare_first=family == "sd1").items()}
+    shapes = {U + n: tuple(t.shape) for n, t in ldm.unet(unet, bare_first=family != "sdxl").items()}
     for prefix in ("conditioner.embedders.0.transformer.", "conditioner.embedders.1.model.",
-                   "cond_stage_model.transformer.", "first_stage_model."):  # fmt: skip
+                   "cond_stage_model.transformer.", "cond_stage_model.model.", "first_stage_model."):  # fmt: skip
         shapes[prefix + "x"] = (1,)
     file = header_file(tmp_path / "model.safetensors", shapes)
     best = 1.0

@@ -191,7 +191,7 @@ def test_a_base_with_adapters_in_it_draws_as_with_them_loaded(
         folder = write_sd1(tmp_path / "two", layers=2)
     base = folder
     if form == "file":
-        ldm.bundle(folder, tmp_path / "bundled", family, monkeypatch)
+        ldm.bundle(folder, tmp_path / "bundled", facts, monkeypatch)
         base = ldm.write(folder, tmp_path / "base.safetensors")
     adapters = [adapter_for(folder, facts, seed) for seed in (1, 2)]
     for number, adapter in enumerate(adapters):
@@ -242,7 +242,7 @@ def _shape_of(base: Path) -> dict:
 def test_a_half_precision_file_stays_one(tmp_path: Path, monkeypatch) -> None:
     """And differs by its own rounding at most: half of its last digit."""
     tiny_base = write_sd1(tmp_path / "two", layers=2)
-    ldm.bundle(tiny_base, tmp_path / "bundled", "sd1", monkeypatch)
+    ldm.bundle(tiny_base, tmp_path / "bundled", SD1, monkeypatch)
     base = ldm.write(tiny_base, tmp_path / "half.safetensors", dtype=torch.float16)
     adapter = adapter_for(tiny_base, SD1, 3)
     out = tmp_path / "baked.safetensors"

@@ -1,0 +1,76 @@
+"""At full size: which layers each family's target sets are, and what files call them."""
+
+import json
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from core.adapters import formats, reading
+from core.adapters.changes import LoRA, Place
+from core.base.value import BUNDLED
+from core.config.facts import FAMILIES, Facts
+from core.families.registry import FAMILIES as FUNCTIONS
+
+COUNTS = {  # of layers in each part; transformer is what kohya's and most others train
+    "sd1": {"attention": [128, 48], "transformer": [192, 72]},
+    "sd2": {"attention": [128, 92], "transformer": [192, 138]},
+    "sdxl": {"attention": [560, 44, 128], "transformer": [722, 66, 192]},
+}
+ROWS = {facts.family: facts for facts in FAMILIES}
+SETS = [(family, name) for family, sets in COUNTS.items() for name in sets]
+
+
+def full_size(facts: Facts) -> dict[str, nn.Module]:
+    """The real nets' shapes without weights: of the shipped configs, else of diffusers' defaults."""
+    from diffusers import ModelMixin
+
+    made = {}
+    for part, kind in FUNCTIONS[facts.family].nets.items():
+        config = {}
+        if part in facts.bundled:
+            file = BUNDLED / facts.bundled[part] / "config.json"
+            config = json.loads(file.read_text())
+        with torch.device("meta"):
+            made[part] = (
+                kind.from_config(config)
+                if issubclass(kind, ModelMixin)
+                else kind(kind.config_class.from_dict(config))
+            )
+    return made
+
+
+def places(facts: Facts, targets: str) -> list[Place]:
+    return [
+        Place(part, name)
+        for part, net in full_size(facts).items()
+        for name, module in net.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        and re.fullmatch(facts.targets[targets][part], name)
+    ]
+
+
+@pytest.mark.parametrize(("family", "targets"), SETS)
+@pytest.mark.parametrize("layout", ["kohya", "diffusers"])
+def test_every_layer_has_a_name_of_its_own_and_is_found_again(
+    family: str, targets: str, layout: str
+) -> None:
+    facts = ROWS[family]
+    there = places(facts, targets)
+    counts = [sum(place.component == part for place in there) for part in facts.names]
+    assert counts == COUNTS[family][targets]
+    change = LoRA(torch.ones(1, 2), torch.ones(2, 1), 1.0)
+    adapter = dict.fromkeys(there, change)
+    if layout == "kohya":
+        tensors = formats.to_kohya(adapter, facts.names)
+        assert len(tensors) == 3 * len(there)
+        header = {}
+    else:
+        tensors, header = formats.to_diffusers(adapter, facts.names)
+        assert len(tensors) == 2 * len(there)
+    assert reading.from_tensors(tensors, header, facts.names).keys() == set(there)
+
+
+def test_every_family_is_counted() -> None:
+    assert COUNTS.keys() == ROWS.keys() == FUNCTIONS.keys()
