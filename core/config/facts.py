@@ -147,8 +147,8 @@ SD1 = Facts(
     trains_text=True,
 )
 
-# Stable Diffusion 1's shape with a text encoder of OpenCLIP, of which 23 of 24 layers are read. Names
-# and counts are kohya's; style and content are where they are in Stable Diffusion 1.
+# Stable Diffusion 1's shape with a text encoder of OpenCLIP, of which 23 of 24 layers are read.
+# Names and counts are kohya's; style and content are where they are in Stable Diffusion 1.
 SD2 = replace(
     SD1,
     family="sd2",
