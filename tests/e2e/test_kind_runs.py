@@ -19,7 +19,7 @@ from core.protocol.events import CheckpointSaved, Warned
 from core.training import export, sample
 from core.training.control import Control
 from core.training.train import train
-from tests.conftest import fill, small_config
+from tests.conftest import fill, made, small_config
 
 CASES = {
     "lora": [],
@@ -49,12 +49,21 @@ def adapter_bytes(project: Project) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("case", CASES)
+RUNS = [  # every kind on one base, and on the others those that read most of a layer
+    *(("sd1", case) for case in CASES),
+    ("sd1-v", "oft"),
+    ("sdxl", "dora"),
+    ("sdxl", "lokr"),
+]
+
+
+@pytest.mark.parametrize(("row", "case"), RUNS)
 def test_stopped_and_resumed_it_is_the_run_in_one_go(
-    tmp_path: Path, any_base: Path, case: str
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, row: str, case: str
 ) -> None:
     """And with the finished file the sampler draws the run's own last preview."""
-    project = project_of(tmp_path / "one", any_base, case)
+    base = made(row, tmp_path_factory)
+    project = project_of(tmp_path / "one", base, case)
     again = Project(shutil.copytree(project.root, tmp_path / "again" / project.root.name))
     list(train(project, Control()))
     control = Control()

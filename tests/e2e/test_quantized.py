@@ -46,11 +46,11 @@ def test_linear_layers_take_a_fraction_of_their_bytes(sdxl_base: Path) -> None:
 
 @pytest.mark.parametrize("held", HELD)
 def test_the_loss_is_near_the_whole_bases_and_only_near(
-    project: Project, any_base: Path, held: str
+    project: Project, sdxl_base: Path, held: str
 ) -> None:
     losses = {}
     for name in ("whole", held):
-        changes = [f"base={any_base}", "training.precision=float32",
+        changes = [f"base={sdxl_base}", "training.precision=float32",
                    f"training.base_precision={name}"]  # fmt: skip
         project.save(files.with_changes(project.config(), changes))
         prepared = prepared_for(project)

@@ -386,14 +386,6 @@ def test_a_resumed_runs_rates_are_its_configs(project: Project) -> None:
     assert {e.lr for e in of(StepDone, list(train(project, Control(), "")))} == {0.25}
 
 
-def test_stable_diffusion_2_is_told_from_1(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.base.opening.SD2_WIDTH", 32)  # the tiny base's
-    with pytest.raises(BaseModelError, match="Stable Diffusion 2"):
-        list(train(project, Control()))
-
-
 def test_full_memory_is_told_in_words(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")

@@ -40,7 +40,7 @@ def model_of(asked, keys: dict[str, str] | None = None) -> Model:
         one.name: TextEncoder((one.name,), one.encode, lambda _, text: (len(text), 75))
         for one in asked
     }
-    family = ModelFamily("two", unused, encoders, unused, (), unused, unused, unused)
+    family = ModelFamily("two", {}, unused, encoders, unused, (), unused, unused, unused)
     return Model(
         family=family,
         facts=SD1,
