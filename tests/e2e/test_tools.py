@@ -13,15 +13,16 @@ from core.adapters import files, merging
 from core.adapters.changes import OFT, Adapter, LoRA, Place
 from core.adapters.merging import Size
 from core.base.opening import open_base
-from core.config.facts import SD1, SDXL
+from core.config.facts import SD1, SD2, SDXL
 from core.errors import AdapterError
 from core.families import weights
 from core.training import export, sample
 from tests import ldm
+from tests.conftest import made
 from tests.e2e.test_kinds import CONV, Q, trained
 from tests.tiny import write_sd1
 
-FACTS = {"sd1": SD1, "sdxl": SDXL}
+FACTS = {"sd1": SD1, "sd2": SD2, "sdxl": SDXL}
 DOWN = "down_blocks.{}.attentions.0.transformer_blocks.0.{}"
 
 
@@ -183,10 +184,10 @@ def picture(base: Path, adapter: Path | None, out: Path) -> np.ndarray:
 @pytest.mark.parametrize("form", ["folder", "file"])
 @pytest.mark.parametrize("family", FACTS)
 def test_a_base_with_adapters_in_it_draws_as_with_them_loaded(
-    tmp_path: Path, tiny_base: Path, sdxl_base: Path, monkeypatch, family: str, form: str
+    tmp_path: Path, tmp_path_factory, monkeypatch, family: str, form: str
 ) -> None:
     """Exact but for float32's rounding; the base stays as it was, names and precision, too."""
-    facts, folder = FACTS[family], {"sd1": tiny_base, "sdxl": sdxl_base}[family]
+    facts, folder = FACTS[family], made(family, tmp_path_factory)
     if form == "file" and family == "sd1":  # whose names are those of two layers a level
         folder = write_sd1(tmp_path / "two", layers=2)
     base = folder
@@ -210,8 +211,8 @@ def test_a_base_with_adapters_in_it_draws_as_with_them_loaded(
     files.write(tmp_path / "both.safetensors", *_whole(together, facts, {}))
     loaded = picture(base, tmp_path / "both.safetensors", tmp_path / "l.png")
     plain = picture(base, None, tmp_path / "p.png")
-    made = picture(out, None, tmp_path / "b.png")
-    assert np.abs(made - loaded).mean() < 0.05
+    baked = picture(out, None, tmp_path / "b.png")
+    assert np.abs(baked - loaded).mean() < 0.05
     assert np.abs(plain - loaded).mean() > 1
 
 
@@ -281,9 +282,9 @@ def test_an_adapter_of_another_base_is_not_baked(tmp_path: Path, tiny_base: Path
 
 @pytest.mark.parametrize("family", FACTS)
 def test_what_went_into_a_base_is_extracted_again(
-    tmp_path: Path, tiny_base: Path, sdxl_base: Path, family: str
+    tmp_path: Path, tmp_path_factory, family: str
 ) -> None:
-    facts, base = FACTS[family], {"sd1": tiny_base, "sdxl": sdxl_base}[family]
+    facts, base = FACTS[family], made(family, tmp_path_factory)
     adapter = adapter_for(base, facts, 4)
     tuned = tmp_path / "tuned"
     weights.baked(open_base(base), [(adapter, 1.0)], tuned)
@@ -299,8 +300,8 @@ def test_what_went_into_a_base_is_extracted_again(
     shapes = places_of(base, facts)
     for place in expected:
         wanted = adapter[place].delta(torch.zeros(shapes[place]))
-        made = found[place].delta(torch.zeros(shapes[place]))
-        assert (made - wanted).norm() < 5e-3 * wanted.norm()
+        again = found[place].delta(torch.zeros(shapes[place]))
+        assert (again - wanted).norm() < 5e-3 * wanted.norm()
 
 
 def _unread(place: Place, facts) -> bool:
