@@ -347,6 +347,22 @@ def test_what_is_exported_is_read_back(
     assert {p for p, _ in injection.layers(nets)} == set(adapter)
 
 
+@pytest.mark.parametrize("layout", ["kohya", "diffusers", "peft"])
+def test_every_layer_that_learns_is_in_the_file(
+    trained: Project, tiny_base: Path, tmp_path: Path, layout
+) -> None:
+    """Asked of the nets themselves, not of another file of ours."""
+    path = export_to(trained.run("").root, layout, tmp_path / "adapter.safetensors")
+    expected = {
+        changes.Place(part, name)
+        for part, net in loaded(tiny_base).nets(SD1.names).items()
+        for name, _ in net.named_modules()
+        if re.fullmatch(SD1.targets["attention"][part], name)
+    }
+    assert len(expected) == 40
+    assert export.read(path, SD1)[0].keys() == expected
+
+
 def test_kohya_names_are_those_that_comfyui_and_forge_know(trained: Project) -> None:
     tensors, _ = files.read(trained.run("").newest_adapter())
     assert all(k.startswith(("lora_unet_", "lora_te_")) for k in tensors)

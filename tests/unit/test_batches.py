@@ -43,6 +43,8 @@ def drawn(count: int, step: int, *, batch_size: int | None = None, dropout: floa
 
 def test_a_plan_joined_in_the_middle_is_the_same_plan() -> None:
     whole = list(itertools.islice(batches.plan(BUCKETS, 2, 7, 1), 20))
+    epochs = [batches.epoch(BUCKETS, 2, 7, number) for number in range(4)]
+    assert whole == list(itertools.chain(*epochs))  # it begins with a whole epoch
     for first in (2, 5, 6, 13):
         rest = list(itertools.islice(batches.plan(BUCKETS, 2, 7, first), 20 - first + 1))
         assert rest == whole[first - 1 :]
