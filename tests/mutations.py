@@ -68,8 +68,9 @@ def run(words: list[str], tree: Path) -> str:
     except subprocess.TimeoutExpired:
         return ""  # it hangs, which no run of the tests would overlook
     if done.returncode == 1:
-        first = next((x for x in done.stdout.splitlines() if x.startswith("FAILED")), "")
-        print(f"  killed by {first.removeprefix('FAILED ').partition(' - ')[0]}", flush=True)
+        told = [x for x in done.stdout.splitlines() if x.startswith(("FAILED ", "ERROR "))]
+        first = told[0].partition(" ")[2].partition(" - ")[0] if told else "nobody knows what"
+        print(f"  killed by {first}", flush=True)
         return ""
     return "lives" if done.returncode == 0 else f"pytest ended with {done.returncode}"
 
