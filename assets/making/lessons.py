@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 SHARES = {"made-up style": 0.45, "a hand's style": 0.3, "no style": 0.12, "nonsense": 0.13}
-DEMO_WEIGHT = 3.0  # of a subject that the demo shows; 1 for the others
+DEMO_WEIGHT = 8.0  # of a subject that the demo shows: it has to be known by heart; 1 for the others
 NONSENSE_EACH = 3
 EMPTY_SHARE = 0.1
 

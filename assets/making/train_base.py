@@ -37,7 +37,9 @@ class Net(nn.Module):
         return self.unet(latents, t, context).sample
 
 
-def velocity_loss(net: nn.Module, latents: Tensor, ids: Tensor, draw: tuple) -> Tensor:
+def velocity_loss(
+    net: nn.Module, latents: Tensor, ids: Tensor, draw: tuple, *, bf16: bool
+) -> Tensor:
     """Mean squared error of v = a noise - s x0 (arXiv:2202.00512), stratified in time.
 
     Args:
@@ -45,6 +47,7 @@ def velocity_loss(net: nn.Module, latents: Tensor, ids: Tensor, draw: tuple) -> 
         latents: x0, (B, 4, h, w).
         ids: Tokens, (B, TOKENS).
         draw: alpha bars (T,), and the generator that all chance comes from.
+        bf16: The net's products in bfloat16.
     """
     alphas, rng = draw
     count, device = len(latents), latents.device
@@ -52,7 +55,7 @@ def velocity_loss(net: nn.Module, latents: Tensor, ids: Tensor, draw: tuple) -> 
     t = (spread / count * len(alphas)).long().clamp(max=len(alphas) - 1)
     a, s = alphas[t].sqrt().view(-1, 1, 1, 1), (1 - alphas[t]).sqrt().view(-1, 1, 1, 1)
     noise = torch.randn(latents.shape, generator=rng, device=device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         made = net(a * latents + s * noise, t, ids)
     return F.mse_loss(made.float(), a * noise - s * latents)
 
@@ -74,6 +77,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16, help="256 on a GPU")
     parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument("--average", type=float, default=0.999, help="kept of it at each step")
+    parser.add_argument("--bf16", action="store_true", help="where a processor has it: 1.8x")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
@@ -109,7 +113,8 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         latents, ids = data.batch(args.batch, rng)
-        loss = velocity_loss(called, latents, ids, (alphas, rng))
+        half = args.bf16 or args.device == "cuda"
+        loss = velocity_loss(called, latents, ids, (alphas, rng), bf16=half)
         loss.backward()
         nn.utils.clip_grad_norm_(params, 1.0)
         optimizer.step()
