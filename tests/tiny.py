@@ -39,13 +39,13 @@ def _vae(**settings: object) -> Any:
     """8x: 16 x 16 px are 2 x 2 latents."""
     from diffusers import AutoencoderKL
 
+    settings = {"latent_channels": 4, **settings}
     return AutoencoderKL(
         block_out_channels=(32, 32, 32, 32),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         layers_per_block=1,
         norm_num_groups=8,
-        latent_channels=4,
         **settings,
     )
 
@@ -163,10 +163,53 @@ def write_sdxl(folder: Path) -> Path:
     return folder
 
 
+def write_flux(folder: Path, *, dev: bool = True) -> Path:
+    """Flux.1 with one block of each kind; schnell is told no guidance, and not shifted by size."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from transformers import CLIPTextModel, T5Config, T5EncoderModel, T5Tokenizer
+
+    torch.manual_seed(0)
+    transformer = FluxTransformer2DModel(
+        in_channels=64,
+        num_layers=1,
+        num_single_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=24,
+        pooled_projection_dim=32,
+        guidance_embeds=dev,
+        axes_dims_rope=(4, 6, 6),
+    )
+    pieces = [*("<pad>", "</s>", "<unk>", "\u2581"), *(c for c in LETTERS)]
+    t5 = T5Config(
+        vocab_size=len(pieces) + 100, d_model=24, d_kv=8, d_ff=32, num_layers=1, num_heads=3
+    )
+    dynamic = {"shift": 3.0, "use_dynamic_shifting": True} if dev else {"shift": 1.0}
+    pipe = FluxPipeline(
+        transformer=transformer,
+        vae=_vae(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
+        text_encoder=CLIPTextModel(_text_config()),
+        text_encoder_2=T5EncoderModel(t5),
+        tokenizer=_tokenizer(),
+        tokenizer_2=T5Tokenizer(vocab=[(piece, -float(n)) for n, piece in enumerate(pieces)]),
+        scheduler=FlowMatchEulerDiscreteScheduler(**dynamic),
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def write_flux_schnell(folder: Path) -> Path:
+    """The distilled one of four steps."""
+    return write_flux(folder, dev=False)
+
+
+FLOWS = {"flux": write_flux, "flux-schnell": write_flux_schnell}
 ROWS = {
     "sd1": write_sd1,
     "sd1-v": write_sd1_v,
     "sd2": write_sd2,
     "sd2-v": write_sd2_v,
     "sdxl": write_sdxl,
+    **FLOWS,
 }

@@ -11,7 +11,7 @@ from app.process.jobs import Jobs, Task
 from core.protocol.commands import ExportJob
 from core.protocol.events import AdapterSaved, Event, Failed
 
-Format = Literal["kohya", "diffusers", "peft"]
+Format = Literal["usual", "diffusers"]
 
 
 class Exporter(QObject):

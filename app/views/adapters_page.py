@@ -32,7 +32,7 @@ from app.widgets.picture import PictureView
 PLACE = "Adapters"
 LEAST_PX, WIDEST_PX = 360, 560  # the panel beside the cards
 EXPORTS: tuple[tuple[str, Format], ...] = (
-    ("Save for ComfyUI, Forge, A1111", "kohya"),
+    ("Save for ComfyUI, Forge, A1111", "usual"),
     ("Save for diffusers", "diffusers"),
 )
 
@@ -144,7 +144,9 @@ class AdaptersPage(QWidget):
         dialog = QFileDialog(self, "Save the adapter", str(Path.home()), "*.safetensors")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("safetensors")  # other programs list no file without it
-        dialog.selectFile(f"{card.path.stem}-{layout}.safetensors")
+        dialog.selectFile(
+            card.path.stem + ("-diffusers" if layout == "diffusers" else "") + ".safetensors"
+        )
         if dialog.exec():
             self._studio.exporter.export(card.path, layout, Path(dialog.selectedFiles()[0]))
 

@@ -9,7 +9,7 @@ from core.config.options import DEMO_BASE, RunConfig
 
 NONE_YET = (
     "None yet. Any Stable Diffusion 1.5 or SDXL model will do: one .safetensors file of 2 to 7 GB, "
-    "from huggingface.co or civitai.com."
+    "from huggingface.co or civitai.com. Of Flux.1 the whole folder, as diffusers saves it."
 )
 PREDICTIONS = {
     "auto": "as its files say",

@@ -76,6 +76,8 @@ def module_of_kohya(name: str, names: KeyNames) -> str:
             count, word = 1, pieces[0]
         made.append(word)
         pieces = pieces[count:]
+    if "_" not in made[0]:  # as the outermost modules of all nets have it
+        raise ValueError(f"{name} is of another family")
     module = ".".join(made).removeprefix(names.inside)
     return sgm.to_diffusers(module) if names.sgm else module
 

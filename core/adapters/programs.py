@@ -6,10 +6,11 @@ The rules were read from these programs' code, and measured with it where CONTRI
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.adapters import reading, sgm
+from core.adapters import bfl, reading, sgm
 from core.adapters.changes import OFT, Change, DoRA, LoKr, LoRA
 from core.adapters.formats import KOHYA, LYCORIS
 
@@ -67,12 +68,15 @@ class Reading:
     equal: int  # loaded as strongly as they were trained
     other: int  # loaded, at another strength
     refused: bool  # it says that it cannot load the file, and loads nothing
+    lacks: str = ""  # the family, which it does not have
 
     @property
     def whole(self) -> bool:
         return self.equal == self.of
 
     def __str__(self) -> str:
+        if self.lacks:
+            return f"{self.program}: has no {self.lacks}"
         if self.refused:
             return f"{self.program}: refuses it"
         other = f", {self.other} at another strength" if self.other else ""
@@ -87,15 +91,25 @@ def _kohya(place: Place, facts: Facts) -> list[str]:
     """Block names of diffusers and of Stability, which all of them know."""
     names = facts.names[place.component]
     made = [_flat(names.kohya, names.inside + place.module)]
-    if place.component == facts.denoiser:
+    if names.bfl:
+        made += [_flat(names.bfl, layer) for layer in [bfl.joined(place.module)] if layer]
+    elif place.component == facts.denoiser:
         made.append(_flat(names.kohya, sgm.from_diffusers(place.module)))
     return made
 
 
 def _comfyui(place: Place, facts: Facts) -> list[str]:
-    """Of diffusers' names it knows those of old attention processors alone (comfy/lora.py)."""
+    """Of a UNet's names in diffusers' form it knows old attention processors' alone (lora.py)."""
     names = facts.names[place.component]
+    if names.bfl:
+        return [*_kohya(place, facts), f"{names.diffusers}.{place.module}"]
     return [*_kohya(place, facts), _processor(names, place.module)]
+
+
+def _invokeai(place: Place, facts: Facts) -> list[str]:
+    names = facts.names[place.component]
+    own = [f"{names.diffusers}.{place.module}"] if names.bfl else []
+    return [*_kohya(place, facts), *own]
 
 
 def _processor(names: KeyNames, module: str) -> str:
@@ -117,7 +131,7 @@ def _invokeai_knows(adapter: Adapter) -> bool:
     Of a LoKr it counts two whole matrices alone: where it looks for factors, a dot is missing.
     """
     return any(
-        re.search(r"\.attn2\.to_[kv]$|\.self_attn\.", place.module)
+        re.search(r"\.attn2\.to_[kv]$|\.self_attn\.|^(single_)?transformer_blocks\.", place.module)
         and not isinstance(change, OFT)
         and not (isinstance(change, LoKr) and (change.w1 is None or change.w2 is None))
         for place, change in adapter.items()
@@ -128,7 +142,14 @@ PROGRAMS: dict[str, Program] = {
     "comfyui": Program("ComfyUI", _comfyui, _COMFYUI, _ANY, heeds_header=False),
     "forge": Program("Forge", _comfyui, _COMFYUI, 12, heeds_header=False),
     "a1111": Program("A1111", _kohya, _KOHYA, _ANY, heeds_header=False),
-    "invokeai": Program("InvokeAI", _kohya, _KOHYA, 0, heeds_header=False, knows=_invokeai_knows),
+    "invokeai": Program(
+        "InvokeAI",
+        _invokeai,
+        (*_KOHYA, ".lora_A.weight", ".lora_B.weight"),
+        0,
+        heeds_header=False,
+        knows=_invokeai_knows,
+    ),
     "diffusers": Program(
         "diffusers",
         _diffusers,
@@ -161,8 +182,13 @@ def read_by(
         AdapterError: It is no adapter of this family that is read here.
     """
     meant = reading.from_tensors(tensors, header, facts.names)
-    known = {name: place for place in meant for name in program.names(place, facts)}
-    there = {known[name] for key in tensors if (name := _name(key, program)) in known}
+    if program.title.lower() in facts.unknown_to:
+        return Reading(program.title, len(meant), 0, 0, refused=True, lacks=facts.title)
+    known: dict[str, set[Place]] = defaultdict(set)  # several where they are joined in the file
+    for place in meant:
+        for name in program.names(place, facts):
+            known[name].add(place)
+    there = set().union(*(known[n] for key in tensors if (n := _name(key, program)) in known))
     lost = sum(_name(key, program) not in known for key in tensors)
     alphas = any(key.endswith(".alpha") for key in tensors)
     # diffusers raises where a file has alphas of its own beside those of the header

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from core.adapters import bfl
 from core.adapters.changes import OFT, Adapter, Change, DoRA, LoHa, LoKr, LoRA, Place
 from core.adapters.formats import KOHYA, PEFT_FOLDER, module_of_kohya
 from core.adapters.injection import OTHER_BASE
@@ -84,7 +85,12 @@ def from_tensors(
         if there is not tensor and not torch.equal(there, tensor):
             raise AdapterError(f"The adapter says {place.module} twice.", hint=_COPY)
     scales = Scales.of_header(metadata)
-    return {place: _change(place, roles, scales) for place, roles in found.items()}
+    adapter: Adapter = {}
+    for place, roles in found.items():
+        change = _change(place, roles, scales)
+        joins = names[place.component].bfl
+        adapter |= bfl.cut(place, change) if joins else {place: change}
+    return adapter
 
 
 def _not_read(key: str) -> AdapterError:
@@ -108,10 +114,11 @@ def _place(name: str, names: Names, part: str) -> Place:
         if name.startswith(key_names.diffusers + "."):
             module = name.removeprefix(key_names.diffusers + ".").removeprefix(PEFT_FOLDER)
             return Place(component, module.removeprefix(key_names.inside))
-        if name.startswith(key_names.kohya + "_") and "." not in name:
-            with contextlib.suppress(ValueError):
-                rest = name[len(key_names.kohya) + 1 :]
-                return Place(component, module_of_kohya(rest, key_names))
+        for prefix in filter(None, (key_names.kohya, key_names.bfl)):
+            if name.startswith(prefix + "_") and "." not in name:
+                with contextlib.suppress(ValueError):
+                    rest = name[len(prefix) + 1 :]
+                    return Place(component, module_of_kohya(rest, key_names))
     raise AdapterError(
         f"The adapter does not fit this model: {name[:200]} has no place in it.", hint=OTHER_BASE
     )

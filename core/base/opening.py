@@ -10,7 +10,7 @@ from core.base.configs import read_json
 from core.base.folder import DIFFUSERS_WEIGHTS, family_of, open_folder, weights_variant
 from core.base.single_file import PREDICTING, open_file, read_header
 from core.base.value import CONFIG_NAMES, Base, InFile, InFolder
-from core.config.facts import DEMO, FAMILIES, Facts, that_predicts
+from core.config.facts import DEMO, FAMILIES, FLOW, Facts, that_predicts
 from core.config.options import DEMO_BASE
 from core.errors import BaseModelError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.config.options import Told
 
 INPAINTING_CHANNELS = 9
-PREDICTIONS = ("epsilon", "v_prediction")
+PREDICTIONS = ("epsilon", "v_prediction")  # of schedulers that are asked; of others the flow
 _TIMES = 10_000  # of a scheduler; real ones have 1,000
 _WHOLE = "Choose a file that holds the whole model."
 _MISSING = {"vae": "Choose a VAE beside it (vae in the settings, --vae)."}
@@ -64,9 +64,12 @@ def open_base(path: Path, vae: Path | None = None, told: Told = "auto") -> Base:
         )
     if vae is not None:
         base = _with_vae(base, vae)
-    if told != "auto":
+    if told != "auto" and base.facts.predicts != FLOW:
         scheduler = {**base.configs["scheduler"], **PREDICTING[told]}
         base = replace(base, configs={**base.configs, "scheduler": scheduler}, notes=())
+    _check_whole(base)
+    if base.facts.predicts == FLOW:
+        return base
     _check_kind(base)
     predicts = base.configs["scheduler"].get("prediction_type", "epsilon")
     return replace(base, facts=that_predicts(base.facts, predicts))
@@ -126,8 +129,16 @@ def _check_kind(base: Base) -> None:
             f"The scheduler of {path} is damaged: it has {times} training times.",
             hint="Get a whole copy of the base model.",
         )
+
+
+def _check_whole(base: Base) -> None:
+    """Whether the weights of all parts are there.
+
+    Raises:
+        BaseModelError: A part's are not.
+    """
     for part in base.facts.parts:
         if part not in base.weights and part not in (*base.facts.tokenizers, "scheduler"):
             raise BaseModelError(
-                f"{path} has no {part.replace('_', ' ')}.", hint=_MISSING.get(part, _WHOLE)
+                f"{base.path} has no {part.replace('_', ' ')}.", hint=_MISSING.get(part, _WHOLE)
             )

@@ -48,6 +48,7 @@ _V_PREDICTION = re.compile(r"v[-_ ]?pred", re.IGNORECASE)
 # What names of tensors tell, and what is right instead; the first that fits counts.
 _WHOLE_MODEL = "Choose a whole model file: {known}."
 _NOT_YET = "It is not supported yet. " + _WHOLE_MODEL
+_FOLDER = "Choose its folder as diffusers saves it, with text encoders and VAE."
 _KINDS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern), words, hint)
     for pattern, words, hint in (
@@ -70,7 +71,7 @@ _KINDS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         ),
         (r"distilled_guidance_layer\.", "a Chroma model", _NOT_YET),
         (r"single_stream_modulation\.", "a Flux.2 model", _NOT_YET),
-        (r"double_blocks\.0\.img_attn", "a Flux model", _NOT_YET),
+        (r"double_blocks\.0\.img_attn", "a Flux model without text encoders", _FOLDER),
         (r"joint_blocks\.0\.", "a Stable Diffusion 3 model", _NOT_YET),
         (r"txtfusion\.", "a Krea 2 model", _NOT_YET),
         (r"transformer_blocks\.0\.attn\.add_q_proj", "a Qwen-Image model", _NOT_YET),
@@ -206,7 +207,7 @@ def _family_of(path: Path, header: Header) -> Facts:
         for name, shape in header.shapes.items()
         if name.startswith(_UNET) and name.endswith(_TEXTS) and len(shape) == 2  # noqa: PLR2004
     }
-    for facts in FAMILIES:
+    for facts in [row for row in FAMILIES if row.in_file]:
         config = read_json(BUNDLED / facts.bundled[facts.denoiser] / "config.json")
         if widths == {config["cross_attention_dim"]}:
             if channels == config["in_channels"]:

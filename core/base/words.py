@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from core.base.single_file import precision, read_header
 from core.base.value import InFile
+from core.config.facts import FLOW
 
 if TYPE_CHECKING:
     from core.base.value import Base
@@ -27,10 +28,10 @@ def in_words(base: Base) -> str:
         BaseModelError: A file cannot be read any more.
     """
     scheduler = base.configs["scheduler"]
-    predicts = _PREDICTS[scheduler.get("prediction_type", "epsilon")]
-    if scheduler.get("rescale_betas_zero_snr"):
-        predicts += " with zero terminal SNR"
-    said = [base.facts.title, predicts]
+    said = [base.facts.title]
+    if base.facts.predicts != FLOW:
+        zero = " with zero terminal SNR" if scheduler.get("rescale_betas_zero_snr") else ""
+        said.append(_PREDICTS[scheduler.get("prediction_type", "epsilon")] + zero)
     where = base.weights[base.facts.denoiser]
     if isinstance(where, InFile):
         kind = precision(read_header(where.path), where.prefix)

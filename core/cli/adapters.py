@@ -28,11 +28,14 @@ ProgramName = Annotated[
 ]
 
 
+FormatName = Annotated[Literal["usual", "kohya", "diffusers", "peft"], Parameter(name="--format")]
+
+
 def export(
     source: Path,
     *,
     out: Path,
-    layout: Annotated[Literal["kohya", "diffusers", "peft"], Parameter(name="--format")] = "kohya",
+    layout: FormatName = "usual",
     force: bool = False,
 ) -> None:
     """Write a run's adapter in another program's format.
@@ -40,7 +43,7 @@ def export(
     Args:
         source: A run's folder, or an adapter file in it.
         out: The file to write; for peft a folder.
-        layout: kohya for ComfyUI, Forge and A1111; diffusers; peft.
+        layout: usual is what most programs read: kohya, for Flux diffusers; or peft.
         force: Write over what is there.
     """
     if out.exists() and not force:
@@ -304,7 +307,7 @@ def _write(
     from core.adapters.merging import ranks
     from core.training import export as exports
 
-    exports.write(out, made, facts, header, "kohya")
+    exports.write(out, made, facts, header, "usual")
     telling.line(console, f"Wrote {out}: {len(made)} layers of rank {ranks(made)}.")
     for line in exports.proof(out):
         telling.line(console, line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ class KeyNames:
     words: frozenset[str]
     inside: str = ""  # "text_model."
     sgm: bool = False  # kohya's files have the names of Stability's code for the net's blocks
+    bfl: str = ""  # "lora_unet": what kohya's files of Black Forest Labs' names begin with
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Facts:
     guidance_rescale: float
     trains_text: bool  # whether its users teach the text encoders, too
     only_here: bool = False  # no other program has this base
+    layout: Literal["kohya", "diffusers"] = "kohya"  # what most other programs read of it
+    unknown_to: tuple[str, ...] = ()  # programs that do not have this family
     predicts: str = ""  # what bases of this row predict; "" is anything
     v2: bool = False  # ss_v2
 
@@ -64,7 +67,8 @@ class Facts:
         training = config.training
         rates = {self.denoiser: training.learning_rate}
         if config.adapter.text_encoder:
-            taught = self.targets[config.adapter.targets].keys() & set(self.text_encoders)
+            places = self.targets.get(config.adapter.targets, {})
+            taught = places.keys() & set(self.text_encoders)
             rates |= dict.fromkeys(
                 [part for part in self.text_encoders if part in taught],
                 training.text_encoder_learning_rate,
@@ -249,6 +253,68 @@ SDXL = Facts(
     trains_text=False,
 )
 
+_FLUX_WORDS = frozenset(
+    {
+        "transformer_blocks", "single_transformer_blocks", "to_q", "to_k", "to_v", "to_out",
+        "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out", "ff_context", "norm1_context",
+        "norm_out", "proj_mlp", "proj_out", "x_embedder", "context_embedder", "time_text_embed",
+        "timestep_embedder", "guidance_embedder", "text_embedder", "linear_1", "linear_2",
+        # Black Forest Labs' own
+        "double_blocks", "single_blocks", "img_attn", "txt_attn", "img_mlp", "txt_mlp", "img_mod",
+        "txt_mod",
+    }
+)  # fmt: skip
+_FLUX_ATTENTION = r".*\.attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)"
+_FLUX_TRANSFORMER = rf"{_FLUX_ATTENTION}|.*\.ff(_context)?\.net\.(0\.proj|2)|.*\.proj_(mlp|out)"
+_FLUX_LINEAR = rf"{_FLUX_TRANSFORMER}|.*\.norm(1|1_context)?\.linear"
+
+# Attention as in diffusers' script, transformer as in kohya's but for the modulations, which linear
+# has, too. No target set of style or content is known. Its text encoders are left alone.
+FLUX = Facts(
+    family="flux",
+    title="Flux.1",
+    pipeline="FluxPipeline",
+    parts=(
+        "tokenizer",
+        "tokenizer_2",
+        "text_encoder",
+        "text_encoder_2",
+        "transformer",
+        "vae",
+        "scheduler",
+    ),
+    denoiser="transformer",
+    text_encoders=("text_encoder", "text_encoder_2"),
+    tokenizers=("tokenizer", "tokenizer_2"),
+    in_file={},
+    bundled={},
+    names={
+        "transformer": KeyNames(
+            kohya="lora_transformer", diffusers="transformer", words=_FLUX_WORDS, bfl="lora_unet"
+        ),
+    },
+    targets={
+        "attention": {"transformer": _FLUX_ATTENTION},
+        "transformer": {"transformer": _FLUX_TRANSFORMER},
+        "linear": {"transformer": _FLUX_LINEAR},
+    },
+    convolutions={},
+    text_width=4096,
+    kohya_version="flux1",
+    architecture="flux-1-dev/lora",
+    implementation="https://github.com/black-forest-labs/flux",
+    shown_as="Flux",
+    resolution_px=1024,
+    batch_size=1,
+    learning_rate=1e-4,
+    guidance=3.5,
+    guidance_rescale=0.0,
+    trains_text=False,
+    predicts="flow",
+    layout="diffusers",
+    unknown_to=("a1111",),
+)
+
 # 18 million numbers bear, and need, ten times the rate of 860 million.
 DEMO = replace(
     SD1,
@@ -261,7 +327,8 @@ DEMO = replace(
     only_here=True,
 )
 
-FAMILIES = (SD1, SD2, SD2_V, SDXL)
+FLOW = "flow"
+FAMILIES = (SD1, SD2, SD2_V, SDXL, FLUX)
 TITLES = tuple(dict.fromkeys(facts.title for facts in FAMILIES))
 
 

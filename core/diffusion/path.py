@@ -6,8 +6,9 @@ to 1 (noise); a path turns it into its own times, which the net is told.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import torch
 
@@ -25,8 +26,8 @@ class NoisePath(Protocol):
         """What the net is asked for."""
         ...
 
-    def time(self, u: Tensor) -> Tensor:
-        """The path's times at `u`, (B,), 0 to 1."""
+    def time(self, u: Tensor, size: int) -> Tensor:
+        """The path's times at `u`, (B,), 0 to 1, for latents of `size` = h w."""
         ...
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,7 +49,7 @@ class Diffusion:
     alpha_bars: Tensor  # (T,), the signal's share of the variance
     prediction: Literal["epsilon", "v_prediction"]
 
-    def time(self, u: Tensor) -> Tensor:
+    def time(self, u: Tensor, size: int) -> Tensor:  # noqa: ARG002 - all sizes alike
         count = len(self.alpha_bars)
         return (u * count).long().clamp(max=count - 1)
 
@@ -61,24 +62,43 @@ class Diffusion:
         return alpha_bar / (1 - alpha_bar)
 
 
+class Shifts(NamedTuple):
+    """How far a flow is shifted at two sizes of latents, h w; the logarithm is a straight line.
+
+    Of a larger picture as much noise hides less (arXiv:2403.03206, section 5.3.2).
+    """
+
+    small: int
+    large: int
+    log_shift_small: float
+    log_shift_large: float
+
+    def at(self, size: int) -> float:
+        """The shift of latents of `size`."""
+        slope = (self.log_shift_large - self.log_shift_small) / (self.large - self.small)
+        return math.exp(self.log_shift_small + slope * (size - self.small))
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """The straight path of rectified flow (Liu et al. 2022, arXiv:2209.03003, time reversed).
 
     signal = 1 - t, noise = t, 0 <= t <= 1. Times are drawn evenly, or logit-normal with the given
     spread around even odds (Esser et al. 2024, arXiv:2403.03206, eq. 19); then shifted towards
-    noise by `shift` (their eq. 23): t' = shift t / (1 + (shift - 1) t).
+    noise by `shift` (their eq. 23): t' = shift t / (1 + (shift - 1) t), or by what `by_size` says.
     """
 
     shift: float = 1.0
     logit_spread: float = 0.0  # 0 is even
+    by_size: Shifts | None = None
     prediction: Literal["flow"] = "flow"
 
-    def time(self, u: Tensor) -> Tensor:
+    def time(self, u: Tensor, size: int) -> Tensor:
         # the ends of the normal distribution lie at infinity
         even = u.clamp(1e-6, 1 - 1e-6)
         t = torch.sigmoid(self.logit_spread * torch.special.ndtri(even)) if self.logit_spread else u
-        return self.shift * t / (1 + (self.shift - 1) * t)
+        shift = self.by_size.at(size) if self.by_size else self.shift
+        return shift * t / (1 + (shift - 1) * t)
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return 1 - t, t

@@ -6,12 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from core.families import loading
+from core.families.device import Device, placed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
+    from core.base.value import Base
+
 WORD_END = "</w>"  # of CLIP's vocabulary
+
+
+def load(base: Base, part: str, kind: Any, device: Device) -> Any:  # noqa: ANN401 - untyped
+    """A text encoder of a base.
+
+    Raises:
+        BaseModelError: It is not whole.
+        MemoryFullError: It does not fit.
+    """
+    net = loading.net(base, part, kind, device.weights, attn_implementation="eager")
+    return placed(net, device)
 
 
 def chunk_size(encoder: Any) -> int:  # noqa: ANN401 - transformers' nets are untyped
@@ -80,6 +96,23 @@ def penultimate_states(
         (state.flatten(0, 1), summary[0])
         for state, summary in zip(states, summaries.split(counts), strict=True)
     ]
+
+
+def summaries(
+    encoder: Any,  # noqa: ANN401
+    tokenizer: Any,  # noqa: ANN401
+    texts: Sequence[str],
+    device: torch.device,
+) -> list[Tensor]:
+    """The pooled output for each text's first 77 tokens, (width,), cut within a word if need be."""
+    ids = tokenizer(
+        list(texts),
+        padding="max_length",
+        max_length=chunk_size(encoder) + 2,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids
+    return list(encoder(ids.to(device)).pooler_output)
 
 
 def _together(

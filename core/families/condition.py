@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
 Condition = dict[str, "Tensor"]  # with the batch first once stacked
 MASK = "_mask"
+
+
+def joined(said: Iterable[Sequence[Condition]]) -> list[Condition]:
+    """What several encoders say of the same texts as one condition a text."""
+    return [
+        {name: tensor for condition in of_text for name, tensor in condition.items()}
+        for of_text in zip(*said, strict=True)
+    ]
 
 
 def stack(conditions: Sequence[Condition]) -> Condition:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from contextlib import AbstractContextManager
-
-    from torch import nn
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Held = Literal["whole", "int8", "nf4"]  # how the frozen denoiser's linear layers are kept
@@ -68,10 +65,9 @@ def whole_cpu() -> Device:
     return Device(torch.device("cpu"), torch.float32)
 
 
-def place(nets: Iterable[nn.Module], device: Device) -> None:
-    """Freeze nets and move them to where they compute; the only place that moves one."""
-    for net in nets:
-        net.requires_grad_(requires_grad=False).eval().to(device.device)
+def placed(net: Any, device: Device) -> Any:  # noqa: ANN401 - untyped classes
+    """A net, frozen, where it computes; nothing else moves one."""
+    return net.requires_grad_(requires_grad=False).eval().to(device.device)
 
 
 def _fast(kind: str) -> torch.dtype:

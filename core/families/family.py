@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from core.families.condition import joined
 from core.hashing import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    import torch
     from torch import Tensor, nn
 
     from core.base.value import Base
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from core.diffusion.path import NoisePath
     from core.families.condition import Condition
     from core.families.device import Device
+    from core.families.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Model:
 
     family: ModelFamily
     facts: Facts
-    parts: Mapping[str, Any]  # nets, tokenizer and scheduler, by the names of the base's folders
+    parts: Parts  # nets, tokenizer and scheduler, by the names of the base's folders
     keys: Mapping[str, str]  # a fingerprint of each part's files
     path: NoisePath
     size_px: int  # the edge of the pictures it was trained on
@@ -39,7 +42,7 @@ class Model:
         """The same model with these parts alone: what it computes can depend on no other."""
         return replace(
             self,
-            parts={name: self.parts[name] for name in parts},
+            parts=self.parts.only(parts),
             keys={name: self.keys[name] for name in parts},
         )
 
@@ -69,6 +72,14 @@ class DrawOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompts:
+    """What pictures are drawn of, as a net is told it, without the batch's dimension."""
+
+    each: Sequence[Condition]
+    empty: Condition  # of no text, which guidance leads away from
+
+
+@dataclass(frozen=True, slots=True)
 class TextEncoder:
     """How one text encoder's part of the condition is made.
 
@@ -78,6 +89,8 @@ class TextEncoder:
     reads: tuple[str, ...]  # the parts that it needs, which its cache depends on
     encode: Callable[[Model, Sequence[str]], list[Condition]]
     tokens: Callable[[Model, str], tuple[int, int]]  # of a text: used, and how many fit one chunk
+    cuts: bool = False  # what does not fit is not read; else there are several chunks
+    heavy: bool = False  # it leaves the memory as soon as no text is to be read
 
 
 def unframed(model: Model, frames: Sequence[Frame]) -> Condition:  # noqa: ARG001
@@ -100,6 +113,23 @@ class ModelFamily:
     encode_picture: Callable[[Model, Tensor], tuple[Tensor, Tensor]]  # mean and deviation
     picture_parts: tuple[str, ...]  # what `encode_picture` reads
     predict: Callable[[Model, Tensor, Tensor, Condition], Tensor]
-    draw: Callable[[Model, Sequence[str], Sequence[int], DrawOptions], list[Tensor]]
+    draw: Callable[[Model, Prompts, Sequence[int], DrawOptions], list[Tensor]]
     style_features: Callable[[Model, Tensor], list[Tensor]]
     frame_condition: Callable[[Model, Sequence[Frame]], Condition] = unframed
+
+
+@torch.no_grad()
+def told(model: Model, texts: Sequence[str]) -> list[Condition]:
+    """What all text encoders say of each text, without the batch's dimension."""
+    encoders = model.family.text_encoders.values()
+    return joined(encoder.encode(model, texts) for encoder in encoders)
+
+
+def draw_texts(
+    model: Model, texts: Sequence[str], seeds: Sequence[int], options: DrawOptions
+) -> list[Tensor]:
+    """Pictures (3, H, W), -1 to 1, of texts that are read for them alone."""
+    empty, *each = told(model, ["", *texts])
+    heavy = (encoder.reads for encoder in model.family.text_encoders.values() if encoder.heavy)
+    model.parts.give_back(part for parts in heavy for part in parts)
+    return model.family.draw(model, Prompts(each, empty), seeds, options)

@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Any
 import safetensors
 import torch
 from accelerate import init_empty_weights
-from diffusers import DDIMScheduler, DDPMScheduler, ModelMixin, schedulers
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    ModelMixin,
+    schedulers,
+)
 
 from core.base.value import InFile, InFolder
-from core.diffusion.path import Diffusion
+from core.config.facts import FLOW
+from core.diffusion.path import Diffusion, Flow, Shifts
 from core.errors import BaseModelError, MemoryFullError, naming_full_memory
-from core.families.family import DrawOptions, Model
+from core.families.family import DrawOptions, Model, draw_texts
 from core.families.namings import NAMINGS
 
 if TYPE_CHECKING:
@@ -147,15 +154,18 @@ def scheduler(base: Base) -> tuple[Any, tuple[str, ...]]:
     name = str(config.get("_class_name", ""))
     try:
         kind: Any = getattr(schedulers, name)
-        kind.from_config(config).set_timesteps(USUAL_STEPS)
+        dynamic = {"mu": 1.0} if config.get("use_dynamic_shifting") else {}
+        kind.from_config(config).set_timesteps(USUAL_STEPS, **dynamic)
         return kind.from_config(config), ()
     except Exception as error:  # noqa: BLE001 - a library that it wants is missing, an odd setting
         words = str(error).strip().partition("\n")[0][:200].rstrip(".")
+    flows = base.facts.predicts == FLOW
+    other: Any = FlowMatchEulerDiscreteScheduler if flows else DDIMScheduler
     note = (
         f"The base model's scheduler {name} cannot be used here ({words}); previews are drawn with "
-        "DDIM."
+        f"{'Euler' if flows else 'DDIM'}."
     )
-    return _tried(base, "scheduler", lambda: DDIMScheduler.from_config(config)), (note,)
+    return _tried(base, "scheduler", lambda: other.from_config(config)), (note,)
 
 
 def fresh(scheduler: Any) -> Any:  # noqa: ANN401
@@ -180,6 +190,33 @@ def diffusion(base: Base) -> Diffusion:
     return Diffusion(shares, config.get("prediction_type", "epsilon"))
 
 
+def flow(base: Base, patch: int) -> Flow:
+    """The path of a flow model, its times drawn logit-normal and shifted as its scheduler says.
+
+    Args:
+        base: Whose scheduler is asked.
+        patch: The edge of a place of the transformer, in latents.
+
+    Raises:
+        BaseModelError: The scheduler's settings give none.
+    """
+    made: Any = _tried(
+        base,
+        "scheduler",
+        lambda: FlowMatchEulerDiscreteScheduler.from_config(dict(base.configs["scheduler"])),
+    )
+    said = made.config
+    if not said.use_dynamic_shifting:
+        return Flow(shift=float(said.shift), logit_spread=1.0)
+    by_size = Shifts(
+        said.base_image_seq_len * patch**2,
+        said.max_image_seq_len * patch**2,
+        said.base_shift,
+        said.max_shift,
+    )
+    return Flow(by_size=by_size, logit_spread=1.0)
+
+
 def try_out(model: Model, base: Base) -> None:
     """Draw the smallest picture in four steps: what fails only in use fails now, not mid-run.
 
@@ -190,7 +227,7 @@ def try_out(model: Model, base: Base) -> None:
     edge = model.multiple_px
     options = DrawOptions(edge, edge, inference_steps=4, guidance=2.0, guidance_rescale=0.0)
     try:
-        model.family.draw(model, ["a"], [0], options)
+        draw_texts(model, ["a"], [0], options)
     except MemoryFullError:
         raise
     except Exception as error:

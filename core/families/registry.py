@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.errors import BaseModelError
+from core.families.flux import FLUX
 from core.families.sd1 import SD1
 from core.families.sd2 import SD2
 from core.families.sdxl import SDXL
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from core.families.device import Device
     from core.families.family import Model, ModelFamily
 
-FAMILIES: dict[str, ModelFamily] = {family.id: family for family in (SD1, SD2, SDXL)}
+FAMILIES: dict[str, ModelFamily] = {family.id: family for family in (SD1, SD2, SDXL, FLUX)}
 
 
 def load(base: Base, device: Device, keys: Mapping[str, str] | None = None) -> Model:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from core.errors import naming_full_memory
 from core.families import clip, loading, unet, vae
 from core.families.condition import MASK, Condition
-from core.families.device import Device, place
-from core.families.family import DrawOptions, Model, ModelFamily, TextEncoder
+from core.families.device import Device
+from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,27 +33,23 @@ def load(base: Base, keys: Mapping[str, str], device: Device) -> Model:
         BaseModelError: A part is not whole, or does not fit the others.
         MemoryFullError: It does not fit.
     """
-    net = unet.load(base, device)
-    encoder = loading.net(
-        base, "text_encoder", CLIPTextModel, device.weights, attn_implementation="eager"
-    )
-    autoencoder = loading.net(base, "vae", AutoencoderKL, torch.float32)
-    tokenizer = loading.part(base, "tokenizer", CLIPTokenizer)
     scheduler, note = loading.scheduler(base)
-    unet.check_knows(base, encoder, tokenizer)
-    unet.check_reads(base, net, encoder.config.hidden_size)
-    place((net, encoder, autoencoder), device)
-    size_px, multiple_px = unet.sizes(net, autoencoder)
+    parts = Parts(
+        {
+            "unet": partial(unet.load, base, device),
+            "text_encoder": partial(clip.load, base, "text_encoder", CLIPTextModel, device),
+            "vae": partial(vae.load, base, device),
+            "tokenizer": partial(loading.part, base, "tokenizer", CLIPTokenizer),
+            "scheduler": lambda: scheduler,
+        }
+    )
+    unet.check_knows(base, parts["text_encoder"], parts["tokenizer"])
+    unet.check_reads(base, parts["unet"], parts["text_encoder"].config.hidden_size)
+    size_px, multiple_px = unet.sizes(parts["unet"], parts["vae"])
     model = Model(
         family=SD1,
         facts=base.facts,
-        parts={
-            "unet": net,
-            "text_encoder": encoder,
-            "vae": autoencoder,
-            "tokenizer": tokenizer,
-            "scheduler": scheduler,
-        },
+        parts=parts,
         keys=keys,
         path=loading.diffusion(base),
         size_px=size_px,
@@ -86,7 +84,7 @@ def predict(model: Model, x_t: Tensor, t: Tensor, condition: Condition) -> Tenso
 @naming_full_memory("Draw a smaller picture, or close other programs.")
 @torch.no_grad()
 def draw(
-    model: Model, prompts: Sequence[str], seeds: Sequence[int], options: DrawOptions
+    model: Model, prompts: Prompts, seeds: Sequence[int], options: DrawOptions
 ) -> list[Tensor]:
     """Pictures (3, H, W), -1 to 1, by diffusers' own pipeline, so that others get the same ones.
 
@@ -97,14 +95,12 @@ def draw(
         MemoryFullError: They do not fit.
     """
     pipe = pipeline(model)
-    (nothing,) = encode_text(model, [""])
-    wishes = [
-        (text["text"], seed) for text, seed in zip(encode_text(model, prompts), seeds, strict=True)
-    ]
+    nothing = prompts.empty["text"]
+    wishes = [(told["text"], seed) for told, seed in zip(prompts.each, seeds, strict=True)]
     pictures: list[Tensor] = []
     for length, group in groupby(wishes, key=lambda wish: len(wish[0])):
         texts, chosen = zip(*group, strict=True)
-        empty = nothing["text"].repeat(length // len(nothing["text"]), 1)
+        empty = nothing.repeat(length // len(nothing), 1)
         latents = pipe(
             prompt_embeds=torch.stack(texts),
             negative_prompt_embeds=empty.expand(len(texts), -1, -1),

@@ -10,14 +10,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from core.errors import naming_full_memory
 from core.families import clip, loading, unet, vae
 from core.families.condition import MASK, Condition
-from core.families.device import Device, place
-from core.families.family import DrawOptions, Model, ModelFamily, TextEncoder
+from core.families.device import Device
+from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,33 +39,28 @@ def load(base: Base, keys: Mapping[str, str], device: Device) -> Model:
         BaseModelError: A part is not whole, or does not fit the others.
         MemoryFullError: It does not fit.
     """
-    net = unet.load(base, device)
-    eager = {"attn_implementation": "eager"}
-    first = loading.net(base, "text_encoder", CLIPTextModel, device.weights, **eager)
-    second = loading.net(
-        base, "text_encoder_2", CLIPTextModelWithProjection, device.weights, **eager
-    )
-    autoencoder = loading.net(base, "vae", AutoencoderKL, torch.float32)
-    tokenizers = {
-        name: loading.part(base, name, CLIPTokenizer) for name in ("tokenizer", "tokenizer_2")
-    }
     scheduler, note = loading.scheduler(base)
-    unet.check_knows(base, first, tokenizers["tokenizer"])
-    unet.check_knows(base, second, tokenizers["tokenizer_2"])
-    unet.check_reads(base, net, first.config.hidden_size + second.config.hidden_size)
-    place((net, first, second, autoencoder), device)
-    size_px, multiple_px = unet.sizes(net, autoencoder)
+    second = CLIPTextModelWithProjection
+    parts = Parts(
+        {
+            "unet": partial(unet.load, base, device),
+            "text_encoder": partial(clip.load, base, "text_encoder", CLIPTextModel, device),
+            "text_encoder_2": partial(clip.load, base, "text_encoder_2", second, device),
+            "vae": partial(vae.load, base, device),
+            "tokenizer": partial(loading.part, base, "tokenizer", CLIPTokenizer),
+            "tokenizer_2": partial(loading.part, base, "tokenizer_2", CLIPTokenizer),
+            "scheduler": lambda: scheduler,
+        }
+    )
+    encoders = [parts["text_encoder"], parts["text_encoder_2"]]
+    for encoder, tokenizer in zip(encoders, ("tokenizer", "tokenizer_2"), strict=True):
+        unet.check_knows(base, encoder, parts[tokenizer])
+    unet.check_reads(base, parts["unet"], sum(e.config.hidden_size for e in encoders))
+    size_px, multiple_px = unet.sizes(parts["unet"], parts["vae"])
     model = Model(
         family=SDXL,
         facts=base.facts,
-        parts={
-            "unet": net,
-            "text_encoder": first,
-            "text_encoder_2": second,
-            "vae": autoencoder,
-            **tokenizers,
-            "scheduler": scheduler,
-        },
+        parts=parts,
         keys=keys,
         path=loading.diffusion(base),
         size_px=size_px,
@@ -120,7 +116,7 @@ def predict(model: Model, x_t: Tensor, t: Tensor, condition: Condition) -> Tenso
 @naming_full_memory("Draw a smaller picture, or close other programs.")
 @torch.no_grad()
 def draw(
-    model: Model, prompts: Sequence[str], seeds: Sequence[int], options: DrawOptions
+    model: Model, prompts: Prompts, seeds: Sequence[int], options: DrawOptions
 ) -> list[Tensor]:
     """Pictures (3, H, W), -1 to 1, by diffusers' own pipeline, so that others get the same ones.
 
@@ -131,8 +127,8 @@ def draw(
         MemoryFullError: They do not fit.
     """
     pipe = pipeline(model)
-    empty, no_summary = _told(model, [""])[0]
-    wishes = [(*told, seed) for told, seed in zip(_told(model, prompts), seeds, strict=True)]
+    empty, no_summary = _as_read(prompts.empty)
+    wishes = [(*_as_read(told), seed) for told, seed in zip(prompts.each, seeds, strict=True)]
     pictures: list[Tensor] = []
     for length, group in groupby(wishes, key=lambda wish: len(wish[0])):
         texts, summaries, chosen = zip(*group, strict=True)
@@ -154,10 +150,9 @@ def draw(
     return pictures
 
 
-def _told(model: Model, texts: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
-    """Each text as the UNet reads it, (chunks x 77, both widths), and its summary."""
-    both = zip(encode_first(model, texts), encode_second(model, texts), strict=True)
-    return [(torch.cat([a["text"], b["text_2"]], dim=-1), b[SUMMARY]) for a, b in both]
+def _as_read(told: Condition) -> tuple[Tensor, Tensor]:
+    """A text as the UNet reads it, (chunks x 77, both widths), and its summary."""
+    return torch.cat([told["text"], told["text_2"]], dim=-1), told[SUMMARY]
 
 
 def pipeline(model: Model) -> Any:  # noqa: ANN401 - diffusers' pipelines are untyped

@@ -9,10 +9,11 @@ from diffusers.models.attention_processor import AttnProcessor
 
 from core.errors import BaseModelError
 from core.families import loading, quantized
+from core.families.device import Device, placed
+from core.families.vae import pixels_per_latent
 
 if TYPE_CHECKING:
     from core.base.value import Base
-    from core.families.device import Device
 
 FEW_PLACES = 256  # up to here plain products beat the fused kernel, whose backward is slow on a CPU
 SIZE = 64  # latents, of a UNet that does not say it
@@ -30,7 +31,7 @@ def load(base: Base, device: Device) -> Any:  # noqa: ANN401 - untyped
         unet.set_attn_processor(AttnProcessor())
     if device.held != "whole":
         quantized.hold(unet, device.held, device.compute)
-    return unet
+    return placed(unet, device)
 
 
 def edge(unet: Any) -> int:  # noqa: ANN401
@@ -48,9 +49,9 @@ def attended_edge(unet: Any) -> int:  # noqa: ANN401
 
 def sizes(unet: Any, vae: Any) -> tuple[int, int]:  # noqa: ANN401
     """The edge of the pictures that it was trained on, px, and what sides are multiples of."""
-    pixels_per_latent = 2 ** (len(vae.config.block_out_channels) - 1)
+    per_latent = pixels_per_latent(vae)
     levels = 2 ** (len(unet.config.block_out_channels) - 1)
-    return edge(unet) * pixels_per_latent, pixels_per_latent * levels
+    return edge(unet) * per_latent, per_latent * levels
 
 
 def check_reads(base: Base, unet: Any, width: int) -> None:  # noqa: ANN401

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from diffusers import AutoencoderKL
+
+from core.families import loading
+from core.families.device import Device, placed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.base.value import Base
     from core.families.family import Model
+
+
+def load(base: Base, device: Device) -> AutoencoderKL:
+    """The base's VAE, in float32: in half precision some give black.
+
+    Raises:
+        BaseModelError: It is not whole.
+        MemoryFullError: It does not fit.
+    """
+    return placed(loading.net(base, "vae", AutoencoderKL, torch.float32), device)
+
+
+def pixels_per_latent(vae: Any) -> int:  # noqa: ANN401 - untyped configs
+    """How many pixels wide one latent is."""
+    return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 @torch.no_grad()
@@ -17,15 +37,16 @@ def encode(model: Model, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures (B, 3, H, W), -1 to 1, as mean and deviation of their scaled latents."""
     vae = model.parts["vae"]
     latent = vae.encode(pixels.to(model.device)).latent_dist
-    scale = vae.config.scaling_factor
-    return latent.mean * scale, latent.std * scale
+    scale, shift = vae.config.scaling_factor, vae.config.shift_factor or 0.0
+    return (latent.mean - shift) * scale, latent.std * scale
 
 
 @torch.no_grad()
 def decode(model: Model, latents: Tensor) -> Tensor:
     """Scaled latents as pictures (B, 3, H, W), -1 to 1, whole numbers whatever the net's dtype."""
     vae = model.parts["vae"]
-    return vae.decode(latents.float() / vae.config.scaling_factor).sample
+    shift = vae.config.shift_factor or 0.0
+    return vae.decode(latents.float() / vae.config.scaling_factor + shift).sample
 
 
 @torch.no_grad()

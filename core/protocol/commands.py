@@ -32,7 +32,7 @@ class ExportJob(Struct, frozen=True, kw_only=True, tag="export"):
     """Write a run's adapter in another program's format."""
 
     source: str
-    format: Literal["kohya", "diffusers", "peft"]
+    format: Literal["usual", "kohya", "diffusers", "peft"]
     out: str
 
 

@@ -2,52 +2,78 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 
-from core.families.condition import Condition, stack
+from core.families.condition import Condition, joined, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from core.data.buckets import Frame
     from core.data.cache import Cache
     from core.families.family import Model
 
 
-def conditions(
-    model: Model, trained: Collection[str], cache: Cache
-) -> Callable[[Sequence[str], Sequence[Frame]], Condition]:
-    """A function from captions, and how their pictures are shown, to what the denoiser is told.
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """From captions, and how their pictures are shown, to what the denoiser is told.
 
-    Args:
-        model: Whose text encoders are asked.
-        trained: The parts that carry an adapter: what those say changes with every step.
-        cache: Where the others' answers are kept.
+    What an encoder that carries an adapter says changes with every step; the others' answers are
+    kept on the disk, and in the memory but for those of large encoders: some megabytes a caption.
     """
-    known: dict[tuple[str, str], Condition] = {}
 
-    def looked_up(part: str, text: str) -> Condition:
-        if (part, text) not in known:
-            encoder = model.family.text_encoders[part]
-            kept = cache.get(encoded, model=model.only(encoder.reads), part=part, text=text)
-            known[part, text] = {name: tensor.to(model.device) for name, tensor in kept.items()}
-        return known[part, text]
+    model: Model
+    trained: Collection[str]  # the parts that carry an adapter
+    cache: Cache
+    _known: dict[tuple[str, str], Condition] = field(default_factory=dict)
 
-    def of(texts: Sequence[str], frames: Sequence[Frame]) -> Condition:
-        whole = model.family.frame_condition(model, frames)
-        for part, encoder in model.family.text_encoders.items():
-            if part in trained:
-                whole |= stack(encoder.encode(model, texts))
-            else:
-                whole |= stack([looked_up(part, text) for text in texts])
+    def of(self, texts: Sequence[str], frames: Sequence[Frame]) -> Condition:
+        """Of a batch, (B, ...) each."""
+        whole = self.model.family.frame_condition(self.model, frames)
+        for part in self.model.family.text_encoders:
+            whole |= stack(self._said(part, texts))
         return whole
 
-    return of
+    def each(self, texts: Sequence[str]) -> list[Condition]:
+        """Of each text what all encoders say, for drawing; without the batch's dimension."""
+        with torch.no_grad():
+            return joined(self._said(part, texts) for part in self.model.family.text_encoders)
+
+    def look_up(self, text: str) -> None:
+        """Have the answer of those that are not trained ready."""
+        for part in self.model.family.text_encoders:
+            if part not in self.trained:
+                self._looked_up(part, text)
+
+    def give_back(self) -> None:
+        """Take large encoders out of the memory; a text that is new all the same is read again."""
+        encoders = self.model.family.text_encoders
+        for part, encoder in encoders.items():
+            if encoder.heavy and part not in self.trained:
+                self.model.parts.give_back(encoder.reads)
+
+    def _said(self, part: str, texts: Sequence[str]) -> list[Condition]:
+        if part in self.trained:
+            return self.model.family.text_encoders[part].encode(self.model, texts)
+        device = self.model.device
+        known = [self._looked_up(part, text) for text in texts]
+        return [{name: t.to(device) for name, t in condition.items()} for condition in known]
+
+    def _looked_up(self, part: str, text: str) -> Condition:
+        if (part, text) in self._known:
+            return self._known[part, text]
+        encoder = self.model.family.text_encoders[part]
+        model = self.model.only(encoder.reads)
+        kept = self.cache.get(encoded, model=model, part=part, text=text)
+        if not encoder.heavy:
+            self._known[part, text] = kept
+        return kept
 
 
+@torch.no_grad()
 def encoded(model: Model, part: str, text: str) -> Condition:
-    """One text through one encoder, in the precision that training computes in."""
-    with torch.no_grad(), model.place.autocast():
-        return model.family.text_encoders[part].encode(model, [text])[0]
+    """One text through one encoder, in its own precision, as other programs read it."""
+    return model.family.text_encoders[part].encode(model, [text])[0]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from core.diffusion.path import Prediction
     from core.training.setup import Prepared
 
-Layout = Literal["kohya", "diffusers", "peft"]
+Layout = Literal["usual", "kohya", "diffusers", "peft"]
 FORMAT_VERSION = "1.0.1"  # of the ModelSpec
 CONFIG_FILE = "adapter_config.json"  # of a peft folder
 TENSORS_FILE = "adapter_model.safetensors"
@@ -119,29 +119,34 @@ def write(
 ) -> None:
     """Write an adapter for other programs, in half precision as they keep theirs.
 
-    kohya: one file for ComfyUI, Forge, A1111, InvokeAI and diffusers, and beside it the trigger
-    word as A1111, Forge and InvokeAI look for it. diffusers: one file of peft names. peft: a folder
-    for each net, which `PeftModel.from_pretrained` loads.
+    usual: what most other programs read of this family. kohya: one file for ComfyUI, Forge, A1111,
+    InvokeAI and diffusers. diffusers: one file of peft names. Beside both lies the trigger word as
+    A1111, Forge and InvokeAI look for it. peft: a folder for each net, which
+    `PeftModel.from_pretrained` loads.
 
     Args:
         path: The file; for peft the folder.
         adapter: What is written.
         facts: The family's names for modules.
         header: What kohya's format says of it; entries of other formats are left out.
-        layout: One of the three.
+        layout: Which of them.
 
     Raises:
         StorageError: It cannot be written.
     """
+    trigger = header.get("modelspec.trigger_phrase", "")
+    layout = facts.layout if layout == "usual" else layout
     if layout == "kohya":
         tensors = formats.halved(formats.to_kohya(adapter, facts.names))
         # diffusers refuses a file with kohya's alphas and its own header
         said = {n: v for n, v in header.items() if n.startswith(("ss_", "modelspec."))}
         files.write(path, tensors, files.with_hashes(tensors, said))
-        _write_trigger(path.with_suffix(".json"), facts, said.get("modelspec.trigger_phrase", ""))
+        _write_trigger(path.with_suffix(".json"), facts, trigger)
     elif layout == "diffusers":
         tensors, said = formats.to_diffusers(adapter, facts.names)
-        files.write(path, formats.halved(tensors), said)
+        words = {n: v for n, v in header.items() if n.startswith("modelspec.")}
+        files.write(path, formats.halved(tensors), {**words, **said})
+        _write_trigger(path.with_suffix(".json"), facts, trigger)
     else:
         for part in sorted({place.component for place in adapter}):
             tensors, settings = formats.to_peft(adapter, part, facts.names[part])

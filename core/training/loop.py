@@ -119,7 +119,7 @@ def _step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult
 
     def losses_of(part: Draw) -> torch.Tensor:
         with model.place.autocast():
-            return denoising_losses(model, part, prepared.condition, config.min_snr_gamma)
+            return denoising_losses(model, part, prepared.conditions, config.min_snr_gamma)
 
     torch.manual_seed(batches.step_seed(config.seed, step, "dropout"))
     injection.train_mode(prepared.nets, on=True)

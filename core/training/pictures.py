@@ -126,22 +126,25 @@ def latents_of(model: Model, picture: PictureFile, bucket: buckets.Size) -> dict
 
 
 def long_captions(texts: Sequence[str], model: Model) -> str:
-    """One line on captions that are read in several chunks; "" where there are none."""
+    """One line on captions that are not read at once; "" where there are none."""
+    encoders = model.family.text_encoders.values()
     counts = [
-        max(
-            (encoder.tokens(model, text) for encoder in model.family.text_encoders.values()),
-            key=lambda count: count[0] / count[1],
-        )
+        max((encoder.tokens(model, text) for encoder in encoders), key=lambda c: c[0] / c[1])
         for text in texts
     ]
     over = sum(used > limit for used, limit in counts)
     longest, limit = max(counts, default=(0, 0))
     if not over:
         return ""
-    return (
+    said = (
         f"{over} of {len(texts)} captions are longer than {limit} tokens, the longest has "
-        f"{longest}. They are read in parts of {limit}, as ComfyUI, Forge and A1111 read them."
+        f"{longest}."
     )
+    if any(encoder.cuts for encoder in encoders):
+        return (
+            f"{said} What comes after is not read: shorten them, or have the style's words first."
+        )
+    return f"{said} They are read in parts of {limit}, as ComfyUI, Forge and A1111 read them."
 
 
 def no_previews(config: RunConfig, texts: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from PIL import PngImagePlugin
 from core.adapters import injection
 from core.config.files import write_beside
 from core.data import buckets, pixels
-from core.families.family import DrawOptions
+from core.families.family import DrawOptions, Prompts
 from core.protocol.events import Event, PreviewReady, Progress
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ def draw(
         prompts, seeds = [config.prompts[i] for i in part], [config.seed + i for i in part]
         pictures: list[Tensor] = []
         with _ready_to_draw(prepared, untrained=step == UNTRAINED), _stopping(prepared, control):
-            pictures = prepared.model.family.draw(prepared.model, prompts, seeds, chosen)
+            empty, *each = prepared.conditions.each(["", *prompts])
+            told = Prompts(each, empty)
+            pictures = prepared.model.family.draw(prepared.model, told, seeds, chosen)
         if control.stop.is_set():
             return
         clock.pictures_took(time.monotonic() - began, len(part), step)

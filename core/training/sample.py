@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.adapters import injection
 from core.families import registry
 from core.families.device import choose
-from core.families.family import DrawOptions, Model
+from core.families.family import DrawOptions, Model, draw_texts
 from core.training import export, preview
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Sampler:
             guidance=wish.guidance,
             guidance_rescale=wish.guidance_rescale,
         )
-        (picture,) = model.family.draw(model, [wish.prompt], [wish.seed], options)
+        (picture,) = draw_texts(model, [wish.prompt], [wish.seed], options)
         said = {"prompt": wish.prompt, "seed": str(wish.seed), "weight": f"{wish.weight:g}"}
         preview.write_png(out, picture, said)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from core.adapters.kinds import Room
 from core.config.options import AdapterConfig, RunConfig
 from core.data import batches
 from core.data.batches import Item, step_seed
-from core.data.buckets import Frame
 from core.data.cache import Cache
 from core.errors import RunError
 from core.families import registry
@@ -24,7 +23,7 @@ from core.hashing import RememberedHashes, key_of
 from core.project.layout import Project
 from core.protocol.events import Event, Progress, Warned
 from core.training import export, optimizers, pictures
-from core.training.conditions import conditions
+from core.training.conditions import Conditions
 from core.training.control import Control
 from core.training.step import FIRST_SCALE, Trainable
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from core.adapters.changes import Adapter
     from core.config.facts import Facts
-    from core.families.condition import Condition
 
 DEFAULT_PROMPTS = 4
 LEAST_RANK = 4
@@ -49,7 +47,7 @@ class Prepared:
     items: list[Item]
     batch_size: int  # what the pictures allow of the config's
     trainable: Trainable
-    condition: Callable[[Sequence[str], Sequence[Frame]], Condition]
+    conditions: Conditions
 
     @property
     def dataset_key(self) -> str:
@@ -74,6 +72,7 @@ def prepare(
             "Nothing would be learnt: every learning rate is 0.",
             hint="Set training.learning_rate, or a text encoder's.",
         )
+    check_targets(base.facts, config.adapter)
     start = starting(project.start(config), base.facts, rates)
     dataset = yield from pictures.read(project.folders(config), control)
     if control.stop.is_set():
@@ -95,6 +94,10 @@ def prepare(
     if batch_size < config.training.batch_size:
         yield Warned(message=f"No shape has more pictures: batches are of {batch_size} at most.")
     rates = {part: rates[part] for part in rates if start is None or part in parts_of(start)}
+    told = Conditions(model, rates, cache)
+    yield from _captions_read(told, config, items, control)
+    if control.stop.is_set():
+        return None
     nets = model.nets(rates)
     return Prepared(
         config=config,
@@ -103,8 +106,21 @@ def prepare(
         items=items,
         batch_size=batch_size,
         trainable=trainable(model, nets, config, start),
-        condition=conditions(model, rates, cache),
+        conditions=told,
     )
+
+
+def _captions_read(
+    told: Conditions, config: RunConfig, items: Sequence[Item], control: Control
+) -> Generator[Event, None, None]:
+    """All texts of the run through the encoders that rest, which then may leave the memory."""
+    texts = dict.fromkeys(["", *(item.caption for item in items), *config.preview.prompts])
+    for number, text in enumerate(texts, start=1):
+        if control.stop.is_set():
+            return
+        told.look_up(text)
+        yield Progress(phase="Reading the captions", done=number, total=len(texts))
+    told.give_back()
 
 
 def _notes(config: RunConfig, items: Sequence[Item], model: Model) -> Generator[Event, None, None]:
@@ -116,6 +132,23 @@ def _notes(config: RunConfig, items: Sequence[Item], model: Model) -> Generator[
     ):
         if words:
             yield Warned(message=words)
+
+
+def check_targets(facts: Facts, adapter: AdapterConfig) -> None:
+    """Whether the family has the layers that are to learn.
+
+    Raises:
+        RunError: It has not.
+    """
+    if adapter.targets not in facts.targets and not adapter.pattern:
+        raise RunError(
+            f"No layers of {facts.title} are known as {adapter.targets} (adapter.targets).",
+            hint=f"Choose one of: {', '.join(facts.targets)}.",
+        )
+    if adapter.conv_rank and not facts.convolutions:
+        raise RunError(
+            f"{facts.title} has no convolutions to change.", hint="Set adapter.conv_rank to 0."
+        )
 
 
 def small_rank(adapter: AdapterConfig) -> str:

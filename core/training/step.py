@@ -13,14 +13,13 @@ from core.diffusion import path
 from core.errors import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from torch import Tensor, nn
 
     from core.data.batches import Draw
-    from core.data.buckets import Frame
-    from core.families.condition import Condition
     from core.families.family import Model
+    from core.training.conditions import Conditions
     from core.training.optimizers import Kind
 
 FIRST_SCALE = 2.0**16  # of a float16 loss; it finds its own within some steps
@@ -55,19 +54,19 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float, step: int) -> floa
 def denoising_losses(
     model: Model,
     draw: Draw,
-    condition: Callable[[Sequence[str], Sequence[Frame]], Condition],
+    conditions: Conditions,
     min_snr_gamma: float,
 ) -> Tensor:
     """The weighted mean squared error of each sample, (B,), float32; no random number is drawn.
 
     The weight is the picture's share in its epoch, times min-SNR's of its time.
     """
-    t = model.path.time(draw.u)
+    t = model.path.time(draw.u, draw.latents[0, 0].numel())
     signal, noise_share = (share.to(model.device) for share in model.path.coefficients(t))
     x0, noise = draw.latents.to(model.device), draw.noise.to(model.device)
     x_t = path.noised(x0, noise, signal, noise_share)
     made = model.family.predict(
-        model, x_t, t.to(model.device), condition(draw.captions, draw.frames)
+        model, x_t, t.to(model.device), conditions.of(draw.captions, draw.frames)
     )
     wanted = path.target(x0, noise, signal, noise_share, model.path.prediction)
     errors = (made.float() - wanted.float()).square().flatten(1).mean(dim=1)

@@ -154,15 +154,13 @@ def _train(run: Run, prepared: Prepared, control: Control, *, first_step: int) -
 
 
 def _started(run: Run, prepared: Prepared, first_step: int) -> RunStarted:
-    facts, parts = prepared.model.facts, prepared.model.parts
-    nets = [parts[name] for name in (facts.denoiser, *facts.text_encoders)]
     adapter = injection.take(prepared.nets)
     return RunStarted(
         run=run.root.name,
         steps=prepared.config.training.steps,
         first_step=first_step,
         trainable=sum(p.numel() for p in prepared.trainable.parameters.values()),
-        total=sum(p.numel() for net in nets for p in net.parameters()),
+        total=sum(p.numel() for net in prepared.nets.values() for p in net.parameters()),
         adapter=report.in_words(adapter),
         file_bytes=export.file_bytes(adapter),
         pictures=len(prepared.items),
@@ -193,7 +191,7 @@ def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterat
         write_beside(path.with_suffix(".png"), picture.read_bytes())
     adapter = injection.take(prepared.nets)
     header = export.header_of(prepared, adapter, title=path.stem, step=step)
-    export.write(path, adapter, prepared.model.facts, header, "kohya")
+    export.write(path, adapter, prepared.model.facts, header, "usual")
     yield AdapterSaved(step=step, path=str(path))
 
 

@@ -257,14 +257,12 @@ def test_a_short_text_beside_a_long_one_is_read_as_it_is_alone(tiny_base: Path) 
 
 
 def test_a_prompts_end_is_drawn_however_long_it_is(tiny_base: Path) -> None:
-    from core.families.family import DrawOptions
+    from core.families.family import DrawOptions, draw_texts
 
     model = loaded(tiny_base)
     options = DrawOptions(64, 64, 4, 3.0, 0.0)
     start = " ".join(["ball"] * 40)
-    drawn = model.family.draw(
-        model, ["a ball", f"{start} red", f"{start} blue"], [1, 1, 1], options
-    )
-    (alone,) = model.family.draw(model, ["a ball"], [1], options)
+    drawn = draw_texts(model, ["a ball", f"{start} red", f"{start} blue"], [1, 1, 1], options)
+    (alone,) = draw_texts(model, ["a ball"], [1], options)
     assert not torch.equal(drawn[1], drawn[2])
     torch.testing.assert_close(drawn[0], alone, atol=1e-3, rtol=0)

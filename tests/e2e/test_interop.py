@@ -19,7 +19,7 @@ from core.config.facts import SD1
 from core.errors import AdapterError, RunError
 from core.families import sd1
 from core.families.device import Device, whole_cpu
-from core.families.family import DrawOptions, Model
+from core.families.family import DrawOptions, Model, draw_texts
 from core.families.registry import load
 from core.project.layout import Project
 from core.training import export, setup
@@ -296,7 +296,7 @@ def test_the_demo_base_is_drawn_as_by_plain_diffusers() -> None:
     """The tiny base's random VAE hides what a scheduler does; this one does not."""
     model = loaded(DEMO)
     options = DrawOptions(128, 128, inference_steps=6, guidance=3.0, guidance_rescale=0.7)
-    (ours,) = model.family.draw(model, ["an apple"], [3], options)
+    (ours,) = draw_texts(model, ["an apple"], [3], options)
     pipe = StableDiffusionPipeline.from_pretrained(DEMO, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     drawn = pipe(
@@ -462,7 +462,7 @@ def test_strength_zero_is_the_base_and_more_is_further(trained: Project, tiny_ba
     options = DrawOptions(64, 64, 2, 3.0, 0.0)
 
     def drawn() -> torch.Tensor:
-        return model.family.draw(model, ["a red ball"], [1], options)[0]
+        return draw_texts(model, ["a red ball"], [1], options)[0]
 
     base = drawn()
     nets = model.nets(SD1.names)
@@ -487,8 +487,8 @@ def test_half_precision_nets_draw_with_the_whole_vae(tiny_base: Path) -> None:
     half = load(open_base(tiny_base), HalfOnCpu(torch.device("cpu"), torch.bfloat16))
     whole = loaded(tiny_base)
     options = DrawOptions(64, 64, 2, 3.0, 0.0)
-    drawn = half.family.draw(half, ["a red ball"], [1], options)[0]
-    expected = whole.family.draw(whole, ["a red ball"], [1], options)[0]
+    drawn = draw_texts(half, ["a red ball"], [1], options)[0]
+    expected = draw_texts(whole, ["a red ball"], [1], options)[0]
     assert half.parts["unet"].dtype == torch.bfloat16
     assert (drawn - expected).abs().mean() < 0.05
 

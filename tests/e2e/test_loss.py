@@ -128,13 +128,13 @@ def test_a_flows_loss_is_the_reference(
     model = with_fields(prepared.model, path=Flow(shift=shift, logit_spread=spread))
     draw = draw_of(prepared, 1, 3)
     unet = model.parts["unet"]
-    ours = denoising_losses(model, draw, prepared.condition, gamma)
+    ours = denoising_losses(model, draw, prepared.conditions, gamma)
     for n, u in enumerate(draw.u.tolist()):
         odds = statistics.NormalDist(sigma=spread).inv_cdf(u) if spread else math.log(u / (1 - u))
         t = 1 / (1 + math.exp(-odds))
         t = shift * t / (1 + (shift - 1) * t)
         x_0, noise = draw.latents[n], draw.noise[n]
-        text = prepared.condition([draw.captions[n]], [draw.frames[n]])["text"]
+        text = prepared.conditions.of([draw.captions[n]], [draw.frames[n]])["text"]
         said = unet(((1 - t) * x_0 + t * noise)[None], torch.tensor([t]), text).sample[0]
         expected = ((said - (noise - x_0)) ** 2).mean() * draw.weights[n]
         if gamma:
@@ -158,7 +158,7 @@ def test_loss_and_gradient_are_the_reference(tmp_path: Path, any_base: Path, gam
     reference = Reference(any_base, adapter)
     for step in (1, 2):
         draw = draw_of(prepared, step, 3)
-        ours = denoising_losses(prepared.model, draw, prepared.condition, gamma).sum() / 3
+        ours = denoising_losses(prepared.model, draw, prepared.conditions, gamma).sum() / 3
         theirs = reference.loss(draw, gamma)
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
         ours.backward()
@@ -208,7 +208,7 @@ def test_the_demo_bases_loss_is_what_plain_diffusers_says(tmp_path: Path) -> Non
                 prepared.items[n].std, latent.std[0] * scale, rtol=1e-3, atol=1e-4
             )
         ours = [
-            denoising_losses(prepared.model, d, prepared.condition, 0.0).mean().item()
+            denoising_losses(prepared.model, d, prepared.conditions, 0.0).mean().item()
             for d in draws
         ]
         theirs = [reference.loss(draw, 0.0).item() for draw in draws]

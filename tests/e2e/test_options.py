@@ -263,7 +263,7 @@ def test_a_step_is_adamws_on_the_clipped_gradient(tmp_path: Path, tiny_base: Pat
     first, second = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
 
     def losses_of(part):
-        return denoising_losses(prepared.model, part, prepared.condition, 0.0)
+        return denoising_losses(prepared.model, part, prepared.conditions, 0.0)
 
     for number in (1, 2):
         rate = [0.02, 0.01][number - 1]
@@ -299,7 +299,7 @@ def test_a_lone_pictures_gradient_is_its_share(tmp_path: Path, tiny_base: Path) 
     )
 
     def losses_of(part):
-        return denoising_losses(prepared.model, part, prepared.condition, 0.0)
+        return denoising_losses(prepared.model, part, prepared.conditions, 0.0)
 
     draw = batches.draw(
         prepared.items,

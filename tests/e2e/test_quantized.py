@@ -56,7 +56,7 @@ def test_the_loss_is_near_the_whole_bases_and_only_near(
         prepared = prepared_for(project)
         draw = draw_of(prepared, 1, 3)
         with torch.no_grad():
-            losses[name] = denoising_losses(prepared.model, draw, prepared.condition, 0.0)
+            losses[name] = denoising_losses(prepared.model, draw, prepared.conditions, 0.0)
     away = ((losses[held] - losses["whole"]).abs() / losses["whole"]).max()
     assert 0 < away < HELD[held][1]
 

@@ -173,8 +173,8 @@ def test_a_picture_is_learnt_with_its_size_and_crop(sdxl_base: Path, tmp_path: P
     frames = [frame._replace(original=Size(32, 32)) for frame in draw.frames]
     small = replace(draw, frames=(frames[0], draw.frames[1]))
     with torch.no_grad():
-        first = denoising_losses(prepared.model, draw, prepared.condition, 0.0)
-        second = denoising_losses(prepared.model, small, prepared.condition, 0.0)
+        first = denoising_losses(prepared.model, draw, prepared.conditions, 0.0)
+        second = denoising_losses(prepared.model, small, prepared.conditions, 0.0)
     assert first[0] != second[0]
     assert torch.allclose(first[1], second[1])
 

@@ -21,7 +21,7 @@ from core.base.value import BUNDLED, InFile
 from core.config import facts, files
 from core.errors import BaseModelError, UserError
 from core.families.device import whole_cpu
-from core.families.family import DrawOptions, Model
+from core.families.family import DrawOptions, Model, draw_texts
 from core.families.registry import load
 from core.project.layout import create
 from core.training.control import Control
@@ -58,7 +58,7 @@ def file(bundled: Path, tmp_path: Path) -> Path:
 
 def drawn(model: Model) -> torch.Tensor:
     options = DrawOptions(32, 32, inference_steps=2, guidance=3.0, guidance_rescale=0.0)
-    return model.family.draw(model, ["a cat"], [3], options)[0]
+    return draw_texts(model, ["a cat"], [3], options)[0]
 
 
 def test_one_file_is_the_same_model_as_its_folder(folder: Path, file: Path) -> None:

@@ -12,7 +12,8 @@ from core.diffusion.path import Flow
 from core.families.condition import stack
 from core.families.device import whole_cpu
 from core.families.family import Model, ModelFamily, TextEncoder
-from core.training.conditions import conditions
+from core.families.parts import Parts
+from core.training.conditions import Conditions
 
 
 class Asked:
@@ -44,7 +45,7 @@ def model_of(asked, keys: dict[str, str] | None = None) -> Model:
     return Model(
         family=family,
         facts=SD1,
-        parts={"small": 2.0, "large": 3.0},
+        parts=Parts({"small": lambda: 2.0, "large": lambda: 3.0}),
         keys=keys or {"small": "a", "large": "b"},
         path=Flow(),
         size_px=64,
@@ -55,23 +56,25 @@ def model_of(asked, keys: dict[str, str] | None = None) -> Model:
 
 def test_one_encoder_trains_while_the_others_words_are_kept(asked, tmp_path: Path) -> None:
     small, large = asked
-    tell = conditions(model_of(asked), {"small"}, Cache(tmp_path))
+    tell = Conditions(model_of(asked), {"small"}, Cache(tmp_path))
     for _ in range(3):
-        told = tell(["abc", "de"], [])
+        told = tell.of(["abc", "de"], [])
     assert (small.times, large.times) == (6, 2)
     assert told.keys() == {"small", "small_mask", "large", "large_mask"}
     assert told["large"].tolist() == [[[3, 3]] * 3, [[3, 3], [3, 3], [0, 0]]]
-    conditions(model_of(asked), {"small"}, Cache(tmp_path))(["abc"], [])
+    Conditions(model_of(asked), {"small"}, Cache(tmp_path)).of(["abc"], [])
     assert large.times == 2  # from the disk
 
 
 def test_what_is_kept_belongs_to_its_part_and_its_files(asked, tmp_path: Path) -> None:
     _, large = asked
-    conditions(model_of(asked), (), Cache(tmp_path))(["abc"], [])
+    Conditions(model_of(asked), (), Cache(tmp_path)).of(["abc"], [])
     changed = model_of(asked, {"small": "other", "large": "b"})
-    conditions(changed, (), Cache(tmp_path))(["abc"], [])
+    Conditions(changed, (), Cache(tmp_path)).of(["abc"], [])
     assert large.times == 1
-    conditions(model_of(asked, {"small": "a", "large": "other"}), (), Cache(tmp_path))(["abc"], [])
+    Conditions(model_of(asked, {"small": "a", "large": "other"}), (), Cache(tmp_path)).of(
+        ["abc"], []
+    )
     assert large.times == 2
 
 
@@ -80,7 +83,7 @@ def test_an_encoder_sees_only_the_parts_it_says_it_reads(asked, tmp_path: Path) 
     _, large = asked
     large.encode = lambda model, texts: [{"large": torch.ones(1, 1) * model.parts["small"]}]
     with pytest.raises(KeyError, match="small"):
-        conditions(model_of(asked), {"small"}, Cache(tmp_path))(["abc"], [])
+        Conditions(model_of(asked), {"small"}, Cache(tmp_path)).of(["abc"], [])
 
 
 def test_a_cache_takes_no_function_that_may_see_more(tmp_path: Path) -> None:
