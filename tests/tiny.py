@@ -204,7 +204,61 @@ def write_flux_schnell(folder: Path) -> Path:
     return write_flux(folder, dev=False)
 
 
-FLOWS = {"flux": write_flux, "flux-schnell": write_flux_schnell}
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def _qwen_tokenizer() -> Any:
+    """Single letters; spaces and ends of lines as its byte-level alphabet has them."""
+    from transformers import Qwen2Tokenizer
+
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    vocabulary = {token: n for n, token in enumerate([*special, *LETTERS, "\u0120", "\u010a"])}
+    made = Qwen2Tokenizer(vocab=vocabulary, merges=[], additional_special_tokens=special[1:])
+    made.chat_template = CHAT
+    return made
+
+
+def write_zimage(folder: Path) -> Path:
+    """Z-Image with one block of each kind."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+    from transformers import Qwen3Config, Qwen3Model
+
+    torch.manual_seed(0)
+    tokenizer = _qwen_tokenizer()
+    text = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+    )
+    pipe = ZImagePipeline(
+        transformer=ZImageTransformer2DModel(
+            dim=48,
+            n_layers=1,
+            n_refiner_layers=1,
+            n_heads=2,
+            n_kv_heads=2,
+            cap_feat_dim=32,
+            axes_dims=[8, 8, 8],
+            axes_lens=[768, 64, 64],
+        ),
+        vae=_vae(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
+        text_encoder=Qwen3Model(text),
+        tokenizer=tokenizer,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
+FLOWS = {"flux": write_flux, "flux-schnell": write_flux_schnell, "zimage": write_zimage}
 ROWS = {
     "sd1": write_sd1,
     "sd1-v": write_sd1_v,

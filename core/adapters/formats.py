@@ -76,7 +76,7 @@ def module_of_kohya(name: str, names: KeyNames) -> str:
             count, word = 1, pieces[0]
         made.append(word)
         pieces = pieces[count:]
-    if "_" not in made[0]:  # as the outermost modules of all nets have it
+    if names.outer and made[0] not in names.outer:
         raise ValueError(f"{name} is of another family")
     module = ".".join(made).removeprefix(names.inside)
     return sgm.to_diffusers(module) if names.sgm else module

@@ -93,7 +93,7 @@ def _kohya(place: Place, facts: Facts) -> list[str]:
     made = [_flat(names.kohya, names.inside + place.module)]
     if names.bfl:
         made += [_flat(names.bfl, layer) for layer in [bfl.joined(place.module)] if layer]
-    elif place.component == facts.denoiser:
+    elif place.component == "unet":
         made.append(_flat(names.kohya, sgm.from_diffusers(place.module)))
     return made
 
@@ -101,15 +101,17 @@ def _kohya(place: Place, facts: Facts) -> list[str]:
 def _comfyui(place: Place, facts: Facts) -> list[str]:
     """Of a UNet's names in diffusers' form it knows old attention processors' alone (lora.py)."""
     names = facts.names[place.component]
-    if names.bfl:
-        return [*_kohya(place, facts), f"{names.diffusers}.{place.module}"]
+    if place.component == "transformer":
+        dotted = [f"{prefix}.{place.module}" for prefix in (names.diffusers, *names.also)]
+        return [*_kohya(place, facts), *dotted, _flat("lycoris", place.module)]
     return [*_kohya(place, facts), _processor(names, place.module)]
 
 
 def _invokeai(place: Place, facts: Facts) -> list[str]:
     names = facts.names[place.component]
-    own = [f"{names.diffusers}.{place.module}"] if names.bfl else []
-    return [*_kohya(place, facts), *own]
+    if place.component != "transformer":
+        return _kohya(place, facts)
+    return [*_kohya(place, facts), *(f"{p}.{place.module}" for p in (names.diffusers, *names.also))]
 
 
 def _processor(names: KeyNames, module: str) -> str:
@@ -131,7 +133,10 @@ def _invokeai_knows(adapter: Adapter) -> bool:
     Of a LoKr it counts two whole matrices alone: where it looks for factors, a dot is missing.
     """
     return any(
-        re.search(r"\.attn2\.to_[kv]$|\.self_attn\.|^(single_)?transformer_blocks\.", place.module)
+        re.search(
+            r"\.attn2\.to_[kv]$|\.self_attn\.|^(single_)?transformer_blocks\.|^layers\.",
+            place.module,
+        )
         and not isinstance(change, OFT)
         and not (isinstance(change, LoKr) and (change.w1 is None or change.w2 is None))
         for place, change in adapter.items()

@@ -111,9 +111,11 @@ def _place(name: str, names: Names, part: str) -> Place:
         module = name.removeprefix(PEFT_FOLDER)
         return Place(part, module.removeprefix(names[part].inside))
     for component, key_names in names.items():
-        if name.startswith(key_names.diffusers + "."):
-            module = name.removeprefix(key_names.diffusers + ".").removeprefix(PEFT_FOLDER)
-            return Place(component, module.removeprefix(key_names.inside))
+        for prefix in (key_names.diffusers, *key_names.also):
+            module = name.removeprefix(prefix + ".").removeprefix(PEFT_FOLDER)
+            known = not key_names.outer or module.partition(".")[0] in key_names.outer
+            if name.startswith(prefix + ".") and known:
+                return Place(component, module.removeprefix(key_names.inside))
         for prefix in filter(None, (key_names.kohya, key_names.bfl)):
             if name.startswith(prefix + "_") and "." not in name:
                 with contextlib.suppress(ValueError):

@@ -27,6 +27,8 @@ class KeyNames:
     inside: str = ""  # "text_model."
     sgm: bool = False  # kohya's files have the names of Stability's code for the net's blocks
     bfl: str = ""  # "lora_unet": what kohya's files of Black Forest Labs' names begin with
+    outer: frozenset[str] = frozenset()  # the net's outermost modules; a file with others is none
+    also: tuple[str, ...] = ()  # what stands for `diffusers` in files of other trainers
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,14 @@ _UNET_WORDS = frozenset(
         "skip_connection", "time_embed", "label_emb",
     }
 )  # fmt: skip
+_UNET_OUTER = frozenset(
+    {
+        "down_blocks", "up_blocks", "mid_block", "time_embedding", "add_embedding", "conv_in",
+        "conv_out", "conv_norm_out",
+        # Stability's own
+        "input_blocks", "middle_block", "output_blocks", "time_embed", "label_emb", "out",
+    }
+)  # fmt: skip
 _CLIP_WORDS = frozenset(
     {"text_model", "self_attn", "q_proj", "k_proj", "v_proj", "out_proj", "text_projection"}
 )
@@ -125,7 +135,7 @@ SD1 = Facts(
         "scheduler": "sd1/scheduler",
     },
     names={
-        "unet": KeyNames(kohya="lora_unet", diffusers="unet", words=_UNET_WORDS),
+        "unet": KeyNames(kohya="lora_unet", diffusers="unet", words=_UNET_WORDS, outer=_UNET_OUTER),
         "text_encoder": KeyNames(
             kohya="lora_te", diffusers="text_encoder", words=_CLIP_WORDS, inside="text_model."
         ),
@@ -214,7 +224,9 @@ SDXL = Facts(
         "scheduler": "sdxl/scheduler",
     },
     names={
-        "unet": KeyNames(kohya="lora_unet", diffusers="unet", words=_UNET_WORDS, sgm=True),
+        "unet": KeyNames(
+            kohya="lora_unet", diffusers="unet", words=_UNET_WORDS, outer=_UNET_OUTER, sgm=True
+        ),
         "text_encoder": KeyNames(
             kohya="lora_te1", diffusers="text_encoder", words=_CLIP_WORDS, inside="text_model."
         ),
@@ -264,6 +276,12 @@ _FLUX_WORDS = frozenset(
         "txt_mod",
     }
 )  # fmt: skip
+_FLUX_OUTER = frozenset(
+    {
+        "transformer_blocks", "single_transformer_blocks", "x_embedder", "context_embedder",
+        "time_text_embed", "norm_out", "proj_out", "double_blocks", "single_blocks",
+    }
+)  # fmt: skip
 _FLUX_ATTENTION = r".*\.attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)"
 _FLUX_TRANSFORMER = rf"{_FLUX_ATTENTION}|.*\.ff(_context)?\.net\.(0\.proj|2)|.*\.proj_(mlp|out)"
 _FLUX_LINEAR = rf"{_FLUX_TRANSFORMER}|.*\.norm(1|1_context)?\.linear"
@@ -290,7 +308,12 @@ FLUX = Facts(
     bundled={},
     names={
         "transformer": KeyNames(
-            kohya="lora_transformer", diffusers="transformer", words=_FLUX_WORDS, bfl="lora_unet"
+            kohya="lora_transformer",
+            diffusers="transformer",
+            words=_FLUX_WORDS,
+            bfl="lora_unet",
+            outer=_FLUX_OUTER,
+            also=("diffusion_model",),
         ),
     },
     targets={
@@ -315,6 +338,57 @@ FLUX = Facts(
     unknown_to=("a1111",),
 )
 
+_ZIMAGE_WORDS = frozenset(
+    {
+        "noise_refiner", "context_refiner", "to_q", "to_k", "to_v", "to_out", "feed_forward",
+        "adaLN_modulation",
+    }
+)  # fmt: skip
+_ZIMAGE_ATTENTION = r".*\.attention\.(to_[qkv]|to_out\.0)"
+_ZIMAGE_TRANSFORMER = rf"{_ZIMAGE_ATTENTION}|.*\.feed_forward\.w[123]"
+
+# LyCORIS' names in kohya's form, which ComfyUI knows. Turbo is drawn in 8 steps at guidance 0.
+ZIMAGE = Facts(
+    family="zimage",
+    title="Z-Image",
+    pipeline="ZImagePipeline",
+    parts=("tokenizer", "text_encoder", "transformer", "vae", "scheduler"),
+    denoiser="transformer",
+    text_encoders=("text_encoder",),
+    tokenizers=("tokenizer",),
+    in_file={},
+    bundled={},
+    names={
+        "transformer": KeyNames(
+            kohya="lycoris",
+            diffusers="transformer",
+            words=_ZIMAGE_WORDS,
+            outer=frozenset({"layers", "noise_refiner", "context_refiner"}),
+            also=("diffusion_model",),
+        ),
+    },
+    targets={
+        "attention": {"transformer": _ZIMAGE_ATTENTION},
+        "transformer": {"transformer": _ZIMAGE_TRANSFORMER},
+        "linear": {"transformer": rf"{_ZIMAGE_TRANSFORMER}|.*\.adaLN_modulation\.0"},
+    },
+    convolutions={},
+    text_width=2560,
+    kohya_version="zimage",
+    architecture="z-image/lora",
+    implementation="https://github.com/Tongyi-MAI/Z-Image",
+    shown_as="Z-Image",
+    resolution_px=1024,
+    batch_size=1,
+    learning_rate=1e-4,
+    guidance=4.0,
+    guidance_rescale=0.0,
+    trains_text=False,
+    predicts="flow",
+    layout="diffusers",
+    unknown_to=("a1111", "forge"),
+)
+
 # 18 million numbers bear, and need, ten times the rate of 860 million.
 DEMO = replace(
     SD1,
@@ -328,7 +402,7 @@ DEMO = replace(
 )
 
 FLOW = "flow"
-FAMILIES = (SD1, SD2, SD2_V, SDXL, FLUX)
+FAMILIES = (SD1, SD2, SD2_V, SDXL, FLUX, ZIMAGE)
 TITLES = tuple(dict.fromkeys(facts.title for facts in FAMILIES))
 
 

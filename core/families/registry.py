@@ -9,6 +9,7 @@ from core.families.flux import FLUX
 from core.families.sd1 import SD1
 from core.families.sd2 import SD2
 from core.families.sdxl import SDXL
+from core.families.zimage import ZIMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from core.families.device import Device
     from core.families.family import Model, ModelFamily
 
-FAMILIES: dict[str, ModelFamily] = {family.id: family for family in (SD1, SD2, SDXL, FLUX)}
+FAMILIES: dict[str, ModelFamily] = {family.id: family for family in (SD1, SD2, SDXL, FLUX, ZIMAGE)}
 
 
 def load(base: Base, device: Device, keys: Mapping[str, str] | None = None) -> Model:

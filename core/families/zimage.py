@@ -1,0 +1,150 @@
+"""Z-Image: a single-stream transformer that reads texts of Qwen3 as they are (arXiv:2511.22699)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers import ZImagePipeline, ZImageTransformer2DModel
+from transformers import Qwen2Tokenizer, Qwen3Model
+
+from core.errors import naming_full_memory
+from core.families import loading, qwen, transformer, vae
+from core.families.condition import MASK
+from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.parts import Parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from core.base.value import Base
+    from core.families.condition import Condition
+    from core.families.device import Device
+
+PATCH = 2  # latents, the edge of a place
+SIZE_PX = 1024
+TOKENS = 512  # of a text with the words of the chat around it, as in diffusers' pipeline
+
+
+@naming_full_memory()
+def load(base: Base, keys: Mapping[str, str], device: Device) -> Model:
+    """Look at its parts; the large ones are read when they are needed.
+
+    Raises:
+        BaseModelError: A part is not whole, or does not fit the others.
+        MemoryFullError: It does not fit.
+    """
+    scheduler, note = loading.scheduler(base)
+    parts = Parts(
+        {
+            "transformer": partial(transformer.load, base, ZImageTransformer2DModel, device),
+            "text_encoder": partial(qwen.load, base, Qwen3Model, device),
+            "vae": partial(vae.load, base, device),
+            "tokenizer": partial(loading.part, base, "tokenizer", Qwen2Tokenizer),
+            "scheduler": lambda: scheduler,
+        }
+    )
+    model = Model(
+        family=ZIMAGE,
+        facts=base.facts,
+        parts=parts,
+        keys=keys,
+        path=loading.flow(base, PATCH),
+        size_px=SIZE_PX,
+        multiple_px=PATCH * vae.pixels_per_latent(parts["vae"]),
+        place=device,
+        notes=(*base.notes, *note),
+    )
+    loading.try_out(model, base)
+    return model
+
+
+def encode_text(model: Model, texts: Sequence[str]) -> list[Condition]:
+    """Each text, asked as in a chat, before Qwen3's last layer, (tokens, width)."""
+    encoder = model.parts["text_encoder"]
+    made: list[Condition] = []
+    for text in texts:
+        ids = qwen.ids(_asked(model, text), model.parts["tokenizer"], TOKENS, model.device)
+        said = encoder(input_ids=ids, output_hidden_states=True).hidden_states[-2]
+        made.append({"text": said[0]})
+    return made
+
+
+def tokens(model: Model, text: str) -> tuple[int, int]:
+    """How many tokens a text has, and for how many there is room beside the chat's words."""
+    tokenizer = model.parts["tokenizer"]
+    around = qwen.count(_asked(model, ""), tokenizer)
+    return qwen.count(_asked(model, text), tokenizer) - around, TOKENS - around
+
+
+def _asked(model: Model, text: str) -> str:
+    said = [{"role": "user", "content": text}]
+    return model.parts["tokenizer"].apply_chat_template(
+        said, tokenize=False, add_generation_prompt=True, enable_thinking=True
+    )
+
+
+def predict(model: Model, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+    """The velocity that the transformer says of noised latents (B, 16, h, w) at times (B,).
+
+    It counts its time from noise to data, and says the velocity in that direction.
+    """
+    texts, mask = condition["text"], condition.get("text" + MASK)
+    each = list(texts) if mask is None else [text[m] for text, m in zip(texts, mask, strict=True)]
+    said = model.parts["transformer"](list(x_t.unsqueeze(2)), 1 - t, each, return_dict=False)[0]
+    return -torch.stack(said).squeeze(2)
+
+
+@naming_full_memory("Draw a smaller picture, or close other programs.")
+@torch.no_grad()
+def draw(
+    model: Model, prompts: Prompts, seeds: Sequence[int], options: DrawOptions
+) -> list[Tensor]:
+    """Pictures (3, H, W), -1 to 1, by diffusers' own pipeline, so that others get the same ones.
+
+    Guidance is the pipeline's: 0 is none, as Z-Image-Turbo wants it.
+
+    Raises:
+        MemoryFullError: They do not fit.
+    """
+    dtype = model.place.weights
+    latents = pipeline(model)(
+        prompt_embeds=[told["text"].to(dtype) for told in prompts.each],
+        negative_prompt_embeds=[prompts.empty["text"].to(dtype)] * len(prompts.each),
+        width=options.width_px,
+        height=options.height_px,
+        num_inference_steps=options.inference_steps,
+        guidance_scale=options.guidance,
+        generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+        output_type="latent",
+    ).images
+    return list(vae.decode(model, latents).cpu())
+
+
+def pipeline(model: Model) -> Any:  # noqa: ANN401 - diffusers' pipelines are untyped
+    """A diffusers pipeline over what draws; its scheduler has no state from earlier use."""
+    nothing: dict[str, Any] = dict.fromkeys(("text_encoder", "tokenizer"))
+    parts: dict[str, Any] = {name: model.parts[name] for name in ("transformer", "vae")}
+    pipe = ZImagePipeline(**parts, **nothing, scheduler=loading.fresh(model.parts["scheduler"]))
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+ZIMAGE = ModelFamily(
+    id="zimage",
+    nets={"transformer": ZImageTransformer2DModel},
+    load=load,
+    text_encoders={
+        "text_encoder": TextEncoder(
+            ("text_encoder", "tokenizer"), encode_text, tokens, cuts=True, heavy=True
+        )
+    },
+    encode_picture=vae.encode,
+    picture_parts=("vae",),
+    predict=predict,
+    draw=draw,
+    style_features=vae.features,
+)

@@ -1,0 +1,194 @@
+"""What flow models learn, against plain diffusers: no function of ours on that side."""
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from torch import Tensor
+
+from core.base.opening import open_base
+from core.config import files
+from core.data import pixels
+from core.families import registry
+from core.families.device import whole_cpu
+from core.project.layout import create
+from core.training import setup
+from core.training.control import Control
+from core.training.step import denoising_losses
+from tests import tiny
+from tests.conftest import fill, made, small_config
+from tests.e2e.test_loss import draw_of, prepared_for
+
+RANK, ALPHA = 4, 2.0
+
+
+@pytest.fixture(scope="module", params=tiny.FLOWS)
+def flow_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(request.param, tmp_path_factory)
+
+
+def _flux(pipe: Any, x_t: Tensor, t: float, caption: str) -> Tensor:
+    _, _, height, width = x_t.shape
+    with torch.no_grad():
+        text, summary, text_ids = pipe.encode_prompt(caption, None)
+    said = pipe.transformer(
+        hidden_states=pipe._pack_latents(x_t, 1, 16, height, width),
+        timestep=torch.tensor([t]),
+        guidance=torch.ones(1) if pipe.transformer.config.guidance_embeds else None,
+        pooled_projections=summary,
+        encoder_hidden_states=text,
+        txt_ids=text_ids,
+        img_ids=pipe._prepare_latent_image_ids(
+            1, height // 2, width // 2, torch.device("cpu"), torch.float32
+        ),
+    ).sample
+    return pipe._unpack_latents(said, height * 8, width * 8, 8)
+
+
+def _zimage(pipe: Any, x_t: Tensor, t: float, caption: str) -> Tensor:
+    with torch.no_grad():
+        texts, _ = pipe.encode_prompt([caption], do_classifier_free_guidance=False)
+    (said,) = pipe.transformer([x_t[0][:, None]], torch.tensor([1 - t]), texts, return_dict=False)[
+        0
+    ]
+    return -said.squeeze(1)[None]
+
+
+VELOCITY: dict[str, Callable[[Any, Tensor, float, str], Tensor]] = {
+    "FluxPipeline": _flux,
+    "ZImagePipeline": _zimage,
+}
+
+
+class Reference:
+    """A base as plain diffusers loads it, with the adapter by hand."""
+
+    def __init__(self, base: Path, adapter: dict[str, Tensor]) -> None:
+        self.pipe: Any = DiffusionPipeline.from_pretrained(base)
+        net = self.pipe.transformer.requires_grad_(requires_grad=False)
+        self.matrices: dict[str, Tensor] = {}
+        for name in [n for n in adapter if n.endswith(".lora_A.weight")]:
+            place = name.removesuffix(".lora_A.weight")
+            a = adapter[name].clone().requires_grad_()
+            b = adapter[f"{place}.lora_B.weight"].clone().requires_grad_()
+            self.matrices |= {name: a, f"{place}.lora_B.weight": b}
+            layer = net.get_submodule(place.removeprefix("transformer."))
+            layer.register_forward_hook(
+                lambda _, x, y, a=a, b=b: y + ALPHA / RANK * (x[0] @ a.T @ b.T)
+            )
+
+    def time(self, u: float, places: int) -> float:
+        """Logit-normal, then shifted as the scheduler shifts what it draws."""
+        t = 1 / (1 + math.exp(-statistics.NormalDist().inv_cdf(u)))
+        config = self.pipe.scheduler.config
+        if not config.use_dynamic_shifting:
+            return config.shift * t / (1 + (config.shift - 1) * t)
+        slope = (config.max_shift - config.base_shift) / (
+            config.max_image_seq_len - config.base_image_seq_len
+        )
+        mu = config.base_shift + slope * (places - config.base_image_seq_len)
+        return math.exp(mu) / (math.exp(mu) + (1 / t - 1))
+
+    def loss(self, draw: Any) -> Tensor:
+        velocity = VELOCITY[type(self.pipe).__name__]
+        total = torch.zeros(())
+        for n, u in enumerate(draw.u.tolist()):
+            t = self.time(u, draw.latents[0, 0].numel() // 4)
+            x_0, noise = draw.latents[n : n + 1], draw.noise[n : n + 1]
+            said = velocity(self.pipe, (1 - t) * x_0 + t * noise, t, draw.captions[n])
+            total = total + ((said - (noise - x_0)) ** 2).mean() * draw.weights[n]
+        return total / len(draw.u)
+
+
+def test_loss_and_gradient_are_the_reference(tmp_path: Path, flow_base: Path) -> None:
+    """Captions of several lengths, too: what one picture teaches hangs on no other's caption."""
+    config = small_config(str(flow_base), precision="float32")
+    config = files.with_changes(config, [f"adapter.rank={RANK}", f"adapter.alpha={ALPHA}"])
+    project = create(tmp_path / "p", config)
+    fill(project.images, 3, (100, 64))
+    (project.images / "p01.txt").write_text("a ball")
+    prepared = prepared_for(project)
+    rng = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for name, parameter in prepared.trainable.parameters.items():
+            if "lora_B" in name:
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=rng))
+    adapter = {n: p.detach().clone() for n, p in prepared.trainable.parameters.items()}
+    reference = Reference(flow_base, adapter)
+    for step in (1, 2):
+        draw = draw_of(prepared, step, 3)
+        ours = denoising_losses(prepared.model, draw, prepared.conditions, 0.0).sum() / 3
+        theirs = reference.loss(draw)
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+        ours.backward()
+        theirs.backward()
+    assert reference.matrices.keys() == prepared.trainable.parameters.keys()
+    for name, parameter in prepared.trainable.parameters.items():
+        assert parameter.grad is not None
+        torch.testing.assert_close(
+            parameter.grad, reference.matrices[name].grad, rtol=1e-3, atol=1e-6
+        )
+
+
+def test_pictures_are_encoded_as_the_pipeline_decodes_them(tmp_path: Path, flow_base: Path) -> None:
+    """These VAEs' latents are shifted before they are scaled, unlike Stable Diffusion's."""
+    project = create(tmp_path / "p", small_config(str(flow_base)))
+    fill(project.images, 1)
+    prepared = prepared_for(project)
+    vae: Any = DiffusionPipeline.from_pretrained(flow_base).vae
+    picture = pixels.to_tensor(pixels.open_rgb(project.images / "p00.png"))[None]
+    with torch.no_grad():
+        mean = vae.encode(picture).latent_dist.mean
+    expected = (mean - vae.config.shift_factor) * vae.config.scaling_factor
+    torch.testing.assert_close(prepared.items[0].mean[None], expected)
+
+
+@pytest.mark.parametrize("edge", [16, 32, 64])
+def test_times_are_shifted_as_they_are_when_drawn(flow_base: Path, edge: int) -> None:
+    """At every size, by diffusers' own scheduler."""
+    path: Any = registry.load(open_base(flow_base), whole_cpu()).path
+    scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(flow_base / "scheduler")
+    even = torch.linspace(1, 0.1, 10)
+    mu = 0.5 + (1.15 - 0.5) * ((edge // 2) ** 2 - 256) / (4096 - 256)
+    scheduler.set_timesteps(sigmas=even.tolist(), mu=mu)
+    assert path.logit_spread == 1
+    plain = replace(path, logit_spread=0.0)
+    torch.testing.assert_close(plain.time(even, edge**2), scheduler.sigmas[:-1])
+
+
+def test_large_text_encoders_are_gone_before_the_first_step(
+    tmp_path: Path, flow_base: Path
+) -> None:
+    project = create(tmp_path / "p", small_config(str(flow_base)))
+    fill(project.images, 2)
+    prepared = prepared_for(project)
+    encoders = prepared.model.family.text_encoders
+    heavy = {part for part, encoder in encoders.items() if encoder.heavy}
+    loaded = prepared.model.parts._loaded
+    assert "transformer" in loaded
+    assert not heavy & loaded.keys()
+    prepared.conditions.each(["", prepared.items[1].caption])
+    assert not heavy & loaded.keys()  # both were read before
+    prepared.conditions.each(["something new"])
+    assert heavy <= loaded.keys()
+
+
+def test_long_captions_are_told_to_be_cut(tmp_path: Path, flow_base: Path) -> None:
+    project = create(tmp_path / "p", small_config(str(flow_base)))
+    fill(project.images, 1)
+    (project.images / "p00.txt").write_text("a ball " * 200)
+    preparing, said = setup.prepare(project, project.config(), Control()), []
+    while True:
+        try:
+            said.append(next(preparing))
+        except StopIteration:
+            break
+    (words,) = [e.message for e in said if "tokens" in getattr(e, "message", "")]
+    assert "1 of 1 captions are longer than" in words
+    assert "What comes after is not read" in words
