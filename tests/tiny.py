@@ -163,11 +163,35 @@ def write_sdxl(folder: Path) -> Path:
     return folder
 
 
+PIECES = ["<pad>", "</s>", "<unk>", "\u2581", *LETTERS]
+
+
+def _t5(width: int) -> Any:
+    from transformers import T5Config, T5EncoderModel
+
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=len(PIECES) + 100,
+            d_model=width,
+            d_kv=8,
+            d_ff=32,
+            num_layers=1,
+            num_heads=3,
+        )
+    )
+
+
+def _t5_tokenizer() -> Any:
+    from transformers import T5Tokenizer
+
+    return T5Tokenizer(vocab=[(piece, -float(n)) for n, piece in enumerate(PIECES)])
+
+
 def write_flux(folder: Path, *, dev: bool = True) -> Path:
     """Flux.1 with one block of each kind; schnell is told no guidance, and not shifted by size."""
     import torch
     from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
-    from transformers import CLIPTextModel, T5Config, T5EncoderModel, T5Tokenizer
+    from transformers import CLIPTextModel
 
     torch.manual_seed(0)
     transformer = FluxTransformer2DModel(
@@ -181,18 +205,14 @@ def write_flux(folder: Path, *, dev: bool = True) -> Path:
         guidance_embeds=dev,
         axes_dims_rope=(4, 6, 6),
     )
-    pieces = [*("<pad>", "</s>", "<unk>", "\u2581"), *(c for c in LETTERS)]
-    t5 = T5Config(
-        vocab_size=len(pieces) + 100, d_model=24, d_kv=8, d_ff=32, num_layers=1, num_heads=3
-    )
     dynamic = {"shift": 3.0, "use_dynamic_shifting": True} if dev else {"shift": 1.0}
     pipe = FluxPipeline(
         transformer=transformer,
         vae=_vae(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
         text_encoder=CLIPTextModel(_text_config()),
-        text_encoder_2=T5EncoderModel(t5),
+        text_encoder_2=_t5(24),
         tokenizer=_tokenizer(),
-        tokenizer_2=T5Tokenizer(vocab=[(piece, -float(n)) for n, piece in enumerate(pieces)]),
+        tokenizer_2=_t5_tokenizer(),
         scheduler=FlowMatchEulerDiscreteScheduler(**dynamic),
     )
     pipe.save_pretrained(folder)
@@ -202,6 +222,77 @@ def write_flux(folder: Path, *, dev: bool = True) -> Path:
 def write_flux_schnell(folder: Path) -> Path:
     """The distilled one of four steps."""
     return write_flux(folder, dev=False)
+
+
+def write_chroma(folder: Path) -> Path:
+    """Chroma with one block of each kind."""
+    import torch
+    from diffusers import (
+        ChromaPipeline,
+        ChromaTransformer2DModel,
+        FlowMatchEulerDiscreteScheduler,
+    )
+
+    torch.manual_seed(0)
+    pipe = ChromaPipeline(
+        transformer=ChromaTransformer2DModel(
+            in_channels=64,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=24,
+            axes_dims_rope=(4, 6, 6),
+            approximator_num_channels=8,
+            approximator_hidden_dim=32,
+            approximator_layers=1,
+        ),
+        vae=_vae(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159),
+        text_encoder=_t5(24),
+        tokenizer=_t5_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def write_sd3(folder: Path) -> Path:
+    """Stable Diffusion 3.5: two blocks, the first of which attends to the picture twice."""
+    import torch
+    from diffusers import (
+        FlowMatchEulerDiscreteScheduler,
+        SD3Transformer2DModel,
+        StableDiffusion3Pipeline,
+    )
+    from transformers import CLIPTextModelWithProjection
+
+    torch.manual_seed(0)
+    pipe = StableDiffusion3Pipeline(
+        transformer=SD3Transformer2DModel(
+            sample_size=8,
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=72,
+            caption_projection_dim=32,
+            pooled_projection_dim=16 + 24,
+            pos_embed_max_size=8,
+            dual_attention_layers=(0,),
+            qk_norm="rms_norm",
+        ),
+        vae=_vae(latent_channels=16, scaling_factor=1.5305, shift_factor=0.0609),
+        text_encoder=CLIPTextModelWithProjection(_text_config(projection_dim=16)),
+        text_encoder_2=CLIPTextModelWithProjection(
+            _text_config(projection_dim=24, hidden_act="gelu")
+        ),
+        text_encoder_3=_t5(72),
+        tokenizer=_tokenizer(),
+        tokenizer_2=_tokenizer(pad_token="a"),
+        tokenizer_3=_t5_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )
+    pipe.save_pretrained(folder)
+    return folder
 
 
 CHAT = (
@@ -258,7 +349,13 @@ def write_zimage(folder: Path) -> Path:
     return folder
 
 
-FLOWS = {"flux": write_flux, "flux-schnell": write_flux_schnell, "zimage": write_zimage}
+FLOWS = {
+    "flux": write_flux,
+    "flux-schnell": write_flux_schnell,
+    "zimage": write_zimage,
+    "chroma": write_chroma,
+    "sd3": write_sd3,
+}
 ROWS = {
     "sd1": write_sd1,
     "sd1-v": write_sd1_v,

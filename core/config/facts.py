@@ -338,6 +338,72 @@ FLUX = Facts(
     unknown_to=("a1111",),
 )
 
+# Chroma is Flux.1's code: names and layers are the same, but that it has no modulations to change.
+CHROMA = replace(
+    FLUX,
+    family="chroma",
+    title="Chroma",
+    pipeline="ChromaPipeline",
+    parts=("tokenizer", "text_encoder", "transformer", "vae", "scheduler"),
+    text_encoders=("text_encoder",),
+    tokenizers=("tokenizer",),
+    targets={
+        "attention": {"transformer": _FLUX_ATTENTION},
+        "transformer": {"transformer": _FLUX_TRANSFORMER},
+        "linear": {"transformer": _FLUX_TRANSFORMER},
+    },
+    kohya_version="chroma",
+    architecture="chroma/lora",
+    implementation="https://huggingface.co/lodestones/Chroma1-HD",
+    shown_as="Chroma",
+    guidance=4.0,
+    unknown_to=("a1111", "invokeai"),
+)
+
+_SD3_OUTER = frozenset({"transformer_blocks", "context_embedder", "time_text_embed", "proj_out"})
+_SD3_ATTENTION = r".*\.attn2?\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)"
+_SD3_TRANSFORMER = rf"{_SD3_ATTENTION}|.*\.ff(_context)?\.net\.(0\.proj|2)"
+
+# The size is 3.5's; its text encoders are left alone. InvokeAI reads no adapters of it.
+SD3 = replace(
+    FLUX,
+    family="sd3",
+    title="Stable Diffusion 3",
+    pipeline="StableDiffusion3Pipeline",
+    parts=(
+        "tokenizer",
+        "tokenizer_2",
+        "tokenizer_3",
+        "text_encoder",
+        "text_encoder_2",
+        "text_encoder_3",
+        "transformer",
+        "vae",
+        "scheduler",
+    ),
+    text_encoders=("text_encoder", "text_encoder_2", "text_encoder_3"),
+    tokenizers=("tokenizer", "tokenizer_2", "tokenizer_3"),
+    names={
+        "transformer": KeyNames(
+            kohya="lora_transformer",
+            diffusers="transformer",
+            words=_FLUX_WORDS,
+            outer=_SD3_OUTER,
+        ),
+    },
+    targets={
+        "attention": {"transformer": _SD3_ATTENTION},
+        "transformer": {"transformer": _SD3_TRANSFORMER},
+        "linear": {"transformer": rf"{_SD3_TRANSFORMER}|.*\.norm1(_context)?\.linear"},
+    },
+    kohya_version="sd3",
+    architecture="stable-diffusion-v3.5-large/lora",
+    implementation="https://github.com/Stability-AI/sd3.5",
+    shown_as="SD3",
+    guidance=4.5,
+    unknown_to=("a1111", "invokeai"),
+)
+
 _ZIMAGE_WORDS = frozenset(
     {
         "noise_refiner", "context_refiner", "to_q", "to_k", "to_v", "to_out", "feed_forward",
@@ -402,7 +468,7 @@ DEMO = replace(
 )
 
 FLOW = "flow"
-FAMILIES = (SD1, SD2, SD2_V, SDXL, FLUX, ZIMAGE)
+FAMILIES = (SD1, SD2, SD2_V, SDXL, FLUX, CHROMA, SD3, ZIMAGE)
 TITLES = tuple(dict.fromkeys(facts.title for facts in FAMILIES))
 
 

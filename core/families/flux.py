@@ -6,7 +6,7 @@ Black Forest Labs 2024. Latents of 16 channels are read in squares of 2 x 2.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel
@@ -15,7 +15,6 @@ from transformers import CLIPTextModel, CLIPTokenizer, T5Tokenizer
 from core.errors import naming_full_memory
 from core.families import clip, loading, t5, transformer, vae
 from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
-from core.families.parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from core.families.device import Device
 
 PATCH = 2  # latents, the edge of what the transformer reads as one place
-SIZE_PX = 1024  # that it was trained on, which no file says
 TOKENS = 512  # of T5, as in diffusers' pipeline
 SUMMARY = "summary"  # of CLIP
 TAUGHT_GUIDANCE = 1.0  # what the distilled net is told while it learns: that of plain pictures
@@ -41,31 +39,15 @@ def load(base: Base, keys: Mapping[str, str], device: Device) -> Model:
         BaseModelError: A part is not whole, or does not fit the others.
         MemoryFullError: It does not fit.
     """
-    scheduler, note = loading.scheduler(base)
-    parts = Parts(
-        {
-            "transformer": partial(transformer.load, base, FluxTransformer2DModel, device),
-            "text_encoder": partial(clip.load, base, "text_encoder", CLIPTextModel, device),
-            "text_encoder_2": partial(t5.load, base, "text_encoder_2", device),
-            "vae": partial(vae.load, base, device),
-            "tokenizer": partial(loading.part, base, "tokenizer", CLIPTokenizer),
-            "tokenizer_2": partial(loading.part, base, "tokenizer_2", T5Tokenizer),
-            "scheduler": lambda: scheduler,
-        }
-    )
-    model = Model(
-        family=FLUX,
-        facts=base.facts,
-        parts=parts,
-        keys=keys,
-        path=loading.flow(base, PATCH),
-        size_px=SIZE_PX,
-        multiple_px=PATCH * vae.pixels_per_latent(parts["vae"]),
-        place=device,
-        notes=(*base.notes, *note),
-    )
-    loading.try_out(model, base)
-    return model
+    parts = {
+        "transformer": partial(transformer.load, base, FluxTransformer2DModel, device),
+        "text_encoder": partial(clip.load, base, "text_encoder", CLIPTextModel, device),
+        "text_encoder_2": partial(t5.load, base, "text_encoder_2", device),
+        "vae": partial(vae.load, base, device),
+        "tokenizer": partial(loading.part, base, "tokenizer", CLIPTokenizer),
+        "tokenizer_2": partial(loading.part, base, "tokenizer_2", T5Tokenizer),
+    }
+    return transformer.model(FLUX, base, keys, device, parts, patch=PATCH)
 
 
 def encode_summary(model: Model, texts: Sequence[str]) -> list[Condition]:
@@ -125,7 +107,7 @@ def draw(
         MemoryFullError: They do not fit.
     """
     dtype = model.place.weights  # the pipeline draws its noise in the texts'
-    latents = pipeline(model)(
+    latents = transformer.pipeline(model, FluxPipeline)(
         prompt_embeds=torch.stack([told["text"] for told in prompts.each]).to(dtype),
         pooled_prompt_embeds=torch.stack([told[SUMMARY] for told in prompts.each]).to(dtype),
         width=options.width_px,
@@ -138,17 +120,6 @@ def draw(
     per_latent = vae.pixels_per_latent(model.parts["vae"])
     edges = options.height_px // per_latent, options.width_px // per_latent
     return list(vae.decode(model, transformer.unpacked(latents, *edges, PATCH)).cpu())
-
-
-def pipeline(model: Model) -> Any:  # noqa: ANN401 - diffusers' pipelines are untyped
-    """A diffusers pipeline over what draws; its scheduler has no state from earlier use."""
-    nothing: dict[str, Any] = dict.fromkeys(
-        ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2")
-    )
-    parts: dict[str, Any] = {name: model.parts[name] for name in ("transformer", "vae")}
-    pipe = FluxPipeline(**parts, **nothing, scheduler=loading.fresh(model.parts["scheduler"]))
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 FLUX = ModelFamily(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.errors import BaseModelError
+from core.families.chroma import CHROMA
 from core.families.flux import FLUX
 from core.families.sd1 import SD1
 from core.families.sd2 import SD2
+from core.families.sd3 import SD3
 from core.families.sdxl import SDXL
 from core.families.zimage import ZIMAGE
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from core.families.device import Device
     from core.families.family import Model, ModelFamily
 
-FAMILIES: dict[str, ModelFamily] = {family.id: family for family in (SD1, SD2, SDXL, FLUX, ZIMAGE)}
+FAMILIES: dict[str, ModelFamily] = {
+    family.id: family for family in (SD1, SD2, SDXL, FLUX, CHROMA, SD3, ZIMAGE)
+}
 
 
 def load(base: Base, device: Device, keys: Mapping[str, str] | None = None) -> Model:

@@ -38,6 +38,24 @@ def hidden_states(
     return list(model.parts[encoder](ids.to(model.device)).last_hidden_state)
 
 
+def trimmed_states(
+    model: Model, texts: Sequence[str], *, encoder: str, tokenizer: str, length: int
+) -> list[Tensor]:
+    """The last hidden state of each text and of one place of padding after it, (tokens, width).
+
+    No word sees the padding; the net that reads the text has learnt with one.
+    """
+    made = []
+    for text in texts:
+        told = model.parts[tokenizer](
+            text, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+        ).to(model.device)
+        kept = slice(0, int(told.attention_mask.sum()) + 1)
+        ids, mask = told.input_ids[:, kept], told.attention_mask[:, kept]
+        made.append(model.parts[encoder](ids, attention_mask=mask).last_hidden_state[0])
+    return made
+
+
 def token_count(tokenizer: Any, text: str) -> int:  # noqa: ANN401
     """Tokens of a text, its end left out."""
     return len(tokenizer(text, add_special_tokens=False, truncation=False, verbose=False).input_ids)

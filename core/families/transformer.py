@@ -1,4 +1,4 @@
-"""Transformers on latents, which flow families share: how they are loaded, and packed latents."""
+"""Transformers on latents, which flow families share: how they are loaded, told and drawn with."""
 
 from __future__ import annotations
 
@@ -6,13 +6,91 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from core.families import loading, quantized
+from core.families import loading, quantized, vae
+from core.families.condition import MASK
 from core.families.device import Device, placed
+from core.families.family import Model, ModelFamily
+from core.families.parts import Parts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
     from torch import Tensor
 
     from core.base.value import Base
+    from core.families.condition import Condition
+
+
+def model(
+    family: ModelFamily,
+    base: Base,
+    keys: Mapping[str, str],
+    device: Device,
+    load: Mapping[str, Callable[[], Any]],
+    *,
+    patch: int,
+) -> Model:
+    """A flow model, tried out; its large parts are read when they are needed.
+
+    Args:
+        family: Its functions.
+        base: Its files.
+        keys: Their fingerprints.
+        device: Where it computes.
+        load: How each part is read, but for the scheduler.
+        patch: The edge of what the transformer reads as one place, in latents.
+
+    Raises:
+        BaseModelError: A part is not whole, or does not fit the others.
+        MemoryFullError: It does not fit.
+    """
+    scheduler, note = loading.scheduler(base)
+    parts = Parts({**load, "scheduler": lambda: scheduler})
+    made = Model(
+        family=family,
+        facts=base.facts,
+        parts=parts,
+        keys=keys,
+        path=loading.flow(base, patch),
+        size_px=base.facts.resolution_px,  # no file says it
+        multiple_px=patch * vae.pixels_per_latent(parts["vae"]),
+        place=device,
+        notes=(*base.notes, *note),
+    )
+    loading.try_out(made, base)
+    return made
+
+
+def pipeline(model: Model, kind: Any, lacking: Sequence[str] = ()) -> Any:  # noqa: ANN401 - untyped
+    """A diffusers pipeline over what draws, without what reads texts.
+
+    Its scheduler has no state from earlier use.
+    """
+    texts: dict[str, Any] = dict.fromkeys(
+        (*model.facts.text_encoders, *model.facts.tokenizers, *lacking)
+    )
+    parts: dict[str, Any] = {name: model.parts[name] for name in ("transformer", "vae")}
+    pipe = kind(**parts, **texts, scheduler=loading.fresh(model.parts["scheduler"]))
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def apart(
+    x_t: Tensor, t: Tensor, condition: Condition
+) -> Iterator[tuple[Tensor, Tensor, Condition]]:
+    """The batch, or where its texts have several lengths, each sample alone at its own.
+
+    For nets that heed no mask: they see of each what they would see of it alone.
+    """
+    if not any(name.endswith(MASK) for name in condition):
+        yield x_t, t, condition
+        return
+    for n in range(len(x_t)):
+        own = {}
+        for name, tensor in condition.items():
+            mask = condition.get(name + MASK)
+            own[name] = tensor[n : n + 1] if mask is None else tensor[n : n + 1, mask[n]]
+        yield x_t[n : n + 1], t[n : n + 1], own
 
 
 def load(base: Base, kind: Any, device: Device) -> Any:  # noqa: ANN401 - untyped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from diffusers import ZImagePipeline, ZImageTransformer2DModel
@@ -13,7 +13,6 @@ from core.errors import naming_full_memory
 from core.families import loading, qwen, transformer, vae
 from core.families.condition import MASK
 from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
-from core.families.parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from core.families.device import Device
 
 PATCH = 2  # latents, the edge of a place
-SIZE_PX = 1024
 TOKENS = 512  # of a text with the words of the chat around it, as in diffusers' pipeline
 
 
@@ -37,29 +35,13 @@ def load(base: Base, keys: Mapping[str, str], device: Device) -> Model:
         BaseModelError: A part is not whole, or does not fit the others.
         MemoryFullError: It does not fit.
     """
-    scheduler, note = loading.scheduler(base)
-    parts = Parts(
-        {
-            "transformer": partial(transformer.load, base, ZImageTransformer2DModel, device),
-            "text_encoder": partial(qwen.load, base, Qwen3Model, device),
-            "vae": partial(vae.load, base, device),
-            "tokenizer": partial(loading.part, base, "tokenizer", Qwen2Tokenizer),
-            "scheduler": lambda: scheduler,
-        }
-    )
-    model = Model(
-        family=ZIMAGE,
-        facts=base.facts,
-        parts=parts,
-        keys=keys,
-        path=loading.flow(base, PATCH),
-        size_px=SIZE_PX,
-        multiple_px=PATCH * vae.pixels_per_latent(parts["vae"]),
-        place=device,
-        notes=(*base.notes, *note),
-    )
-    loading.try_out(model, base)
-    return model
+    parts = {
+        "transformer": partial(transformer.load, base, ZImageTransformer2DModel, device),
+        "text_encoder": partial(qwen.load, base, Qwen3Model, device),
+        "vae": partial(vae.load, base, device),
+        "tokenizer": partial(loading.part, base, "tokenizer", Qwen2Tokenizer),
+    }
+    return transformer.model(ZIMAGE, base, keys, device, parts, patch=PATCH)
 
 
 def encode_text(model: Model, texts: Sequence[str]) -> list[Condition]:
@@ -111,7 +93,7 @@ def draw(
         MemoryFullError: They do not fit.
     """
     dtype = model.place.weights
-    latents = pipeline(model)(
+    latents = transformer.pipeline(model, ZImagePipeline)(
         prompt_embeds=[told["text"].to(dtype) for told in prompts.each],
         negative_prompt_embeds=[prompts.empty["text"].to(dtype)] * len(prompts.each),
         width=options.width_px,
@@ -122,15 +104,6 @@ def draw(
         output_type="latent",
     ).images
     return list(vae.decode(model, latents).cpu())
-
-
-def pipeline(model: Model) -> Any:  # noqa: ANN401 - diffusers' pipelines are untyped
-    """A diffusers pipeline over what draws; its scheduler has no state from earlier use."""
-    nothing: dict[str, Any] = dict.fromkeys(("text_encoder", "tokenizer"))
-    parts: dict[str, Any] = {name: model.parts[name] for name in ("transformer", "vae")}
-    pipe = ZImagePipeline(**parts, **nothing, scheduler=loading.fresh(model.parts["scheduler"]))
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 ZIMAGE = ModelFamily(

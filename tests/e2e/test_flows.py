@@ -60,9 +60,37 @@ def _zimage(pipe: Any, x_t: Tensor, t: float, caption: str) -> Tensor:
     return -said.squeeze(1)[None]
 
 
+def _chroma(pipe: Any, x_t: Tensor, t: float, caption: str) -> Tensor:
+    """With the mask that its authors mean, not the pipeline's: nothing of the padding but one."""
+    _, _, height, width = x_t.shape
+    with torch.no_grad():
+        text, mask = pipe._get_t5_prompt_embeds(caption)
+    text = text[:, mask[0].bool()]
+    said = pipe.transformer(
+        hidden_states=pipe._pack_latents(x_t, 1, 16, height, width),
+        timestep=torch.tensor([t]),
+        encoder_hidden_states=text,
+        txt_ids=torch.zeros(text.shape[1], 3),
+        img_ids=pipe._prepare_latent_image_ids(
+            1, height // 2, width // 2, torch.device("cpu"), torch.float32
+        ),
+    ).sample
+    return pipe._unpack_latents(said, height * 8, width * 8, 8)
+
+
+def _sd3(pipe: Any, x_t: Tensor, t: float, caption: str) -> Tensor:
+    with torch.no_grad():
+        text, _, summary, _ = pipe.encode_prompt(
+            caption, caption, caption, do_classifier_free_guidance=False
+        )
+    return pipe.transformer(x_t, text, summary, torch.tensor([1000 * t]), return_dict=False)[0]
+
+
 VELOCITY: dict[str, Callable[[Any, Tensor, float, str], Tensor]] = {
     "FluxPipeline": _flux,
     "ZImagePipeline": _zimage,
+    "ChromaPipeline": _chroma,
+    "StableDiffusion3Pipeline": _sd3,
 }
 
 

@@ -17,6 +17,8 @@ COUNTS = {  # of layers in each part; transformer is what kohya's and most other
     "sd1": {"attention": [128, 48], "transformer": [192, 72]},
     "sd2": {"attention": [128, 92], "transformer": [192, 138]},
     "sdxl": {"attention": [560, 44, 128], "transformer": [722, 66, 192]},
+    "chroma": {"attention": [266], "transformer": [418]},
+    "sd3": {"attention": [143], "transformer": [213]},
     "zimage": {"attention": [136], "transformer": [238], "linear": [270]},
     "flux": {"attention": [266], "transformer": [418], "linear": [494]},
 }
