@@ -349,12 +349,65 @@ def write_zimage(folder: Path) -> Path:
     return folder
 
 
+def write_flux2(folder: Path) -> Path:
+    """Flux.2 klein with one block of each kind, told by three of 28 thin layers."""
+    import torch
+    from diffusers import (
+        AutoencoderKLFlux2,
+        FlowMatchEulerDiscreteScheduler,
+        Flux2KleinPipeline,
+        Flux2Transformer2DModel,
+    )
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(0)
+    tokenizer = _qwen_tokenizer()
+    text = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=8,
+        intermediate_size=16,
+        num_hidden_layers=28,
+        num_attention_heads=1,
+        num_key_value_heads=1,
+        head_dim=8,
+    )
+    vae = AutoencoderKLFlux2(
+        block_out_channels=(32, 32, 32, 32),
+        layers_per_block=1,
+        norm_num_groups=8,
+        latent_channels=32,
+    )
+    with torch.no_grad():  # as training has counted them, and nothing like 0 and 1
+        vae.bn.running_mean.normal_(std=0.3)
+        vae.bn.running_var.uniform_(0.5, 2)
+    pipe = Flux2KleinPipeline(
+        transformer=Flux2Transformer2DModel(
+            in_channels=128,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=24,
+            timestep_guidance_channels=16,
+            axes_dims_rope=(4, 4, 4, 4),
+            guidance_embeds=False,
+        ),
+        vae=vae,
+        text_encoder=Qwen3ForCausalLM(text),
+        tokenizer=tokenizer,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
 FLOWS = {
     "flux": write_flux,
     "flux-schnell": write_flux_schnell,
-    "zimage": write_zimage,
     "chroma": write_chroma,
     "sd3": write_sd3,
+    "flux2": write_flux2,
+    "zimage": write_zimage,
 }
 ROWS = {
     "sd1": write_sd1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ def family_of(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> Facts
         said = header.get("ss_base_model_version"), header.get("modelspec.architecture")
         if facts.kohya_version == said[0] or facts.architecture == said[1]:
             return facts
-    fitting: list[tuple[Facts, set[int]]] = []
+    fitting: list[tuple[Facts, set[int], float]] = []
     failure: AdapterError | None = None
     for facts in FAMILIES:
         try:
@@ -42,11 +43,19 @@ def family_of(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> Facts
             failure = failure or error
             continue
         widths = {c.inputs for p, c in adapter.items() if p.module.endswith("attn2.to_k")}
-        fitting.append((facts, widths))
+        fitting.append((facts, widths, _share_known(facts, adapter)))
     if not fitting and failure:
         raise failure
-    exactly = [facts for facts, widths in fitting if widths == {facts.text_width}]
-    return [*exactly, *(facts for facts, _ in fitting)][0]
+    exactly = [facts for facts, widths, _ in fitting if widths == {facts.text_width}]
+    best = max(fitting, key=lambda row: row[2])[0]
+    return [*exactly, best][0]
+
+
+def _share_known(facts: Facts, adapter: Adapter) -> float:
+    """Of how many of an adapter's layers the family is known to learn: names alone say little."""
+    known = {part: re.compile(pattern) for part, pattern in facts.targets["linear"].items()}
+    there = [p.component in known and known[p.component].fullmatch(p.module) for p in adapter]
+    return sum(map(bool, there)) / max(1, len(there))
 
 
 @dataclass(frozen=True, slots=True)

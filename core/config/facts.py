@@ -404,6 +404,43 @@ SD3 = replace(
     unknown_to=("a1111", "invokeai"),
 )
 
+_FLUX2_ATTENTION = (
+    r"transformer_blocks\.\d+\.attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)"
+    r"|single_transformer_blocks\.\d+\.attn\.(to_qkv_mlp_proj|to_out)"
+)
+_FLUX2_TRANSFORMER = rf"{_FLUX2_ATTENTION}|.*\.ff(_context)?\.linear_(in|out)"
+
+# A single block's attention and MLP are one layer. Modulations are shared by all blocks, and left.
+FLUX2 = replace(
+    FLUX,
+    family="flux2",
+    title="Flux.2 klein",
+    pipeline="Flux2KleinPipeline",
+    parts=("tokenizer", "text_encoder", "transformer", "vae", "scheduler"),
+    text_encoders=("text_encoder",),
+    tokenizers=("tokenizer",),
+    names={
+        "transformer": KeyNames(
+            kohya="lora_transformer",
+            diffusers="transformer",
+            words=_FLUX_WORDS | {"to_qkv_mlp_proj", "linear_in", "linear_out"},
+            outer=frozenset({"transformer_blocks", "single_transformer_blocks"}),
+            also=("diffusion_model",),
+        ),
+    },
+    targets={
+        "attention": {"transformer": _FLUX2_ATTENTION},
+        "transformer": {"transformer": _FLUX2_TRANSFORMER},
+        "linear": {"transformer": _FLUX2_TRANSFORMER},
+    },
+    kohya_version="flux2",
+    architecture="flux-2-klein/lora",
+    implementation="https://github.com/black-forest-labs/flux2",
+    shown_as="Flux.2",
+    guidance=4.0,
+    unknown_to=("a1111", "forge"),
+)
+
 _ZIMAGE_WORDS = frozenset(
     {
         "noise_refiner", "context_refiner", "to_q", "to_k", "to_v", "to_out", "feed_forward",
@@ -468,7 +505,7 @@ DEMO = replace(
 )
 
 FLOW = "flow"
-FAMILIES = (SD1, SD2, SD2_V, SDXL, FLUX, CHROMA, SD3, ZIMAGE)
+FAMILIES = (SD1, SD2, SD2_V, SDXL, FLUX, CHROMA, SD3, FLUX2, ZIMAGE)
 TITLES = tuple(dict.fromkeys(facts.title for facts in FAMILIES))
 
 

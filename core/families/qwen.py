@@ -8,6 +8,8 @@ from core.families import loading
 from core.families.device import Device, placed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
     from torch import Tensor
 
@@ -33,6 +35,17 @@ def ids(text: str, tokenizer: Any, most: int, device: torch.device) -> Tensor:  
     return made.to(device)
 
 
-def count(text: str, tokenizer: Any) -> int:  # noqa: ANN401
-    """How many tokens a text has."""
-    return len(tokenizer(text, truncation=False, verbose=False).input_ids)
+def room(asked: Callable[[str], str], text: str, tokenizer: Any, most: int) -> tuple[int, int]:  # noqa: ANN401
+    """How many tokens a text has, and for how many there is room beside the chat's words.
+
+    Args:
+        asked: Puts the chat's words around a text.
+        text: What is counted.
+        tokenizer: The base's.
+        most: How many tokens are read in all.
+    """
+    whole, around = (
+        len(tokenizer(asked(words), truncation=False, verbose=False).input_ids)
+        for words in (text, "")
+    )
+    return whole - around, most - around

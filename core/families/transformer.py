@@ -107,19 +107,20 @@ def load(base: Base, kind: Any, device: Device) -> Any:  # noqa: ANN401 - untype
     return placed(net, device)
 
 
+def squares(latents: Tensor, patch: int) -> Tensor:
+    """Latents (B, C, h, w) with each square's in one place, (B, C patch^2, h/patch, w/patch)."""
+    return torch.nn.functional.pixel_unshuffle(latents, patch)
+
+
 def packed(latents: Tensor, patch: int) -> Tensor:
     """Latents (B, C, h, w) as a sequence of squares, (B, h w / patch^2, C patch^2)."""
-    batch, channels, height, width = latents.shape
-    squares = latents.view(batch, channels, height // patch, patch, width // patch, patch)
-    return squares.permute(0, 2, 4, 1, 3, 5).reshape(batch, -1, channels * patch**2)
+    return squares(latents, patch).flatten(2).transpose(1, 2)
 
 
 def unpacked(sequence: Tensor, height: int, width: int, patch: int) -> Tensor:
     """Back from `packed`, for latents of this height and width."""
-    batch, _, numbers = sequence.shape
-    channels = numbers // patch**2
-    squares = sequence.view(batch, height // patch, width // patch, channels, patch, patch)
-    return squares.permute(0, 3, 1, 4, 2, 5).reshape(batch, channels, height, width)
+    together = sequence.transpose(1, 2).unflatten(2, (height // patch, width // patch))
+    return torch.nn.functional.pixel_shuffle(together, patch)
 
 
 def places(height: int, width: int, device: torch.device) -> Tensor:

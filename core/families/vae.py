@@ -28,8 +28,9 @@ def load(base: Base, device: Device) -> AutoencoderKL:
 
 
 def pixels_per_latent(vae: Any) -> int:  # noqa: ANN401 - untyped configs
-    """How many pixels wide one latent is."""
-    return 2 ** (len(vae.config.block_out_channels) - 1)
+    """How many pixels wide one latent is; some VAEs pack several of their own into one."""
+    packs = getattr(vae.config, "patch_size", None) or (1,)
+    return 2 ** (len(vae.config.block_out_channels) - 1) * packs[0]
 
 
 @torch.no_grad()

@@ -57,9 +57,7 @@ def encode_text(model: Model, texts: Sequence[str]) -> list[Condition]:
 
 def tokens(model: Model, text: str) -> tuple[int, int]:
     """How many tokens a text has, and for how many there is room beside the chat's words."""
-    tokenizer = model.parts["tokenizer"]
-    around = qwen.count(_asked(model, ""), tokenizer)
-    return qwen.count(_asked(model, text), tokenizer) - around, TOKENS - around
+    return qwen.room(partial(_asked, model), text, model.parts["tokenizer"], TOKENS)
 
 
 def _asked(model: Model, text: str) -> str:
