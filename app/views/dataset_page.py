@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.figures import count_of
 from app.models.news import Message
 from app.models.picture_rows import Role
 from app.models.studio import Studio
@@ -191,7 +192,7 @@ class DatasetPage(QWidget):
         if count := self._model.rows.rowCount():
             self._choose(min(rows[0], count - 1))
         if gone := before - count:
-            self._offer_undo(f"Removed {gone:,} picture{'s' if gone != 1 else ''}.")
+            self._offer_undo(f"Removed {count_of(gone, 'picture')}.")
 
     @Slot()
     def take_signs_out(self) -> None:
@@ -200,7 +201,7 @@ class DatasetPage(QWidget):
         changes = self._model.with_signs()
         self._model.rewrite(changes)
         if count := len(changes):
-            self._offer_undo(f"Wrote {count:,} caption{'s' if count != 1 else ''} in plain words.")
+            self._offer_undo(f"Wrote {count_of(count, 'caption')} in plain words.")
 
     def _offer_undo(self, words: str) -> None:
         stack = self._model.undo_stack
@@ -221,16 +222,16 @@ class DatasetPage(QWidget):
             self._stack.setCurrentWidget(self._full)
         else:
             self._stack.setCurrentWidget(self.drop if model.project else self.welcome)
-        self._count.setText(f"{count:,} picture{'s' if count != 1 else ''}")
+        self._count.setText(count_of(count, "picture"))
         found = len(model.findings.all)
         self._findings.setVisible(found > 0)
-        self._findings.setText(f"{found:,} finding{'s' if found != 1 else ''}")
+        self._findings.setText(count_of(found, "finding"))
         self._studio.actions["dataset.findings"].setVisible(found > 0)
         self._studio.actions["dataset.remove"].setVisible(count > 0)
         signs = len(model.with_signs())
         plain = self._studio.actions["dataset.plain"]
         plain.setVisible(signs > 0)
-        plain.setText(f"Write {signs:,} caption{'s' if signs != 1 else ''} in plain words")
+        plain.setText(f"Write {count_of(signs, 'caption')} in plain words")
         line = max(self._list.sizeHintForRow(0), self.fontMetrics().height())
         self._list.setFixedHeight(min(found, FINDINGS_LINES) * line + 8)
         if not found:

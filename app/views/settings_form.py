@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.figures import count_of, duration
 from app.models.studio import Studio
-from app.process.session import duration
 from app.views import fields
 from app.views.adapter_choice import KINDS, TARGETS, StartChoice, with_kind
 from app.views.base_choice import BaseChoice
@@ -193,10 +193,10 @@ class SettingsForm(QWidget):
         if config is None:
             return
         steps, count = config.training.steps, self._studio.dataset.rows.rowCount()
-        said = [f"{steps:,} steps"]
+        said = [count_of(steps, "step")]
         if count:
-            looks = steps * config.training.batch_size / count
-            said.append(f"{looks:,.0f} looks at each picture")
+            looks = round(steps * config.training.batch_size / count)
+            said.append(f"{count_of(looks, 'look')} at each picture")
         if seconds := self._studio.runs.estimate_seconds(config):
             said.append(f"about {duration(seconds)}")
         self._steps_words.setText(", ".join(said))

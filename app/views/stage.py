@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
+from app.figures import count_of
 from app.models.outcome import outcome
 from app.models.run_record import RunRecord
 from app.models.studio import Studio
@@ -193,5 +194,5 @@ def _facts(record: RunRecord) -> str:
     config = record.config
     if config is None:
         return ""
-    steps, rank = f"{config.training.steps:,} steps", f"rank {config.adapter.rank}"
+    steps, rank = count_of(config.training.steps, "step"), f"rank {config.adapter.rank}"
     return ", ".join((steps, rank, base_words(config)))

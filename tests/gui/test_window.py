@@ -23,7 +23,8 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from app import settings, theme
-from app.process.session import State, duration
+from app.figures import count_of, duration
+from app.process.session import State
 from app.views.main_window import NAMES, MainWindow
 from app.widgets.collage import Collage
 from app.widgets.empty import Empty
@@ -581,3 +582,10 @@ assert not found, found
 )
 def test_times_are_said_as_a_person_does(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 pictures"), (1, "1 picture"), (1200, "1,200 pictures")]
+)
+def test_one_is_no_plural(count: int, words: str) -> None:
+    assert count_of(count, "picture") == words
