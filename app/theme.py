@@ -81,7 +81,9 @@ QToolButton:focus, QPushButton:focus {{ border: 2px solid {accent}; }}
 #palette QListWidget::item {{ padding: 6px 8px; border-radius: 4px; }}
 #palette QListWidget::item:selected {{ background: {line}; color: {text}; }}
 #drop {{ border: 2px dashed {line}; border-radius: 12px; }}
-#drop[over="true"] {{ border-color: {accent}; background: {raised}; }}
+#drops {{ border: 2px dashed {accent}; border-radius: 12px; }}
+#drops QLabel {{ background: {raised}; border: 1px solid {accent}; border-radius: 6px;
+    padding: 16px 24px; }}
 #message {{ background: {raised}; border: 1px solid {line}; border-left: 4px solid {bad};
     border-radius: 6px; }}
 #message[kind="note"] {{ border-left-color: {secondary}; }}

@@ -117,6 +117,7 @@ class Drawing(QWidget):
         )
         self.adapter.activated.connect(self._on_adapter_picked)
         self.prompt = QLineEdit()
+        self.prompt.setAcceptDrops(False)  # a dropped file would become its address
         self.prompt.setAccessibleName("Prompt")
         self.prompt.setPlaceholderText("What to draw")
         self.prompt.returnPressed.connect(self._draw)

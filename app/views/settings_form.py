@@ -88,6 +88,7 @@ class SettingsForm(QWidget):
         self._row(grid, "How strongly", self.rank, self._rank_words)
         self._keep("adapter.rank", "How strongly", self.rank, field)
         self.trigger = QLineEdit()
+        self.trigger.setAcceptDrops(False)  # a dropped file would become its address
         self.trigger.setPlaceholderText("a rare word, such as inkstyle")
         field = fields.line(settings, "dataset.trigger", self.trigger)
         words = "Calls the style in a prompt; put before every caption."

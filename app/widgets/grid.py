@@ -170,6 +170,7 @@ class Grid(QListView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setDragEnabled(False)
+        self.setAcceptDrops(False)
 
     @property
     def edge_px(self) -> int:
