@@ -81,7 +81,7 @@ def rows(sums: Sequence[float], width_px: int, height_px: int, gap_px: int, belo
 
     Args:
         sums: Of the aspects, as `sums_of` says.
-        width_px: Of every row but the last, which is as long as its pictures.
+        width_px: Of every row but the last, which is as high as the one above it.
         height_px: What the pictures' height is to be like.
         gap_px: Between two pictures.
         below_px: Between two rows, for words and a gap.
@@ -95,8 +95,8 @@ def rows(sums: Sequence[float], width_px: int, height_px: int, gap_px: int, belo
         for start, end in pairwise(first)
     ]
     heights = [max(1.0, fit) if fit < tallest else tallest for fit in fitting]
-    if heights:
-        heights[-1] = min(heights[-1], float(height_px))  # its row may not be full
+    if heights and heights[-1] > height_px:  # not full: its pictures are like those above it
+        heights[-1] = min(heights[-1], heights[-2] if len(heights) > 1 else float(height_px))
     tops = list(accumulate([round(height) + below_px for height in heights], initial=0))
     return Rows(sums, first[:-1], tops, heights, gap_px)
 
