@@ -107,8 +107,7 @@ class DatasetPage(QWidget):
         stop.setVisible(False)
 
     def _make_bar(self) -> QHBoxLayout:
-        self._count = labels.title("")
-        self._count.setWordWrap(False)
+        self._count = labels.heading()
         self._findings = QPushButton()
         self._findings.setCheckable(True)
         self._findings.setAccessibleName("Show findings")

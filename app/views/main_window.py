@@ -89,7 +89,7 @@ class MainWindow(QWidget):
         studio, actions = self.studio, self.studio.actions
         self._project_menu = ProjectMenu(studio)
         header = QHBoxLayout()
-        header.setContentsMargins(16, 8, 24, 0)
+        header.setContentsMargins(10, 8, 24, 0)  # its words begin where the pages do
         header.addWidget(self._project_menu)
         header.addStretch()
         self._pages = QStackedWidget()

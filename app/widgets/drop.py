@@ -59,7 +59,7 @@ class Drops(QFrame):
         self._target, self._promise = target, promise
         self.setObjectName("drops")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)  # of a drag, too
-        self.words = labels.title("")
+        self.words = labels.heading()
         self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout = QVBoxLayout(self)
         layout.addWidget(self.words, alignment=Qt.AlignmentFlag.AlignCenter)
