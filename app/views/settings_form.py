@@ -30,9 +30,10 @@ from app.widgets import labels
 from app.widgets.text import RateSpin
 
 PLACE = "Train"
-BESIDE_PX = 208  # at least, for the words beside a setting
+BESIDE_PX = 344  # for the words beside a setting, mostly in one line
 WIDEST_PX = 900
 PROMPT_LINES = 4
+WIDEST_NAME = "Preview prompts"  # the fields of all panels begin at one place
 STEPS = (100, 200, 300, 500, 800, 1000, 1500, 2000, 3000, 5000)
 RANKS = (4, 8, 16, 32, 64, 128)
 
@@ -73,7 +74,6 @@ class SettingsForm(QWidget):
 
     def _make_main(self) -> QFrame:
         panel, grid = _panel()
-        grid.setColumnMinimumWidth(2, BESIDE_PX)
         grid.addWidget(_named("Base model", self.base), 0, 0)
         grid.addWidget(self.base, 0, 1, 1, 2)
         settings = self._settings
@@ -98,7 +98,6 @@ class SettingsForm(QWidget):
 
     def _make_rest(self) -> QFrame:
         panel, grid = _panel()
-        grid.setColumnMinimumWidth(2, BESIDE_PX)
         settings = self._settings
         self.prompts = QPlainTextEdit()
         self.prompts.setTabChangesFocus(True)
@@ -108,8 +107,8 @@ class SettingsForm(QWidget):
         self.prompts.setPlaceholderText("One a line: a fox in the snow, inkstyle")
         field = fields.lines(settings, "preview.prompts", self.prompts)
         words = "Drawn before, during and after training. None: some of your captions."
-        self._row(grid, "Preview prompts", self.prompts, labels.secondary(words))
-        self._keep("preview.prompts", "Preview prompts", self.prompts, field)
+        self._row(grid, WIDEST_NAME, self.prompts, labels.secondary(words))
+        self._keep("preview.prompts", WIDEST_NAME, self.prompts, field)
         self._add_kind(grid)
         row = grid.rowCount()
         grid.addLayout(self._make_numbers(), row, 0, 1, 3)
@@ -215,7 +214,9 @@ def _panel() -> tuple[QFrame, QGridLayout]:
     grid.setContentsMargins(16, 16, 16, 16)
     grid.setHorizontalSpacing(16)
     grid.setVerticalSpacing(12)
+    grid.setColumnMinimumWidth(0, panel.fontMetrics().horizontalAdvance(WIDEST_NAME))
     grid.setColumnStretch(1, 1)
+    grid.setColumnMinimumWidth(2, BESIDE_PX)
     return panel, grid
 
 

@@ -27,7 +27,7 @@ from app.widgets.scrolled import Scrolled
 
 PLACE = "Train"
 MARGIN_PX = 24
-LEAST_PX = 320  # for pictures beside the form
+LEAST_PX = 208  # for pictures beside the form
 
 
 class TrainPage(QWidget):
