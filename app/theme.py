@@ -110,7 +110,7 @@ QScrollArea > QWidget > QWidget {{ background: transparent; }}
 QTableView {{ selection-background-color: transparent; }}
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button,
 QDoubleSpinBox::down-button {{ width: 0; height: 0; border: none; }}
-QComboBox {{ combobox-popup: 0; padding-right: 20px; }}
+QComboBox {{ combobox-popup: 0; padding-left: 10px; padding-right: 20px; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
 QComboBox::down-arrow {{ image: url("{icons}/chevron-down.svg"); width: 12px; height: 12px; }}
 QTableCornerButton::section {{ background: transparent; border: none; }}

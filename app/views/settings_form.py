@@ -101,6 +101,7 @@ class SettingsForm(QWidget):
         settings = self._settings
         self.prompts = QPlainTextEdit()
         self.prompts.setTabChangesFocus(True)
+        self.prompts.document().setDocumentMargin(2)  # its words begin where those of a line do
         self.prompts.setAcceptDrops(False)
         height = PROMPT_LINES * self.prompts.fontMetrics().lineSpacing()
         self.prompts.setFixedHeight(height + 20)
@@ -110,12 +111,11 @@ class SettingsForm(QWidget):
         self._row(grid, WIDEST_NAME, self.prompts, labels.secondary(words))
         self._keep("preview.prompts", WIDEST_NAME, self.prompts, field)
         self._add_kind(grid)
-        row = grid.rowCount()
-        grid.addLayout(self._make_numbers(), row, 0, 1, 3)
+        self._add_numbers(grid)
         self.text_encoder = QCheckBox("Train the text encoder, too")
         field = fields.check(settings, "adapter.text_encoder", self.text_encoder)
         self._keep("adapter.text_encoder", self.text_encoder.text(), self.text_encoder, field)
-        grid.addWidget(self.text_encoder, row + 1, 0, 1, 3)
+        grid.addWidget(self.text_encoder, grid.rowCount(), 1, 1, 2)
         return panel
 
     def _add_kind(self, grid: QGridLayout) -> None:
@@ -133,7 +133,7 @@ class SettingsForm(QWidget):
         self._keep("adapter.targets", "Layers that learn", self.targets, field)
         self.convolutions = QSpinBox(minimum=0, maximum=512)
         self.convolutions.setSpecialValueText("none")
-        self.convolutions.lineEdit().setTextMargins(6, 0, 6, 0)
+        self.convolutions.lineEdit().setTextMargins(8, 0, 8, 0)
         field = fields.spin(settings, "adapter.conv_rank", self.convolutions)
         words = "The rank of convolutions, which learn shapes besides."
         self._row(grid, "Convolutions", self.convolutions, labels.secondary(words))
@@ -143,7 +143,8 @@ class SettingsForm(QWidget):
         grid.addWidget(_named("Goes on from", self.start), row, 0)
         grid.addWidget(self.start, row, 1, 1, 2)
 
-    def _make_numbers(self) -> QHBoxLayout:
+    def _add_numbers(self, grid: QGridLayout) -> None:
+        """Beside each other; the first begins where all fields do."""
         self.rate = RateSpin()
         self.batch = QSpinBox(minimum=1, maximum=256)
         self.edge = QSpinBox(minimum=64, maximum=4096, singleStep=64, suffix=" px")
@@ -155,12 +156,16 @@ class SettingsForm(QWidget):
             ("Resolution", "dataset.resolution_px", self.edge),
         ):
             widget.setFixedWidth(self.fontMetrics().horizontalAdvance("0.000123") + 40)
-            widget.lineEdit().setTextMargins(6, 0, 6, 0)
-            row.addWidget(_named(words, widget))
+            widget.lineEdit().setTextMargins(8, 0, 8, 0)
+            named = _named(words, widget)
+            if widget is self.rate:
+                grid.addWidget(named, grid.rowCount(), 0)
+            else:
+                row.addWidget(named)
             row.addWidget(widget)
             self._keep(path, words, widget, fields.spin(self._settings, path, widget))
         row.addStretch()
-        return row
+        grid.addLayout(row, grid.rowCount() - 1, 1, 1, 2)
 
     def _row(self, grid: QGridLayout, words: str, widget: QWidget, beside: QLabel) -> None:
         row = grid.rowCount()
@@ -214,7 +219,7 @@ def _panel() -> tuple[QFrame, QGridLayout]:
     grid.setContentsMargins(16, 16, 16, 16)
     grid.setHorizontalSpacing(16)
     grid.setVerticalSpacing(12)
-    grid.setColumnMinimumWidth(0, panel.fontMetrics().horizontalAdvance(WIDEST_NAME))
+    grid.setColumnMinimumWidth(0, QLabel(WIDEST_NAME).sizeHint().width())
     grid.setColumnStretch(1, 1)
     grid.setColumnMinimumWidth(2, BESIDE_PX)
     return panel, grid
