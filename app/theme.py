@@ -107,6 +107,9 @@ QPlainTextEdit:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QCo
     border: 2px solid {accent}; padding: 4px 7px; }}
 QListView, QTableView, QScrollArea {{ background: transparent; border: none; outline: none; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}
+#findings::item {{ padding: 4px 14px; border-radius: 4px; }}
+#findings::item:hover {{ background: {raised}; }}
+#findings::item:selected {{ background: {line}; color: {text}; }}
 QTableView {{ selection-background-color: transparent; }}
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button,
 QDoubleSpinBox::down-button {{ width: 0; height: 0; border: none; }}

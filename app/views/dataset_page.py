@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QModelIndex, Qt, Slot
 from PySide6.QtWidgets import (
     QFileDialog,
+    QFrame,
     QHBoxLayout,
     QListView,
     QPushButton,
@@ -34,7 +35,7 @@ from app.widgets.wall import Wall
 from core.data import captions
 from core.data.walk import SUFFIXES
 
-FINDINGS_LINES = 7
+FINDINGS_LINES = 5
 WIDEST_PX = 560  # a panel beside the pictures
 PLACE = "Dataset"
 
@@ -141,9 +142,11 @@ class DatasetPage(QWidget):
         self._list.setUniformItemSizes(True)
         self._list.clicked.connect(self._on_finding_clicked)
         self._list.activated.connect(self._on_finding_clicked)
-        part = QWidget()
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # its tip
+        part = QFrame()
+        part.setObjectName("panel")
         column = QVBoxLayout(part)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(8)
         column.addWidget(self._list)
         plain = ActionButton(self._studio.actions["dataset.plain"])
@@ -232,7 +235,7 @@ class DatasetPage(QWidget):
         plain.setVisible(signs > 0)
         plain.setText(f"Write {count_of(signs, 'caption')} in plain words")
         line = max(self._list.sizeHintForRow(0), self.fontMetrics().height())
-        self._list.setFixedHeight(min(found, FINDINGS_LINES) * line + 8)
+        self._list.setFixedHeight(min(found, FINDINGS_LINES) * line)
         if not found:
             self._findings.setChecked(False)
         self._keep_together()
