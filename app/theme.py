@@ -120,6 +120,7 @@ QTableCornerButton::section {{ background: transparent; border: none; }}
 QHeaderView {{ background: transparent; border: none; }}
 QHeaderView::section {{ background: transparent; color: {secondary}; border: none; padding: 4px;
     font-size: {small}pt; font-weight: 400; }}
+QHeaderView::section:vertical {{ padding-left: 0; }}
 QScrollBar:vertical {{ background: transparent; width: 12px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 12px; margin: 0; }}
 QScrollBar::handle {{ background: {line}; border-radius: 4px; margin: 2px; min-height: 32px;

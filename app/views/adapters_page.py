@@ -93,22 +93,25 @@ class AdaptersPage(QWidget):
         panel.setObjectName("panel")
         panel.setMinimumWidth(LEAST_PX)
         panel.setMaximumWidth(WIDEST_PX)
-        self.picture = PictureView()
+        self.picture = PictureView(square=True)
         self.name = labels.title("")
         self.facts = labels.secondary()
         self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column = QVBoxLayout(panel)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(8)
-        column.addWidget(self.picture, stretch=1)
+        column.addWidget(self.picture, stretch=1000)  # all that it can use
+        column.addSpacing(8)
         column.addWidget(self.name)
         column.addWidget(self.facts)
+        column.addSpacing(8)
         for number, action in enumerate(self._exports):
             column.addWidget(ActionButton(action, primary=number == 0))
         more = QHBoxLayout()
         for action in self._others:
             more.addWidget(ActionButton(action))
         column.addLayout(more)
+        column.addStretch(1)
         return panel
 
     def _current(self) -> AdapterCard | None:
@@ -135,7 +138,7 @@ class AdaptersPage(QWidget):
             return
         self.picture.show_image(pictures.load(card.picture) if card.picture else QImage())
         self.name.setText(card.path.stem)
-        facts = [card.words, f"{card.size_bytes / 2**20:.1f} MiB"]
+        facts = [f"{card.words}, {card.size_bytes / 2**20:.1f} MiB"]
         if card.style:
             facts.append(style_words(card.style))
         if card.only_here:

@@ -16,6 +16,7 @@ from app.widgets.button import ActionButton
 from app.widgets.chart import LossChart
 from app.widgets.comparison import Comparison, Shown
 from app.widgets.run import RunProgress
+from core.config.options import DEMO_BASE
 
 SHOWN = 6  # prompts
 CHART_PX = (320, 104)
@@ -87,6 +88,7 @@ class Stage(QWidget):
         self._at = labels.secondary()
         self._at.setWordWrap(False)
         time = QVBoxLayout()
+        time.setSpacing(4)
         time.addStretch()
         time.addWidget(self._at)
         time.addWidget(self.scrubber)
@@ -194,4 +196,5 @@ def _facts(record: RunRecord) -> str:
     if config is None:
         return ""
     steps, rank = count_of(config.training.steps, "step"), f"rank {config.adapter.rank}"
-    return ", ".join((steps, rank, base_words(config)))
+    base = "demo base" if config.base == DEMO_BASE else base_words(config)
+    return ", ".join((steps, rank, base))
