@@ -81,7 +81,9 @@ QToolButton:focus, QPushButton:focus {{ border: 2px solid {accent}; }}
 #palette QListWidget::item {{ padding: 6px 8px; border-radius: 4px; }}
 #palette QListWidget::item:selected {{ background: {line}; color: {text}; }}
 #drop {{ border: 2px dashed {line}; border-radius: 12px; }}
-#drop[over="true"] {{ border-color: {accent}; background: {raised}; }}
+#drops {{ border: 2px dashed {accent}; border-radius: 12px; }}
+#drops QLabel {{ background: {raised}; border: 1px solid {accent}; border-radius: 6px;
+    padding: 16px 24px; }}
 #message {{ background: {raised}; border: 1px solid {line}; border-left: 4px solid {bad};
     border-radius: 6px; }}
 #message[kind="note"] {{ border-left-color: {secondary}; }}
@@ -105,16 +107,20 @@ QPlainTextEdit:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QCo
     border: 2px solid {accent}; padding: 4px 7px; }}
 QListView, QTableView, QScrollArea {{ background: transparent; border: none; outline: none; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}
+#findings::item {{ padding: 4px 14px; border-radius: 4px; }}
+#findings::item:hover {{ background: {raised}; }}
+#findings::item:selected {{ background: {line}; color: {text}; }}
 QTableView {{ selection-background-color: transparent; }}
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button,
 QDoubleSpinBox::down-button {{ width: 0; height: 0; border: none; }}
-QComboBox {{ combobox-popup: 0; padding-right: 20px; }}
+QComboBox {{ combobox-popup: 0; padding-left: 10px; padding-right: 20px; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
 QComboBox::down-arrow {{ image: url("{icons}/chevron-down.svg"); width: 12px; height: 12px; }}
 QTableCornerButton::section {{ background: transparent; border: none; }}
 QHeaderView {{ background: transparent; border: none; }}
 QHeaderView::section {{ background: transparent; color: {secondary}; border: none; padding: 4px;
     font-size: {small}pt; font-weight: 400; }}
+QHeaderView::section:vertical {{ padding-left: 0; }}
 QScrollBar:vertical {{ background: transparent; width: 12px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 12px; margin: 0; }}
 QScrollBar::handle {{ background: {line}; border-radius: 4px; margin: 2px; min-height: 32px;

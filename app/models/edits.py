@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtGui import QUndoCommand
 from typing_extensions import override
 
+from app.figures import count_of
 from app.models.moves import Moves
 from app.models.rewriting import Changes
 
@@ -58,7 +59,7 @@ class SetCaptions(QUndoCommand):
     """Many captions written at once."""
 
     def __init__(self, changes: Changes, rewrite: Callable[[Changes], None]) -> None:
-        super().__init__(f"{len(changes)} captions")
+        super().__init__(count_of(len(changes), "caption"))
         self._changes, self._rewrite = dict(changes), rewrite
 
     @override
@@ -74,7 +75,7 @@ class Remove(QUndoCommand):
     """Pictures and their captions go to the project's bin."""
 
     def __init__(self, paths: Sequence[Path], take_out: Move, bring_back: Move) -> None:
-        super().__init__(f"Remove {len(paths)} pictures")
+        super().__init__(f"Remove {count_of(len(paths), 'picture')}")
         self._paths, self._take_out, self._bring_back = list(paths), take_out, bring_back
         self._moves: Moves = []
 
@@ -91,7 +92,7 @@ class Add(QUndoCommand):
     """Copies that have come into the project; undone, they go to its bin."""
 
     def __init__(self, paths: Sequence[Path], take_out: Move, bring_back: Move) -> None:
-        super().__init__(f"Add {len(paths)} pictures")
+        super().__init__(f"Add {count_of(len(paths), 'picture')}")
         self._paths, self._take_out, self._bring_back = list(paths), take_out, bring_back
         self._moves: Moves = []
         self._there = True  # the first time they have been copied already

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.figures import count_of
 from app.models.run_record import RunRecord, style_words
 
 
@@ -9,7 +10,7 @@ def outcome(record: RunRecord) -> str:
     """How far it came, and what can be done with it."""
     if not record.unfinished:
         style = f" The previews are {style_words(record.style)}." if record.style else ""
-        return f"Done after {record.step:,} steps: the adapter is ready.{style}"
+        return f"Done after {count_of(record.step, 'step')}: the adapter is ready.{style}"
     steps = record.config.training.steps if record.config else 0
     if saved := record.saved_step:
         return f"Stopped at step {record.step:,} of {steps:,}. All up to step {saved:,} is saved."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.figures import count_of
 from app.models.demo_words import unknown_in_words, unknown_words
 from core.config.options import DEMO_BASE, RunConfig
 
@@ -38,7 +39,7 @@ def lacks(config: RunConfig, pictures: int | None, silent: int) -> list[Lack]:
         found.append(Lack("no pictures", "Add some", add, needed=True))
         return found
     if silent:
-        words = f"{silent:,} picture{'s' if silent != 1 else ''} without caption"
+        words = f"{count_of(silent, 'picture')} without caption"
         found.append(Lack(words, "Show", ("page.dataset", "dataset.uncaptioned")))
     if not config.dataset.trigger:
         found.append(Lack("no trigger word", "Write one", ("setting.dataset.trigger",)))
@@ -47,6 +48,6 @@ def lacks(config: RunConfig, pictures: int | None, silent: int) -> list[Lack]:
         if words := unknown_in_words(unknown_words(prompts, trigger)):
             found.append(Lack(words, "Change the prompts", ("setting.preview.prompts",)))
     if pictures < FEW:
-        count = f"only {pictures} picture{'s' if pictures != 1 else ''}"
-        found.append(Lack(f"{count}; 15 to 100 are better", "Add some", add))
+        words = f"only {count_of(pictures, 'picture')}; 15 to 100 are better"
+        found.append(Lack(words, "Add some", add))
     return found

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from enum import Enum
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from app.figures import duration
 from app.process.jobs import Jobs, Task
 from core.protocol.commands import PreviewNow, Stop, TrainJob
 from core.protocol.events import (
@@ -20,8 +20,6 @@ from core.protocol.events import (
     StepDone,
 )
 
-MINUTE_SECONDS = 60
-DAY_SECONDS = 24 * 60 * MINUTE_SECONDS
 PATIENCE_MS = 10_000  # for a run to save and end
 TRAINING, DRAWING = "Training", "Drawing previews"  # phases; the latter is the engine's word
 STOPPING = {  # what is still waited for
@@ -172,18 +170,6 @@ class Session(QObject):
     def _become(self, state: State) -> None:
         self.state = state
         self.changed.emit()
-
-
-def duration(seconds: float) -> str:
-    """A time as a person says it: "40 s", "11 min", "2 h 5 min", "3 days"."""
-    if not math.isfinite(seconds):
-        return "some time"
-    if seconds < MINUTE_SECONDS:
-        return f"{max(1, round(seconds))} s"
-    if seconds > 2 * DAY_SECONDS:
-        return f"{round(seconds / DAY_SECONDS):,} days"
-    hours, minutes = divmod(round(seconds / MINUTE_SECONDS), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def status_line(session: Session) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.models.run_settings import Values
 from app.models.studio import Studio
-from app.widgets import labels
+from app.widgets.choice import Choice
 
 PLACE = "Train"
 KINDS: Mapping[str, tuple[str, str]] = {  # what it is called, and what is to be known of it
@@ -47,28 +47,16 @@ def with_kind(kind: str) -> Values:
     return values
 
 
-class StartChoice(QWidget):
-    """The adapter that a run goes on from: a line of words, and a menu."""
+class StartChoice(Choice):
+    """The adapter that a run goes on from."""
 
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("Change what the run goes on from", parent)
         self._settings = studio.settings
-        self.words = labels.secondary()
-        self.change = QPushButton()
-        self.change.setAccessibleName("Change what the run goes on from")
-        add = studio.actions.add
-        menu = QMenu(self)
-        choose = "Go on from an adapter file..."
-        menu.addAction(add("adapter.start", choose, self._on_file_wished, place=PLACE))
+        add, choose = studio.actions.add, "Go on from an adapter file..."
+        self.menu.addAction(add("adapter.start", choose, self._on_file_wished, place=PLACE))
         anew = add("adapter.anew", "Begin anew", lambda: self.use(""), place=PLACE)
-        menu.addAction(anew)
-        self.change.setMenu(menu)
-        self.setFocusProxy(self.change)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(16)
-        row.addWidget(self.words, stretch=1)
-        row.addWidget(self.change)
+        self.menu.addAction(anew)
         self._settings.changed.connect(self._on_changed)
         self._on_changed()
 
@@ -84,9 +72,7 @@ class StartChoice(QWidget):
             return
         start = config.adapter.start
         words = f"{Path(start).name}: its kind, rank and layers count" if start else "Nothing: anew"
-        self.words.setText(words)
-        self.words.setToolTip(start)
-        self.change.setText("Change" if start else "Choose")
+        self.show_chosen(words, start, anything=bool(start))
 
     @Slot()
     def _on_file_wished(self) -> None:

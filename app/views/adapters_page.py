@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.figures import count_of
 from app.models import pictures
 from app.models.adapters import TILE_PX, AdapterCards
 from app.models.run_record import style_words
@@ -50,9 +51,14 @@ class AdaptersPage(QWidget):
         self.grid.setModel(self.cards)
         self.grid.setAccessibleName("Adapters")
         self._add_actions()
+        self._count = labels.heading()
         full = QWidget()
-        row = QHBoxLayout(full)
-        row.setContentsMargins(0, 0, 0, 0)
+        column = QVBoxLayout(full)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self._count)
+        row = QHBoxLayout()
+        column.addLayout(row, stretch=1)
         row.setSpacing(16)
         row.addWidget(self.grid, stretch=2)
         self._panel = self._make_panel()
@@ -65,9 +71,7 @@ class AdaptersPage(QWidget):
         self._stack.addWidget(full)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 16, 24, 16)
-        layout.setSpacing(16)
-        layout.addWidget(labels.title("Adapters"))
-        layout.addWidget(self._stack, stretch=1)
+        layout.addWidget(self._stack)
         self.cards.modelReset.connect(self._on_reset)
         self.grid.selectionModel().currentChanged.connect(self._on_current_changed)
         studio.exporter.changed.connect(self._on_exporting)
@@ -89,22 +93,25 @@ class AdaptersPage(QWidget):
         panel.setObjectName("panel")
         panel.setMinimumWidth(LEAST_PX)
         panel.setMaximumWidth(WIDEST_PX)
-        self.picture = PictureView()
+        self.picture = PictureView(square=True)
         self.name = labels.title("")
         self.facts = labels.secondary()
         self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column = QVBoxLayout(panel)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(8)
-        column.addWidget(self.picture, stretch=1)
+        column.addWidget(self.picture, stretch=1000)  # all that it can use
+        column.addSpacing(8)
         column.addWidget(self.name)
         column.addWidget(self.facts)
+        column.addSpacing(8)
         for number, action in enumerate(self._exports):
             column.addWidget(ActionButton(action, primary=number == 0))
         more = QHBoxLayout()
         for action in self._others:
             more.addWidget(ActionButton(action))
         column.addLayout(more)
+        column.addStretch(1)
         return panel
 
     def _current(self) -> AdapterCard | None:
@@ -114,6 +121,7 @@ class AdaptersPage(QWidget):
     @Slot()
     def _on_reset(self) -> None:
         self._stack.setCurrentIndex(1 if self.cards.cards else 0)
+        self._count.setText(count_of(len(self.cards.cards), "adapter"))
         paths = [card.path for card in self.cards.cards]
         if paths:
             self.grid.choose(paths.index(self._chosen) if self._chosen in paths else 0)
@@ -130,7 +138,7 @@ class AdaptersPage(QWidget):
             return
         self.picture.show_image(pictures.load(card.picture) if card.picture else QImage())
         self.name.setText(card.path.stem)
-        facts = [card.words, f"{card.size_bytes / 2**20:.1f} MiB"]
+        facts = [f"{card.words}, {card.size_bytes / 2**20:.1f} MiB"]
         if card.style:
             facts.append(style_words(card.style))
         if card.only_here:

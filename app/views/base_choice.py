@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.models.studio import Studio
 from app.views.base_words import PREDICTIONS, base_words
-from app.widgets import labels
+from app.widgets.choice import Choice
 from core.base.words import in_words
 from core.config.options import DEMO_BASE
 from core.errors import BaseModelError
@@ -19,30 +19,21 @@ from core.errors import BaseModelError
 PLACE = "Train"
 
 
-class BaseChoice(QWidget):
-    """A line of words, and a menu."""
+class BaseChoice(Choice):
+    """Files, folders, the demo base, and what goes with them."""
 
     def __init__(
         self, studio: Studio, commit: Callable[[], None], parent: QWidget | None = None
     ) -> None:
         """`commit` sets what is typed on the page and not yet left."""
-        super().__init__(parent)
+        super().__init__("Change the base model", parent)
         self._studio, self._settings, self._commit = studio, studio.settings, commit
-        self.words = labels.secondary()
-        self.change = QPushButton()
-        self.change.setAccessibleName("Change the base model")
-        self.change.setMenu(self._make_menu())
-        self.setFocusProxy(self.change)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(16)
-        row.addWidget(self.words, stretch=1)
-        row.addWidget(self.change)
+        self._fill_menu()
         self._settings.changed.connect(self._on_changed)
         self._on_changed()
 
-    def _make_menu(self) -> QMenu:
-        menu, add = QMenu(self), self._studio.actions.add
+    def _fill_menu(self) -> None:
+        menu, add = self.menu, self._studio.actions.add
         add("base.menu", "Choose a base model", self._on_menu_wished, place=PLACE)
         menu.addAction(
             add("base.file", "Choose a model file...", self._on_file_wished, place=PLACE)
@@ -60,7 +51,6 @@ class BaseChoice(QWidget):
         for told, words in PREDICTIONS.items():
             choose = partial(self.set, "prediction", told)
             predicts.addAction(add(f"base.predicts.{told}", words, choose))
-        return menu
 
     def use(self, base: str) -> None:
         """Train on another base, and say what it is; one that is none changes nothing."""
@@ -84,16 +74,15 @@ class BaseChoice(QWidget):
         config = self._settings.config
         if config is None:
             return
-        self.words.setText(base_words(config, self._settings.facts()))
-        self.words.setToolTip("" if config.base == DEMO_BASE else config.base)
-        self.change.setText("Change" if config.base else "Choose")
+        words = base_words(config, self._settings.facts())
+        where = "" if config.base == DEMO_BASE else config.base
+        self.show_chosen(words, where, anything=bool(config.base))
 
     def _on_menu_wished(self) -> None:
         """Show the choices where they are."""
         for name in ("page.train", "train.form"):
             self._studio.actions[name].trigger()
-        self.change.setFocus()
-        self.change.menu().popup(self.change.mapToGlobal(self.change.rect().bottomLeft()))
+        self.offer()
 
     @Slot()
     def _on_folder_wished(self) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFrame, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
+from app.figures import count_of
 from app.models.dataset import Dataset
 from app.models.pictures import Thumbnails
 from app.widgets import labels
@@ -164,7 +165,7 @@ class CaptionEditor(QFrame):
     def _show_count(self) -> None:
         words = len(self._text.toPlainText().split())
         state = "not saved" if self.path in self._unsaved else "saved as you write"
-        self._count.setText(f"{words} word{'s' if words != 1 else ''}, {state}" if words else "")
+        self._count.setText(f"{count_of(words, 'word')}, {state}" if words else "")
 
     @Slot()
     def _show_large(self) -> None:

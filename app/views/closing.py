@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
+from app.figures import count_of
 from app.models.news import Message
 from app.models.studio import Studio
 from app.widgets.question import confirmed
@@ -78,7 +79,7 @@ class Closing(QObject):
         """Some captions cannot be written: may they be lost?"""
         return confirmed(
             self._window,
-            f"{captions} caption{'s' if captions != 1 else ''} could not be saved.",
+            f"{count_of(captions, 'caption')} could not be saved.",
             "Make room on the disk, or make the folder writable.",
             yes="Close and lose them",
             no="Keep the window open",

@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QModelIndex, Qt, Slot
 from PySide6.QtWidgets import (
     QFileDialog,
+    QFrame,
     QHBoxLayout,
     QListView,
     QPushButton,
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.figures import count_of
 from app.models.news import Message
 from app.models.picture_rows import Role
 from app.models.studio import Studio
@@ -33,7 +35,7 @@ from app.widgets.wall import Wall
 from core.data import captions
 from core.data.walk import SUFFIXES
 
-FINDINGS_LINES = 7
+FINDINGS_LINES = 5
 WIDEST_PX = 560  # a panel beside the pictures
 PLACE = "Dataset"
 
@@ -106,8 +108,7 @@ class DatasetPage(QWidget):
         stop.setVisible(False)
 
     def _make_bar(self) -> QHBoxLayout:
-        self._count = labels.title("")
-        self._count.setWordWrap(False)
+        self._count = labels.heading()
         self._findings = QPushButton()
         self._findings.setCheckable(True)
         self._findings.setAccessibleName("Show findings")
@@ -141,9 +142,11 @@ class DatasetPage(QWidget):
         self._list.setUniformItemSizes(True)
         self._list.clicked.connect(self._on_finding_clicked)
         self._list.activated.connect(self._on_finding_clicked)
-        part = QWidget()
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # its tip
+        part = QFrame()
+        part.setObjectName("panel")
         column = QVBoxLayout(part)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(8)
         column.addWidget(self._list)
         plain = ActionButton(self._studio.actions["dataset.plain"])
@@ -191,7 +194,7 @@ class DatasetPage(QWidget):
         if count := self._model.rows.rowCount():
             self._choose(min(rows[0], count - 1))
         if gone := before - count:
-            self._offer_undo(f"Removed {gone:,} picture{'s' if gone != 1 else ''}.")
+            self._offer_undo(f"Removed {count_of(gone, 'picture')}.")
 
     @Slot()
     def take_signs_out(self) -> None:
@@ -200,7 +203,7 @@ class DatasetPage(QWidget):
         changes = self._model.with_signs()
         self._model.rewrite(changes)
         if count := len(changes):
-            self._offer_undo(f"Wrote {count:,} caption{'s' if count != 1 else ''} in plain words.")
+            self._offer_undo(f"Wrote {count_of(count, 'caption')} in plain words.")
 
     def _offer_undo(self, words: str) -> None:
         stack = self._model.undo_stack
@@ -221,18 +224,18 @@ class DatasetPage(QWidget):
             self._stack.setCurrentWidget(self._full)
         else:
             self._stack.setCurrentWidget(self.drop if model.project else self.welcome)
-        self._count.setText(f"{count:,} picture{'s' if count != 1 else ''}")
+        self._count.setText(count_of(count, "picture"))
         found = len(model.findings.all)
         self._findings.setVisible(found > 0)
-        self._findings.setText(f"{found:,} finding{'s' if found != 1 else ''}")
+        self._findings.setText(count_of(found, "finding"))
         self._studio.actions["dataset.findings"].setVisible(found > 0)
         self._studio.actions["dataset.remove"].setVisible(count > 0)
         signs = len(model.with_signs())
         plain = self._studio.actions["dataset.plain"]
         plain.setVisible(signs > 0)
-        plain.setText(f"Write {signs:,} caption{'s' if signs != 1 else ''} in plain words")
+        plain.setText(f"Write {count_of(signs, 'caption')} in plain words")
         line = max(self._list.sizeHintForRow(0), self.fontMetrics().height())
-        self._list.setFixedHeight(min(found, FINDINGS_LINES) * line + 8)
+        self._list.setFixedHeight(min(found, FINDINGS_LINES) * line)
         if not found:
             self._findings.setChecked(False)
         self._keep_together()

@@ -117,6 +117,7 @@ class Drawing(QWidget):
         )
         self.adapter.activated.connect(self._on_adapter_picked)
         self.prompt = QLineEdit()
+        self.prompt.setAcceptDrops(False)  # a dropped file would become its address
         self.prompt.setAccessibleName("Prompt")
         self.prompt.setPlaceholderText("What to draw")
         self.prompt.returnPressed.connect(self._draw)
@@ -124,7 +125,7 @@ class Drawing(QWidget):
         self.seed = QSpinBox(maximum=2**31 - 1, value=1)
         self.seed.setAccessibleName("Seed")
         self.seed.setFixedWidth(self.fontMetrics().horizontalAdvance("2147483647") + 40)
-        self.seed.lineEdit().setTextMargins(6, 0, 6, 0)
+        self.seed.lineEdit().setTextMargins(8, 0, 8, 0)
         self.phase = labels.small()
         self.hint = labels.warning()
         self.hint.setWordWrap(True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt, Slot
 from PySide6.QtGui import QCloseEvent, QKeySequence
@@ -14,16 +13,15 @@ from app.models.studio import Studio, make_studio
 from app.process.worker import Worker
 from app.views import dataset_page, places
 from app.views.closing import Closing
+from app.views.dropping import Dropping
 from app.views.page import Page
 from app.views.project_menu import ProjectMenu
 from app.views.running import Running
 from app.views.telling import Telling
-from app.widgets.drop import Drops
 from app.widgets.messages import Messages
 from app.widgets.palette import Palette
 from app.widgets.rail import Rail
 from app.widgets.run import RunStrip
-from core.project.layout import is_project
 
 
 def _train(studio: Studio) -> Page:
@@ -69,6 +67,7 @@ class MainWindow(QWidget):
         self.closing = Closing(self.studio, self.save, self)
         self._make_layout()
         self._telling = Telling(self.studio, self)
+        self.dropping = Dropping(self.studio, self)
         self._connect()
         self.resize(1280, 800)
         number = places.restore(self.studio.store, self)
@@ -90,7 +89,7 @@ class MainWindow(QWidget):
         studio, actions = self.studio, self.studio.actions
         self._project_menu = ProjectMenu(studio)
         header = QHBoxLayout()
-        header.setContentsMargins(16, 8, 24, 0)
+        header.setContentsMargins(10, 8, 24, 0)  # its words begin where the pages do
         header.addWidget(self._project_menu)
         header.addStretch()
         self._pages = QStackedWidget()
@@ -118,9 +117,6 @@ class MainWindow(QWidget):
         studio.session.changed.connect(self._show_strip)
         self.strip.clicked.connect(lambda: self.show_page("Train"))
         self.closing.ready.connect(self.close)
-        drops = Drops(self)
-        drops.dropped.connect(self._on_dropped)
-        drops.hovered.connect(self._on_hovered)
 
     def page(self, name: str) -> Page:
         """A page by name, made when it is first asked for."""
@@ -168,24 +164,6 @@ class MainWindow(QWidget):
         studio.sampler.close()
         studio.dataset.open(project)
         studio.runs.open(project)
-
-    @Slot(list)
-    def _on_dropped(self, paths: list[Path]) -> None:
-        if len(paths) == 1 and is_project(paths[0]):
-            if self.studio.session.busy:
-                words = "Another project can be opened once the run has ended."
-                self.studio.news.note(words)
-            else:
-                self.studio.workspace.open(paths[0])
-            return
-        self.show_page("Dataset")
-        dataset_page.add_pictures(self.studio, paths)
-
-    @Slot(bool)
-    def _on_hovered(self, over: bool) -> None:  # noqa: FBT001 - a signal's
-        dataset = self._built.get("Dataset")
-        if dataset and isinstance(dataset.widget, dataset_page.DatasetPage):
-            dataset.widget.drop.set_over(over=over)
 
     @Slot()
     def _show_strip(self) -> None:

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
 
+from app.figures import count_of, duration
 from app.models.studio import Studio
-from app.process.session import duration
 from app.views.preset_pictures import pictures
 from app.widgets.card import Card
 from core.config import presets
@@ -56,7 +56,7 @@ class PresetCards(QWidget):
                 training = replace(config.training, steps=preset.steps)
                 seconds = self._studio.runs.estimate_seconds(replace(config, training=training))
                 time = f", about {duration(seconds)}" if seconds else ""
-                card.show_figure(f"{preset.steps:,} steps{time}")
+                card.show_figure(count_of(preset.steps, "step") + time)
         self.group.setExclusive(True)
 
     @Slot(int)

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.figures import count_of, duration
 from app.models.studio import Studio
-from app.process.session import duration
 from app.views import fields
 from app.views.adapter_choice import KINDS, TARGETS, StartChoice, with_kind
 from app.views.base_choice import BaseChoice
@@ -30,9 +30,10 @@ from app.widgets import labels
 from app.widgets.text import RateSpin
 
 PLACE = "Train"
-BESIDE_PX = 208  # at least, for the words beside a setting
+BESIDE_PX = 344  # for the words beside a setting, mostly in one line
 WIDEST_PX = 900
 PROMPT_LINES = 4
+WIDEST_NAME = "Preview prompts"  # the fields of all panels begin at one place
 STEPS = (100, 200, 300, 500, 800, 1000, 1500, 2000, 3000, 5000)
 RANKS = (4, 8, 16, 32, 64, 128)
 
@@ -73,7 +74,6 @@ class SettingsForm(QWidget):
 
     def _make_main(self) -> QFrame:
         panel, grid = _panel()
-        grid.setColumnMinimumWidth(2, BESIDE_PX)
         grid.addWidget(_named("Base model", self.base), 0, 0)
         grid.addWidget(self.base, 0, 1, 1, 2)
         settings = self._settings
@@ -88,6 +88,7 @@ class SettingsForm(QWidget):
         self._row(grid, "How strongly", self.rank, self._rank_words)
         self._keep("adapter.rank", "How strongly", self.rank, field)
         self.trigger = QLineEdit()
+        self.trigger.setAcceptDrops(False)  # a dropped file would become its address
         self.trigger.setPlaceholderText("a rare word, such as inkstyle")
         field = fields.line(settings, "dataset.trigger", self.trigger)
         words = "Calls the style in a prompt; put before every caption."
@@ -97,25 +98,24 @@ class SettingsForm(QWidget):
 
     def _make_rest(self) -> QFrame:
         panel, grid = _panel()
-        grid.setColumnMinimumWidth(2, BESIDE_PX)
         settings = self._settings
         self.prompts = QPlainTextEdit()
         self.prompts.setTabChangesFocus(True)
+        self.prompts.document().setDocumentMargin(2)  # its words begin where those of a line do
         self.prompts.setAcceptDrops(False)
         height = PROMPT_LINES * self.prompts.fontMetrics().lineSpacing()
         self.prompts.setFixedHeight(height + 20)
         self.prompts.setPlaceholderText("One a line: a fox in the snow, inkstyle")
         field = fields.lines(settings, "preview.prompts", self.prompts)
         words = "Drawn before, during and after training. None: some of your captions."
-        self._row(grid, "Preview prompts", self.prompts, labels.secondary(words))
-        self._keep("preview.prompts", "Preview prompts", self.prompts, field)
+        self._row(grid, WIDEST_NAME, self.prompts, labels.secondary(words))
+        self._keep("preview.prompts", WIDEST_NAME, self.prompts, field)
         self._add_kind(grid)
-        row = grid.rowCount()
-        grid.addLayout(self._make_numbers(), row, 0, 1, 3)
+        self._add_numbers(grid)
         self.text_encoder = QCheckBox("Train the text encoder, too")
         field = fields.check(settings, "adapter.text_encoder", self.text_encoder)
         self._keep("adapter.text_encoder", self.text_encoder.text(), self.text_encoder, field)
-        grid.addWidget(self.text_encoder, row + 1, 0, 1, 3)
+        grid.addWidget(self.text_encoder, grid.rowCount(), 1, 1, 2)
         return panel
 
     def _add_kind(self, grid: QGridLayout) -> None:
@@ -133,7 +133,7 @@ class SettingsForm(QWidget):
         self._keep("adapter.targets", "Layers that learn", self.targets, field)
         self.convolutions = QSpinBox(minimum=0, maximum=512)
         self.convolutions.setSpecialValueText("none")
-        self.convolutions.lineEdit().setTextMargins(6, 0, 6, 0)
+        self.convolutions.lineEdit().setTextMargins(8, 0, 8, 0)
         field = fields.spin(settings, "adapter.conv_rank", self.convolutions)
         words = "The rank of convolutions, which learn shapes besides."
         self._row(grid, "Convolutions", self.convolutions, labels.secondary(words))
@@ -143,7 +143,8 @@ class SettingsForm(QWidget):
         grid.addWidget(_named("Goes on from", self.start), row, 0)
         grid.addWidget(self.start, row, 1, 1, 2)
 
-    def _make_numbers(self) -> QHBoxLayout:
+    def _add_numbers(self, grid: QGridLayout) -> None:
+        """Beside each other; the first begins where all fields do."""
         self.rate = RateSpin()
         self.batch = QSpinBox(minimum=1, maximum=256)
         self.edge = QSpinBox(minimum=64, maximum=4096, singleStep=64, suffix=" px")
@@ -155,12 +156,16 @@ class SettingsForm(QWidget):
             ("Resolution", "dataset.resolution_px", self.edge),
         ):
             widget.setFixedWidth(self.fontMetrics().horizontalAdvance("0.000123") + 40)
-            widget.lineEdit().setTextMargins(6, 0, 6, 0)
-            row.addWidget(_named(words, widget))
+            widget.lineEdit().setTextMargins(8, 0, 8, 0)
+            named = _named(words, widget)
+            if widget is self.rate:
+                grid.addWidget(named, grid.rowCount(), 0)
+            else:
+                row.addWidget(named)
             row.addWidget(widget)
             self._keep(path, words, widget, fields.spin(self._settings, path, widget))
         row.addStretch()
-        return row
+        grid.addLayout(row, grid.rowCount() - 1, 1, 1, 2)
 
     def _row(self, grid: QGridLayout, words: str, widget: QWidget, beside: QLabel) -> None:
         row = grid.rowCount()
@@ -193,10 +198,10 @@ class SettingsForm(QWidget):
         if config is None:
             return
         steps, count = config.training.steps, self._studio.dataset.rows.rowCount()
-        said = [f"{steps:,} steps"]
+        said = [count_of(steps, "step")]
         if count:
-            looks = steps * config.training.batch_size / count
-            said.append(f"{looks:,.0f} looks at each picture")
+            looks = round(steps * config.training.batch_size / count)
+            said.append(f"{count_of(looks, 'look')} at each picture")
         if seconds := self._studio.runs.estimate_seconds(config):
             said.append(f"about {duration(seconds)}")
         self._steps_words.setText(", ".join(said))
@@ -214,7 +219,9 @@ def _panel() -> tuple[QFrame, QGridLayout]:
     grid.setContentsMargins(16, 16, 16, 16)
     grid.setHorizontalSpacing(16)
     grid.setVerticalSpacing(12)
+    grid.setColumnMinimumWidth(0, QLabel(WIDEST_NAME).sizeHint().width())
     grid.setColumnStretch(1, 1)
+    grid.setColumnMinimumWidth(2, BESIDE_PX)
     return panel, grid
 
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
+from app.figures import count_of
 from app.models.outcome import outcome
 from app.models.run_record import RunRecord
 from app.models.studio import Studio
@@ -15,6 +16,7 @@ from app.widgets.button import ActionButton
 from app.widgets.chart import LossChart
 from app.widgets.comparison import Comparison, Shown
 from app.widgets.run import RunProgress
+from core.config.options import DEMO_BASE
 
 SHOWN = 6  # prompts
 CHART_PX = (320, 104)
@@ -53,8 +55,7 @@ class Stage(QWidget):
         self.run = QComboBox()
         self.run.setAccessibleName("Run")
         self.run.textActivated.connect(self._runs.show)
-        self._name = labels.title("")
-        self._name.setWordWrap(False)
+        self._name = labels.heading()
         self._facts = labels.secondary()
         row = QHBoxLayout()
         row.setSpacing(16)
@@ -87,6 +88,7 @@ class Stage(QWidget):
         self._at = labels.secondary()
         self._at.setWordWrap(False)
         time = QVBoxLayout()
+        time.setSpacing(4)
         time.addStretch()
         time.addWidget(self._at)
         time.addWidget(self.scrubber)
@@ -193,5 +195,6 @@ def _facts(record: RunRecord) -> str:
     config = record.config
     if config is None:
         return ""
-    steps, rank = f"{config.training.steps:,} steps", f"rank {config.adapter.rank}"
-    return ", ".join((steps, rank, base_words(config)))
+    steps, rank = count_of(config.training.steps, "step"), f"rank {config.adapter.rank}"
+    base = "demo base" if config.base == DEMO_BASE else base_words(config)
+    return ", ".join((steps, rank, base))

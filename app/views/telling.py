@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Slot
 
 from app import journal
+from app.figures import count_of
 from app.models.importer import Imported
 from app.models.news import Message
 from app.models.studio import Studio
@@ -43,10 +44,12 @@ class Telling(QObject):
     def _on_imported(self, imported: Imported) -> None:
         news, missing = self._studio.news, imported.found - imported.copied
         if imported.problem:
-            first = f"{missing:,} of {imported.found:,} pictures were not copied. The first: "
+            first = (
+                f"{missing:,} of {count_of(imported.found, 'picture')} were not copied. The first: "
+            )
             news.failure((first if missing > 1 else "") + imported.problem)
         elif imported.stopped:
-            news.note(f"Stopped. {imported.copied:,} pictures were copied.")
+            news.note(f"Stopped. Copied {count_of(imported.copied, 'picture')}.")
         elif not imported.found:
             news.note("There was no picture among what you dropped.")
 

@@ -27,7 +27,7 @@ from app.widgets.scrolled import Scrolled
 
 PLACE = "Train"
 MARGIN_PX = 24
-LEAST_PX = 320  # for pictures beside the form
+LEAST_PX = 208  # for pictures beside the form
 
 
 class TrainPage(QWidget):
@@ -78,8 +78,8 @@ class TrainPage(QWidget):
         inside = QWidget()
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 8)
-        layout.setSpacing(16)
-        layout.addWidget(labels.title("What are you teaching?"))
+        layout.setSpacing(8)
+        layout.addWidget(labels.heading("What are you teaching?"))
         layout.addWidget(self.form)
         form = QWidget()
         form.setMaximumWidth(WIDEST_PX + 2 * MARGIN_PX)

@@ -43,7 +43,7 @@ class Card(QAbstractButton):
     @override
     def sizeHint(self) -> QSize:
         line = QFontMetrics(small_font(self.font())).lineSpacing()
-        words = self.fontMetrics().lineSpacing() + (SENTENCE_LINES + 1) * line + 3 * GAP_PX
+        words = self.fontMetrics().lineSpacing() + (SENTENCE_LINES + 1) * line + 5 * GAP_PX
         return QSize(LEAST_PX, 2 * PADDING_PX + PICTURE_PX + GAP_PX + words)
 
     @override

@@ -1,8 +1,8 @@
-"""A frame that takes dropped pictures and folders, and says so."""
+"""Taking dropped files, and inviting to it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, Signal
@@ -10,10 +10,12 @@ from PySide6.QtGui import QAction, QDropEvent
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from typing_extensions import override
 
+from app.widgets import labels
 from app.widgets.button import ActionButton
 from app.widgets.empty import Empty
 from app.widgets.symbol import Symbol
 
+EDGE_PX = 8  # between a window and the frame over it
 INVITATION = "Drop 15 to 100 pictures of one style here"
 
 
@@ -42,36 +44,50 @@ class DropFrame(QFrame):
         """What goes on before there is a picture to show; "" is nothing."""
         self._inside.heading.setText(words or INVITATION)
 
-    def set_over(self, *, over: bool) -> None:
-        """Show that a drag would be taken."""
-        self.setProperty("over", over)
-        self.style().unpolish(self)
-        self.style().polish(self)
 
+class Drops(QFrame):
+    """Makes a widget take files, anywhere on it; its frame covers the widget while it would.
 
-class Drops(QObject):
-    """Makes a widget take files, anywhere on it."""
+    The frame says what becomes of them. Of files that are not taken nothing is shown.
+    """
 
     dropped = Signal(list)  # of Paths
-    hovered = Signal(bool)
 
-    def __init__(self, target: QWidget) -> None:
+    def __init__(self, target: QWidget, promise: Callable[[list[Path]], str]) -> None:
+        """`promise` says what becomes of such files, "" if they are not taken."""
         super().__init__(target)
+        self._target, self._promise = target, promise
+        self.setObjectName("drops")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)  # of a drag, too
+        self.words = labels.heading()
+        self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.words, alignment=Qt.AlignmentFlag.AlignCenter)
+        self.hide()
         target.setAcceptDrops(True)
         target.installEventFilter(self)
 
     @override
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if isinstance(event, QDropEvent):  # its kinds are a drag that enters, moves and lets go
-            if not dropped_paths(event.mimeData()):
-                return False
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
-            let_go = event.type() == QEvent.Type.Drop
-            self.hovered.emit(not let_go)
-            if let_go:
-                self.dropped.emit(dropped_paths(event.mimeData()))
-            return True
         if event.type() == QEvent.Type.DragLeave:
-            self.hovered.emit(False)
-        return False
+            self.hide()
+        if not isinstance(event, QDropEvent):  # a drag that enters, moves or lets go
+            return False
+        paths = dropped_paths(event.mimeData())
+        if event.type() == QEvent.Type.DragEnter:
+            self._show(self._promise(paths) if paths else "")
+        if self.isHidden():
+            return False
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        if event.type() == QEvent.Type.Drop:
+            self.hide()
+            self.dropped.emit(paths)
+        return True
+
+    def _show(self, words: str) -> None:
+        self.words.setText(words)
+        edge = EDGE_PX
+        self.setGeometry(self._target.rect().adjusted(edge, edge, -edge, -edge))
+        self.setVisible(bool(words))
+        self.raise_()

@@ -86,8 +86,7 @@ class TileDelegate(QStyledItemDelegate):
 
     @override
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        half = GAP_PX // 2
-        place = QRect(option.rect.topLeft() + QPoint(half, half), QSize(self.edge_px, self.edge_px))
+        place = QRect(option.rect.topLeft(), QSize(self.edge_px, self.edge_px))
         image = index.data(Qt.ItemDataRole.DecorationRole)
         painter.setFont(small_font(option.font))
         tile = Tile(
@@ -170,6 +169,7 @@ class Grid(QListView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setDragEnabled(False)
+        self.setAcceptDrops(False)
 
     @property
     def edge_px(self) -> int:

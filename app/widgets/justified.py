@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from math import inf
 
 from PySide6.QtCore import QPoint, QRect
 
@@ -80,34 +81,40 @@ def rows(sums: Sequence[float], width_px: int, height_px: int, gap_px: int, belo
 
     Args:
         sums: Of the aspects, as `sums_of` says.
-        width_px: Of every row but the last, which is as long as its pictures.
+        width_px: Of every row but the last, which is as high as the one above it.
         height_px: What the pictures' height is to be like.
         gap_px: Between two pictures.
         below_px: Between two rows, for words and a gap.
     """
+    wide, tallest = width_px + gap_px, TALLEST * height_px
+    most = 2 + int(wide / (NARROWEST * height_px + gap_px))  # in a row
     ends = [part * height_px + number * gap_px for number, part in enumerate(sums)]
-    count, start, top = len(sums) - 1, 0, 0
-    first: list[int] = []
-    tops: list[int] = []
-    heights: list[float] = []
+    first = _starts(ends, wide, most)
+    fitting = [
+        (wide - (end - start) * gap_px) / (sums[end] - sums[start])
+        for start, end in pairwise(first)
+    ]
+    heights = [max(1.0, fit) if fit < tallest else tallest for fit in fitting]
+    if heights and heights[-1] > height_px:  # not full: its pictures are like those above it
+        heights[-1] = min(heights[-1], heights[-2] if len(heights) > 1 else float(height_px))
+    tops = list(accumulate([round(height) + below_px for height in heights], initial=0))
+    return Rows(sums, first[:-1], tops, heights, gap_px)
+
+
+def _starts(ends: Sequence[float], wide: int, most: int) -> list[int]:
+    """The first picture of each row, and how many there are; `ends` are those of one endless row.
+
+    100,000 pictures are laid out at each step of a drag, so a row takes one look among the `most`
+    pictures that it can hold.
+    """
+    count = len(ends) - 1
+    ends = [*ends, *[inf] * most]
+    start, starts = 0, [0]
     while start < count:
-        end = bisect_left(ends, ends[start] + width_px + gap_px)  # with it the row is full
-        full = end <= count
-        end = min(end, count)
-        if full and end - start > 1 and _rather_without(ends, start, end, width_px + gap_px):
-            end -= 1
-        room = width_px - (end - start - 1) * gap_px
-        filling = room / (sums[end] - sums[start])
-        height = filling if full else min(filling, float(height_px))
-        height = max(1.0, min(height, TALLEST * height_px))
-        first.append(start)
-        tops.append(top)
-        heights.append(height)
-        top += round(height) + below_px
+        full = ends[start] + wide
+        end = bisect_left(ends, full, start, start + most)  # the row is full with what ends here
+        if ends[end] - full > full - ends[end - 1] and end - start > 1:
+            end -= 1  # nearer to its width without it
+        starts.append(end)
         start = end
-    return Rows(sums, first, [*tops, top], heights, gap_px)
-
-
-def _rather_without(ends: Sequence[float], start: int, end: int, width: float) -> bool:
-    """Whether a row is nearer to its width without its last picture."""
-    return width - (ends[end - 1] - ends[start]) < (ends[end] - ends[start]) - width
+    return starts

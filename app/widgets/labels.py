@@ -5,10 +5,20 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
+HEADING_PX = 34  # as high as the buttons that may stand beside it
+
 
 def title(text: str, parent: QWidget | None = None) -> QLabel:
-    """A page's title."""
+    """Of a part."""
     return _label(text, "title", parent)
+
+
+def heading(text: str = "") -> QLabel:
+    """A page's title: one line, at the same place on every page."""
+    label = title(text)
+    label.setWordWrap(False)
+    label.setMinimumHeight(HEADING_PX)
+    return label
 
 
 def huge(text: str, parent: QWidget | None = None) -> QLabel:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from app.widgets import labels
 
-BESIDE = 3  # each other
+BESIDE = 2  # each other
+COLUMNS = 3  # of each: its words, its button, a gap
+GAP_PX = 20
 
 
 class Lacks(QWidget):
@@ -23,10 +25,12 @@ class Lacks(QWidget):
         self._parts: list[QWidget] = []
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(32)
+        self._grid.setHorizontalSpacing(12)
         self._grid.setVerticalSpacing(4)
-        self._grid.setColumnStretch(BESIDE, 1)
-        self._grid.addWidget(labels.small("Not ready"), 0, 0, 1, BESIDE)
+        for number in range(BESIDE):
+            self._grid.setColumnMinimumWidth(COLUMNS * (number + 1) - 1, GAP_PX)
+        self._grid.setColumnStretch(COLUMNS * BESIDE, 1)
+        self._grid.addWidget(labels.small("Not ready"), 0, 0, 1, COLUMNS * BESIDE)
         self.hide()
 
     def show_lacks(self, lacks: Sequence[tuple[str, str, bool]]) -> None:
@@ -38,28 +42,19 @@ class Lacks(QWidget):
             self._grid.removeWidget(part)
             part.hide()
             part.deleteLater()
-        self._parts = [self._make_part(number, *one) for number, one in enumerate(lacks)]
-        for number, part in enumerate(self._parts):
-            self._grid.addWidget(part, 1 + number // BESIDE, number % BESIDE)
-            part.show()
-        self.setVisible(bool(lacks))
-
-    def _make_part(self, number: int, words: str, button: str, needed: bool) -> QWidget:  # noqa: FBT001
-        part = QWidget()
-        inside = QHBoxLayout(part)
-        inside.setContentsMargins(0, 0, 0, 0)
-        inside.setSpacing(12)
-        press = QPushButton(button)
-        press.setObjectName("primary" if needed and number == 0 else "")  # the next thing to do
-        press.setAccessibleName(f"{button}: {words}")
-        press.clicked.connect(lambda: self.pressed.emit(number))
-        said = words[:1].upper() + words[1:]
-        if needed:
-            label = labels.warning(said)
-        else:
-            label = labels.secondary(said)
+        self._parts = []
+        for number, (words, button, needed) in enumerate(lacks):
+            said = words[:1].upper() + words[1:]
+            label = labels.warning(said) if needed else labels.secondary(said)
             label.setWordWrap(False)
-        inside.addWidget(label)
-        inside.addWidget(press)
-        inside.addStretch()
-        return part
+            press = QPushButton(button)
+            press.setObjectName("primary" if needed and number == 0 else "")  # the next to do
+            press.setAccessibleName(f"{button}: {words}")
+            press.clicked.connect(lambda _, number=number: self.pressed.emit(number))
+            for place, part in enumerate((label, press)):
+                column = COLUMNS * (number % BESIDE) + place
+                left = Qt.AlignmentFlag.AlignLeft
+                self._grid.addWidget(part, 1 + number // BESIDE, column, left)
+                self._parts.append(part)
+                part.show()
+        self.setVisible(bool(lacks))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 from typing_extensions import override
 
@@ -21,13 +21,23 @@ def fitted(image: QImage, room: QRect) -> QRect:
     return place
 
 
+def _outline(painter: QPainter, place: QRect) -> None:
+    """So that a white picture ends somewhere on a white panel."""
+    painter.setPen(QColor(theme.current().line))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRect(QRectF(place).adjusted(0.5, 0.5, -0.5, -0.5))
+
+
 class PictureView(QWidget):
     """Shows a picture, or words where there is none."""
 
-    def __init__(self, words: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self, words: str = "", parent: QWidget | None = None, *, square: bool = False
+    ) -> None:
+        """`square`: no taller than wide, so that what stands below stays near."""
         super().__init__(parent)
         self._image = QImage()
-        self._words = words
+        self._words, self._square = words, square
         self.setMinimumSize(160, 160)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
@@ -44,6 +54,11 @@ class PictureView(QWidget):
         return QSize(320, 320)
 
     @override
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        if self._square:
+            self.setMaximumHeight(event.size().width())
+
+    @override
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHints(
@@ -54,7 +69,9 @@ class PictureView(QWidget):
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect(), flags, self._words)
             return
-        painter.drawImage(fitted(self._image, self.rect()), self._image)
+        place = fitted(self._image, self.rect())
+        painter.drawImage(place, self._image)
+        _outline(painter, place)
 
 
 class WipeView(QWidget):
@@ -135,8 +152,8 @@ class WipeView(QWidget):
             )
             painter.drawImage(place, self._left)
             painter.restore()
-            painter.setPen(QPen(QColor(colours.text), 2))
-            painter.drawLine(edge, place.top(), edge, place.bottom())
+            painter.fillRect(edge - 1, place.top(), 2, place.height(), QColor(colours.text))
+        _outline(painter, place)
         self._label(painter, place, self._left_words, Qt.AlignmentFlag.AlignLeft)
         self._label(painter, place, self._right_words, Qt.AlignmentFlag.AlignRight)
         if self.hasFocus():
@@ -155,8 +172,8 @@ class WipeView(QWidget):
         if side == Qt.AlignmentFlag.AlignRight:
             plate.moveRight(place.right() - 8)
         painter.save()
-        painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colours.panel))
+        painter.setPen(QColor(colours.line))
         painter.drawRoundedRect(plate, 6, 6)
         painter.setPen(QColor(colours.text))
         painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, words)

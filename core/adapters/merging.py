@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 Method = Literal["linear", "ties", "dare", "dare_ties"]
 OPPOSED = -0.1  # of the cosine between two adapters, from which on they are said to work apart
 ALIKE = 0.5  # and from which on together they overdo what either does
+INTO_BASE = (
+    "Merge it into the model that it was trained on instead: "
+    "stylewright merge ADAPTER --into MODEL --out NEW_MODEL."
+)
 _WHOLE_EDGE = 1024  # up to here all singular values are computed, above them those asked for
 _SPARE = 16  # more than asked for, so that the last ones are right
 
@@ -95,13 +99,14 @@ def _delta(place: Place, change: Change, shape: tuple[int, ...]) -> Tensor:
     """DW without a base's weight, in a shape if it is known."""
     if isinstance(change, DoRA | OFT):
         raise AdapterError(
-            f"What a {kind_of(change).title} does hangs on the base model's weights.",
-            hint="Merge it into the base model (--into) instead.",
+            f"What a {kind_of(change).title} does hangs on the base model's weights, "
+            "and none is given.",
+            hint=INTO_BASE,
         )
     if not shape and any(word in place.module for word in ("conv", "proj_in", "proj_out")):
         raise AdapterError(
             f"The shape of {place.module} cannot be told from a {kind_of(change).title}.",
-            hint="Merge it into the base model (--into) instead.",
+            hint=INTO_BASE,
         )
     return change.delta(torch.empty(shape or (change.outputs, change.inputs), device="meta"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError
 from rich.console import Console
 
 from core import version
@@ -36,12 +36,27 @@ def main(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a console may lack letters of a file's name
             stream.reconfigure(errors="replace")
     try:
-        app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
+        app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     except UserError as error:
         telling.line(Console(stderr=True), f"{error.message}\n{error.hint}".strip())
         return 2
-    except CycloptsError:
-        return 2  # it has said what is wrong
+    except CycloptsError as error:
+        telling.line(Console(stderr=True), _in_words(error))
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _in_words(error: CycloptsError) -> str:
+    """What is wrong with what was typed; of what is missing, what it is."""
+    command = " ".join((app.name[0], *(error.command_chain or ())))
+    words = str(error).strip()
+    if isinstance(error, MissingArgumentError) and error.argument and error.command_chain:
+        name = error.argument.name
+        told = app[error.command_chain[0]].assemble_argument_collection(parse_docstring=True)
+        what = next(one.parameter.help or "" for one in told if one.name == name)
+        if not error.argument.field_info.is_keyword_only:
+            name = name.lstrip("-").upper()  # as --help has it
+        words = f"{command} needs {name}, {what[:1].lower()}{what[1:]}"
+    return f"{words}\nSee {command} --help."

@@ -15,7 +15,7 @@ from core.base.opening import open_base
 from core.base.value import DEMO_FOLDER, Base
 from core.config import files
 from core.config.options import DEMO_BASE, RunConfig, Told
-from core.errors import ConfigError, RunError, StorageError
+from core.errors import BaseModelError, ConfigError, RunError, StorageError
 
 _RUN_NAME = re.compile(r"^(\d{3,})-")
 _CHECKPOINT_NAME = re.compile(r"step\d{6}")
@@ -235,8 +235,15 @@ def named_base(base: str, root: Path, vae: str = "", told: Told = "auto") -> Bas
     """The base model that settings name, looked at and not loaded; paths relative to `root`.
 
     Raises:
-        BaseModelError: It is not there, not whole, or of a kind that is not supported.
+        BaseModelError: None is named, or it is not there, not whole, or of a kind that is not
+            supported.
     """
+    if not base:
+        raise BaseModelError(
+            "No base model is chosen.",
+            hint="Choose one on the Train page, or name it: --base MODEL, for a project --set "
+            "base=MODEL. MODEL is a .safetensors file or a model folder.",
+        )
     own_vae = _absolute(vae, root) if vae else None
     return open_base(base_path(base, root), own_vae, told)
 

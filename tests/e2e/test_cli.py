@@ -87,6 +87,32 @@ def test_what_cannot_be_done_ends_with_2_and_no_traceback(words: list[str], caps
     assert "Traceback" not in said.err + said.out
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("extract tuned --out x", "extract needs --base, the model that it was tuned from"),
+        ("merge a --out b --into", "merge needs --into, a base model"),
+        ("resize a --rank 4", "resize needs --out, the file to write"),
+        ("train", "train needs PROJECT, the project's folder"),
+        ("merge a --out b --nothing", "--nothing"),
+    ],
+)
+def test_what_is_missing_is_named_and_what_it_is(words: str, said: str, capsys) -> None:
+    assert cli.main(words.split()) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert said in told
+    assert f"See stylewright {words.split(maxsplit=1)[0]} --help." in told
+
+
+def test_without_a_base_it_is_told_how_to_name_one(project: Project, capsys) -> None:
+    project.save(files.with_changes(project.config(), ["base="]))
+    for words in ("train", "check"):
+        assert cli.main([words, str(project.root)]) == 2
+        told = " ".join(capsys.readouterr().err.split())
+        assert "No base model is chosen." in told
+        assert "--set base=MODEL" in told
+
+
 def test_new_uses_pictures_where_they_are_and_check_names_what_is_wrong(
     tmp_path: Path, tiny_base: Path, capsys
 ) -> None:

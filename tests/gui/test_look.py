@@ -66,8 +66,8 @@ def test_on_a_wide_screen_the_rest_belongs_to_the_pictures(
 ) -> None:
     faked.show_page("Train")
     page = train_page(faked)
-    faked.resize(1280, 800)
-    qtbot.waitUntil(lambda: page.width() < 1280)
+    faked.resize(1100, 800)
+    qtbot.waitUntil(lambda: page.width() < 1100)
     assert not page.yours.isVisible()
     faked.resize(2560, 1440)
     qtbot.waitUntil(page.yours.isVisible)

@@ -153,6 +153,24 @@ def test_space_after_a_start_stops_nothing(
     assert faked.studio.session.busy
 
 
+def test_space_after_resume_stops_nothing(
+    faked: MainWindow, run: Run, workers: list[FakeWorker], qtbot: QtBot
+) -> None:
+    workers[0].tell(done(3), Finished(stopped=True))
+    workers[0].end()
+    faked.activateWindow()
+    page = train_page(faked)
+    resume = button(page, "Start this run again")
+    resume.setFocus()
+    qtbot.waitUntil(resume.hasFocus)
+    qtbot.keyClick(resume, Qt.Key.Key_Space)
+    assert faked.studio.session.busy
+    workers[1].tell(started(run))
+    qtbot.keyClick(faked.focusWidget() or faked, Qt.Key.Key_Space)
+    assert workers[1].heard == []
+    assert faked.focusWidget() is page
+
+
 def test_the_loss_is_drawn_and_thinned(
     faked: MainWindow, run: Run, workers: list[FakeWorker], qtbot: QtBot
 ) -> None:

@@ -44,6 +44,14 @@ def test_rows_are_full_and_pictures_whole(aspects: list[float], width_px: int) -
         assert there.top[row + 1] >= places[of_row[0]].bottom() + 20
 
 
+def test_the_last_row_is_as_high_as_the_one_above() -> None:
+    there = laid_out([1.0] * 20)
+    assert len(there.first) == 3
+    assert there.height[2] == there.height[1] != 100
+    assert there.place(7).left() == there.place(14).left() == 0
+    assert there.place(8).left() == there.place(15).left()
+
+
 def test_there_may_be_none() -> None:
     assert laid_out([]).at(QPoint(5, 5)) == -1
     assert list(laid_out([]).between(0, 1000)) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
@@ -23,7 +23,8 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from app import settings, theme
-from app.process.session import State, duration
+from app.figures import count_of, duration
+from app.process.session import State
 from app.views.main_window import NAMES, MainWindow
 from app.widgets.collage import Collage
 from app.widgets.empty import Empty
@@ -41,6 +42,7 @@ from tests.gui.conftest import (
     preview_page,
     train_page,
 )
+from tests.gui.fake_worker import FakeWorker
 from tests.gui.made_runs import made_run
 
 
@@ -56,13 +58,22 @@ PLACES = ((QSlider, "zoom"), (QSplitter, "preview_splitter"))  # that are brough
 LONG_MS = 120_000  # importing torch beside another test may take a while
 
 
-def drop(window: QWidget, paths: list[Path]) -> None:
+def drag(window: QWidget, paths: list[Path]) -> bool:
+    """Files come over the window; whether it would take them."""
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(p)) for p in paths])
-    facts = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton)
-    none = Qt.KeyboardModifier.NoModifier
-    QApplication.sendEvent(window, QDragEnterEvent(QPoint(100, 100), *facts, none))
-    QApplication.sendEvent(window, QDropEvent(QPointF(100, 100), *facts, none))
+    facts = (data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    event = QDragEnterEvent(QPoint(100, 100), Qt.DropAction.CopyAction, *facts)
+    QApplication.sendEvent(window, event)
+    return event.isAccepted()
+
+
+def drop(window: QWidget, paths: list[Path]) -> None:
+    drag(window, paths)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(p)) for p in paths])
+    facts = (data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(window, QDropEvent(QPointF(100, 100), Qt.DropAction.CopyAction, *facts))
 
 
 def long_run(project: Project) -> None:
@@ -146,6 +157,42 @@ def test_dropping_makes_a_project(window: MainWindow, qtbot: QtBot, tmp_path: Pa
     drop(window, [tmp_path / "my birds"])
     qtbot.waitUntil(lambda: window.studio.dataset.rows.rowCount() == 3)
     assert (settings.projects_folder() / "my birds" / "images" / "p00.png").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_frame_shows_on_every_page_that_files_would_be_taken(
+    opened: MainWindow, project: Project, tmp_path: Path, name: str
+) -> None:
+    opened.show_page(name)
+    drops = opened.dropping.drops
+    assert drag(opened, [tmp_path / "notes.txt", project.images / "p00.png"])
+    assert drops.isVisible()
+    assert drops.geometry().contains(opened.page(name).widget.geometry().center())
+    assert drops.words.text() == f"Let go to copy into {opened.studio.workspace.name}"
+    QApplication.sendEvent(opened, QDragLeaveEvent())
+    assert not drops.isVisible()
+    assert not drag(opened, [tmp_path / "notes.txt"])
+    assert not drops.isVisible()
+
+
+def test_nothing_but_the_window_takes_files(opened: MainWindow) -> None:
+    for name in NAMES:
+        opened.page(name)
+    assert [one for one in opened.findChildren(QWidget) if one.acceptDrops()] == []
+
+
+def test_another_project_is_taken_between_runs_only(
+    faked: MainWindow, tmp_path: Path, workers: list[FakeWorker]
+) -> None:
+    other = create(tmp_path / "other", small_config("demo"))
+    assert drag(faked, [other.root])
+    assert faked.dropping.drops.words.text() == "Let go to open other"
+    faked.studio.actions["train"].trigger()
+    assert not drag(faked, [other.root])
+    assert not faked.dropping.drops.isVisible()
+    workers[0].end()
+    drop(faked, [other.root])
+    assert faked.studio.workspace.project == other
 
 
 def test_digits_turn_pages_but_not_while_writing(opened: MainWindow, qtbot: QtBot) -> None:
@@ -581,3 +628,10 @@ assert not found, found
 )
 def test_times_are_said_as_a_person_does(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 pictures"), (1, "1 picture"), (1200, "1,200 pictures")]
+)
+def test_one_is_no_plural(count: int, words: str) -> None:
+    assert count_of(count, "picture") == words

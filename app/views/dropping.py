@@ -1,0 +1,45 @@
+"""What may be dropped on the window, and what becomes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QWidget
+
+from app.models.studio import Studio
+from app.views.dataset_page import add_pictures
+from app.widgets.drop import Drops
+from core.data.walk import SUFFIXES
+from core.project.layout import is_project
+
+
+class Dropping(QObject):
+    """Pictures and folders of them are copied into the project; a project is opened."""
+
+    def __init__(self, studio: Studio, window: QWidget) -> None:
+        super().__init__(window)
+        self._studio = studio
+        self.drops = Drops(window, self._promise)
+        self.drops.dropped.connect(self._on_dropped)
+
+    def _promise(self, paths: list[Path]) -> str:
+        if _a_project(paths):
+            return "" if self._studio.session.busy else f"Let go to open {paths[0].name}"
+        if not any(path.suffix.lower() in SUFFIXES or path.is_dir() for path in paths):
+            return ""
+        if name := self._studio.workspace.name:
+            return f"Let go to copy into {name}"
+        return "Let go to begin a project"
+
+    @Slot(list)
+    def _on_dropped(self, paths: list[Path]) -> None:
+        if _a_project(paths):
+            self._studio.workspace.open(paths[0])
+            return
+        self._studio.actions["page.dataset"].trigger()
+        add_pictures(self._studio, paths)
+
+
+def _a_project(paths: list[Path]) -> bool:
+    return len(paths) == 1 and is_project(paths[0])
