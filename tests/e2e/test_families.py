@@ -76,7 +76,7 @@ def test_plain_diffusers_draws_our_preview(begun: Project, tmp_path: Path, layou
 
     def drawn() -> np.ndarray:
         made = pipe(
-            config.preview.prompts[0],
+            prompt=config.preview.prompts[0],
             **({"negative_prompt": ""} if "XL" in type(pipe).__name__ else {}),  # else zeros
             width=64,
             height=64,
