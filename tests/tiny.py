@@ -379,7 +379,7 @@ def write_flux2(folder: Path) -> Path:
     )
     with torch.no_grad():  # as training has counted them, and nothing like 0 and 1
         vae.bn.running_mean.normal_(std=0.3)
-        vae.bn.running_var.uniform_(0.5, 2)
+        vae.bn.running_var.uniform_(4, 16)
     pipe = Flux2KleinPipeline(
         transformer=Flux2Transformer2DModel(
             in_channels=128,
@@ -401,6 +401,65 @@ def write_flux2(folder: Path) -> Path:
     return folder
 
 
+def write_qwen_image(folder: Path) -> Path:
+    """Qwen-Image with two blocks, and a VAE whose channels have scales of their own."""
+    import torch
+    from diffusers import (
+        AutoencoderKLQwenImage,
+        FlowMatchEulerDiscreteScheduler,
+        QwenImagePipeline,
+        QwenImageTransformer2DModel,
+    )
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    torch.manual_seed(0)
+    tokenizer = _qwen_tokenizer()
+    config = Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 32,
+            "intermediate_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "rope_scaling": {"type": "default", "mrope_section": [2, 3, 3]},
+        },
+        vision_config={
+            "depth": 1,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_heads": 2,
+            "out_hidden_size": 32,
+        },
+    )
+    vae = AutoencoderKLQwenImage(
+        base_dim=8,
+        z_dim=16,
+        dim_mult=[1, 1, 2, 2],
+        num_res_blocks=1,
+        latents_mean=[0.1 * n for n in range(16)],
+        latents_std=[1 + 0.1 * n for n in range(16)],
+    )
+    pipe = QwenImagePipeline(
+        transformer=QwenImageTransformer2DModel(
+            in_channels=64,
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=32,
+            axes_dims_rope=(4, 6, 6),
+        ),
+        vae=vae,
+        text_encoder=Qwen2_5_VLForConditionalGeneration(config),
+        tokenizer=tokenizer,
+        scheduler=FlowMatchEulerDiscreteScheduler(
+            use_dynamic_shifting=True, max_shift=0.9, max_image_seq_len=8192
+        ),
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
 FLOWS = {
     "flux": write_flux,
     "flux-schnell": write_flux_schnell,
@@ -408,6 +467,7 @@ FLOWS = {
     "sd3": write_sd3,
     "flux2": write_flux2,
     "zimage": write_zimage,
+    "qwen-image": write_qwen_image,
 }
 ROWS = {
     "sd1": write_sd1,

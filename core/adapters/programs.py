@@ -68,7 +68,7 @@ class Reading:
     equal: int  # loaded as strongly as they were trained
     other: int  # loaded, at another strength
     refused: bool  # it says that it cannot load the file, and loads nothing
-    lacks: str = ""  # the family, which it does not have
+    lacks: str = ""  # the family, which it does not have as far as is known
 
     @property
     def whole(self) -> bool:
@@ -76,7 +76,7 @@ class Reading:
 
     def __str__(self) -> str:
         if self.lacks:
-            return f"{self.program}: has no {self.lacks}"
+            return f"{self.program}: not known to read adapters of {self.lacks}"
         if self.refused:
             return f"{self.program}: refuses it"
         other = f", {self.other} at another strength" if self.other else ""

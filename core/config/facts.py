@@ -492,6 +492,36 @@ ZIMAGE = Facts(
     unknown_to=("a1111", "forge"),
 )
 
+_QWEN_ATTENTION = r".*\.attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)"
+_QWEN_TRANSFORMER = rf"{_QWEN_ATTENTION}|.*\.(img|txt)_mlp\.net\.(0\.proj|2)"
+
+QWEN_IMAGE = replace(
+    ZIMAGE,
+    family="qwen-image",
+    title="Qwen-Image",
+    pipeline="QwenImagePipeline",
+    names={
+        "transformer": KeyNames(
+            kohya="lycoris",
+            diffusers="transformer",
+            words=_FLUX_WORDS | {"txt_norm", "img_in", "txt_in"},
+            outer=frozenset({"transformer_blocks"}),
+            also=("diffusion_model",),
+        ),
+    },
+    targets={
+        "attention": {"transformer": _QWEN_ATTENTION},
+        "transformer": {"transformer": _QWEN_TRANSFORMER},
+        "linear": {"transformer": rf"{_QWEN_TRANSFORMER}|.*\.(img|txt)_mod\.1"},
+    },
+    text_width=3584,
+    kohya_version="qwen_image",
+    architecture="qwen-image/lora",
+    implementation="https://github.com/QwenLM/Qwen-Image",
+    shown_as="Qwen-Image",
+    unknown_to=("a1111", "forge", "invokeai"),
+)
+
 # 18 million numbers bear, and need, ten times the rate of 860 million.
 DEMO = replace(
     SD1,
@@ -505,7 +535,7 @@ DEMO = replace(
 )
 
 FLOW = "flow"
-FAMILIES = (SD1, SD2, SD2_V, SDXL, FLUX, CHROMA, SD3, FLUX2, ZIMAGE)
+FAMILIES = (SD1, SD2, SD2_V, SDXL, FLUX, CHROMA, SD3, FLUX2, ZIMAGE, QWEN_IMAGE)
 TITLES = tuple(dict.fromkeys(facts.title for facts in FAMILIES))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from core.families import loading, quantized, vae
+from core.families import film_vae, loading, quantized, vae
 from core.families.condition import MASK
 from core.families.device import Device, placed
 from core.families.family import Model, ModelFamily
@@ -53,12 +53,17 @@ def model(
         keys=keys,
         path=loading.flow(base, patch),
         size_px=base.facts.resolution_px,  # no file says it
-        multiple_px=patch * vae.pixels_per_latent(parts["vae"]),
+        multiple_px=patch * _pixels_per_latent(parts["vae"]),
         place=device,
         notes=(*base.notes, *note),
     )
     loading.try_out(made, base)
     return made
+
+
+def _pixels_per_latent(net: Any) -> int:  # noqa: ANN401 - untyped
+    of_films = "temperal_downsample" in net.config
+    return (film_vae if of_films else vae).pixels_per_latent(net)
 
 
 def pipeline(model: Model, kind: Any, lacking: Sequence[str] = ()) -> Any:  # noqa: ANN401 - untyped

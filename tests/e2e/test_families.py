@@ -22,6 +22,12 @@ from tests.conftest import fill, small_config
 CLOSE = 2.0  # of 255, on average
 
 
+TOLD = {  # of pipelines that take another empty prompt, or another guidance, by themselves
+    "StableDiffusionXLPipeline": {"negative_prompt": ""},
+    "QwenImagePipeline": {"negative_prompt": "", "true_cfg_scale": 3.0},
+}
+
+
 def as_meant(pipe: Any) -> Any:
     """Diffusers' Chroma adds its mask to what is seen, as 0 and 1, and so hides nothing."""
     if isinstance(pipe, ChromaPipeline):
@@ -77,7 +83,7 @@ def test_plain_diffusers_draws_our_preview(begun: Project, tmp_path: Path, layou
     def drawn() -> np.ndarray:
         made = pipe(
             prompt=config.preview.prompts[0],
-            **({"negative_prompt": ""} if "XL" in type(pipe).__name__ else {}),  # else zeros
+            **TOLD.get(type(pipe).__name__, {}),
             width=64,
             height=64,
             num_inference_steps=config.preview.inference_steps,
@@ -90,6 +96,8 @@ def test_plain_diffusers_draws_our_preview(begun: Project, tmp_path: Path, layou
         return np.asarray(Image.open(run.preview_file(step, 0)), dtype=np.float64)
 
     assert np.abs(drawn() - ours(0)).mean() < CLOSE
-    assert np.abs(drawn() - ours(6)).mean() > CLOSE
+    learnt = np.abs(drawn() - ours(6)).mean()
     pipe.load_lora_weights(export_to(run.root, layout, tmp_path / "adapter.safetensors"))
-    assert np.abs(drawn() - ours(6)).mean() < CLOSE
+    apart = np.abs(drawn() - ours(6)).mean()
+    assert apart < CLOSE
+    assert apart < learnt / 4

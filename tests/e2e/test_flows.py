@@ -100,12 +100,27 @@ def _flux2(pipe: Any, x_t: Tensor, t: float, caption: str) -> Tensor:
     return pipe._unpack_latents_with_ids(said, pipe._prepare_latent_ids(x_t), height, width)
 
 
+def _qwen_image(pipe: Any, x_t: Tensor, t: float, caption: str) -> Tensor:
+    _, _, height, width = x_t.shape
+    with torch.no_grad():
+        text, mask = pipe.encode_prompt(caption)
+    said = pipe.transformer(
+        hidden_states=pipe._pack_latents(x_t, 1, 16, height, width),
+        timestep=torch.tensor([t]),
+        encoder_hidden_states=text,
+        encoder_hidden_states_mask=mask,
+        img_shapes=[[(1, height // 2, width // 2)]],
+    ).sample
+    return pipe._unpack_latents(said, height * 8, width * 8, 8).squeeze(2)
+
+
 VELOCITY: dict[str, Callable[[Any, Tensor, float, str], Tensor]] = {
     "FluxPipeline": _flux,
     "ZImagePipeline": _zimage,
     "ChromaPipeline": _chroma,
     "StableDiffusion3Pipeline": _sd3,
     "Flux2KleinPipeline": _flux2,
+    "QwenImagePipeline": _qwen_image,
 }
 
 
@@ -174,10 +189,10 @@ def test_loss_and_gradient_are_the_reference(tmp_path: Path, flow_base: Path) ->
         theirs.backward()
     assert reference.matrices.keys() == prepared.trainable.parameters.keys()
     for name, parameter in prepared.trainable.parameters.items():
-        assert parameter.grad is not None
-        torch.testing.assert_close(
-            parameter.grad, reference.matrices[name].grad, rtol=1e-3, atol=1e-6
-        )
+        wanted = reference.matrices[name].grad  # none in a last block whose texts nothing reads
+        assert (parameter.grad is None) == (wanted is None)
+        if wanted is not None:
+            torch.testing.assert_close(parameter.grad, wanted, rtol=1e-3, atol=1e-6)
 
 
 def test_pictures_are_encoded_as_the_pipeline_decodes_them(tmp_path: Path, flow_base: Path) -> None:
@@ -191,6 +206,15 @@ def test_pictures_are_encoded_as_the_pipeline_decodes_them(tmp_path: Path, flow_
     with torch.no_grad():
         if hasattr(vae, "bn"):
             expected = pipe._encode_vae_image(picture, None)
+        elif hasattr(vae.config, "latents_mean"):
+            mean = vae.encode(picture[:, :, None]).latent_dist.mean[:, :, 0]
+            told = vae.config
+            expected = torch.stack(
+                [
+                    (channel - told.latents_mean[n]) / told.latents_std[n]
+                    for n, channel in enumerate(mean[0])
+                ]
+            )[None]
         else:
             mean = vae.encode(picture).latent_dist.mean
             expected = (mean - vae.config.shift_factor) * vae.config.scaling_factor
@@ -204,7 +228,9 @@ def test_times_are_shifted_as_they_are_when_drawn(flow_base: Path, edge: int) ->
     scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(flow_base / "scheduler")
     even = torch.linspace(1, 0.1, 10)
     places = edge**2 if "flux2" in flow_base.name else (edge // 2) ** 2
-    mu = 0.5 + (1.15 - 0.5) * (places - 256) / (4096 - 256)
+    said = scheduler.config
+    slope = (said.max_shift - said.base_shift) / (said.max_image_seq_len - said.base_image_seq_len)
+    mu = said.base_shift + slope * (places - said.base_image_seq_len)
     scheduler.set_timesteps(sigmas=even.tolist(), mu=mu)
     assert path.logit_spread == 1
     plain = replace(path, logit_spread=0.0)

@@ -141,7 +141,7 @@ def test_every_program_that_has_flux_loads_all_of_the_usual_file(full_size, targ
     assert said == {
         "ComfyUI": f"ComfyUI: {count} of {count}",
         "Forge": f"Forge: {count} of {count}",
-        "A1111": "A1111: has no Flux.1",
+        "A1111": "A1111: not known to read adapters of Flux.1",
         "InvokeAI": f"InvokeAI: {count} of {count}",
         "diffusers": f"diffusers: {count} of {count}",
     }
