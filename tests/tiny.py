@@ -401,11 +401,24 @@ def write_flux2(folder: Path) -> Path:
     return folder
 
 
+def _film_vae() -> Any:
+    """Each channel has a scale of its own."""
+    from diffusers import AutoencoderKLQwenImage
+
+    return AutoencoderKLQwenImage(
+        base_dim=8,
+        z_dim=16,
+        dim_mult=[1, 1, 2, 2],
+        num_res_blocks=1,
+        latents_mean=[0.1 * n for n in range(16)],
+        latents_std=[1 + 0.1 * n for n in range(16)],
+    )
+
+
 def write_qwen_image(folder: Path) -> Path:
-    """Qwen-Image with two blocks, and a VAE whose channels have scales of their own."""
+    """Qwen-Image with two blocks."""
     import torch
     from diffusers import (
-        AutoencoderKLQwenImage,
         FlowMatchEulerDiscreteScheduler,
         QwenImagePipeline,
         QwenImageTransformer2DModel,
@@ -432,14 +445,6 @@ def write_qwen_image(folder: Path) -> Path:
             "out_hidden_size": 32,
         },
     )
-    vae = AutoencoderKLQwenImage(
-        base_dim=8,
-        z_dim=16,
-        dim_mult=[1, 1, 2, 2],
-        num_res_blocks=1,
-        latents_mean=[0.1 * n for n in range(16)],
-        latents_std=[1 + 0.1 * n for n in range(16)],
-    )
     pipe = QwenImagePipeline(
         transformer=QwenImageTransformer2DModel(
             in_channels=64,
@@ -449,11 +454,71 @@ def write_qwen_image(folder: Path) -> Path:
             joint_attention_dim=32,
             axes_dims_rope=(4, 6, 6),
         ),
-        vae=vae,
+        vae=_film_vae(),
         text_encoder=Qwen2_5_VLForConditionalGeneration(config),
         tokenizer=tokenizer,
         scheduler=FlowMatchEulerDiscreteScheduler(
             use_dynamic_shifting=True, max_shift=0.9, max_image_seq_len=8192
+        ),
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def write_krea2(folder: Path) -> Path:
+    """Krea 2 with one block of each kind, told by twelve of 36 thin layers."""
+    import torch
+    from diffusers import (
+        FlowMatchEulerDiscreteScheduler,
+        Krea2Pipeline,
+        Krea2Transformer2DModel,
+    )
+    from transformers import Qwen3VLConfig, Qwen3VLModel
+
+    torch.manual_seed(0)
+    tokenizer = _qwen_tokenizer()
+    config = Qwen3VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 36,
+            "num_attention_heads": 1,
+            "num_key_value_heads": 1,
+            "head_dim": 16,
+            "rope_scaling": {"rope_type": "default", "mrope_section": [2, 3, 3]},
+        },
+        vision_config={
+            "depth": 1,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_heads": 2,
+            "out_hidden_size": 16,
+            "deepstack_visual_indexes": [0],
+        },
+    )
+    pipe = Krea2Pipeline(
+        transformer=Krea2Transformer2DModel(
+            in_channels=64,
+            num_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            intermediate_size=32,
+            timestep_embed_dim=16,
+            text_hidden_dim=16,
+            text_num_attention_heads=2,
+            text_num_key_value_heads=2,
+            text_intermediate_size=16,
+            num_layerwise_text_blocks=1,
+            num_refiner_text_blocks=1,
+            axes_dims_rope=(4, 6, 6),
+        ),
+        vae=_film_vae(),
+        text_encoder=Qwen3VLModel(config),
+        tokenizer=tokenizer,
+        scheduler=FlowMatchEulerDiscreteScheduler(
+            use_dynamic_shifting=True, max_image_seq_len=6400
         ),
     )
     pipe.save_pretrained(folder)
@@ -468,6 +533,7 @@ FLOWS = {
     "flux2": write_flux2,
     "zimage": write_zimage,
     "qwen-image": write_qwen_image,
+    "krea2": write_krea2,
 }
 ROWS = {
     "sd1": write_sd1,

@@ -522,6 +522,40 @@ QWEN_IMAGE = replace(
     unknown_to=("a1111", "forge", "invokeai"),
 )
 
+_KREA_ATTENTION = r"transformer_blocks\.\d+\.attn\.(to_[qkv]|to_out\.0)"
+_KREA_TRANSFORMER = (
+    rf"{_KREA_ATTENTION}|transformer_blocks\.\d+\.(attn\.to_gate|ff\.(gate|up|down))"
+)
+_KREA_TEXT = (
+    r"text_fusion\.\w+_blocks\.\d+\.(attn\.(to_[qkv]|to_gate|to_out\.0)|ff\.(gate|up|down))"
+)
+
+KREA2 = replace(
+    QWEN_IMAGE,
+    family="krea2",
+    title="Krea 2",
+    pipeline="Krea2Pipeline",
+    names={
+        "transformer": KeyNames(
+            kohya="lycoris",
+            diffusers="transformer",
+            words=_FLUX_WORDS | {"to_gate", "text_fusion", "layerwise_blocks", "refiner_blocks"},
+            outer=frozenset({"transformer_blocks", "text_fusion"}),
+            also=("diffusion_model",),
+        ),
+    },
+    targets={
+        "attention": {"transformer": _KREA_ATTENTION},
+        "transformer": {"transformer": _KREA_TRANSFORMER},
+        "linear": {"transformer": rf"{_KREA_TRANSFORMER}|{_KREA_TEXT}"},
+    },
+    text_width=2560,
+    kohya_version="krea2",
+    architecture="krea-2/lora",
+    implementation="https://github.com/krea-ai/krea-2",
+    shown_as="Krea 2",
+)
+
 # 18 million numbers bear, and need, ten times the rate of 860 million.
 DEMO = replace(
     SD1,
@@ -535,7 +569,7 @@ DEMO = replace(
 )
 
 FLOW = "flow"
-FAMILIES = (SD1, SD2, SD2_V, SDXL, FLUX, CHROMA, SD3, FLUX2, ZIMAGE, QWEN_IMAGE)
+FAMILIES = (SD1, SD2, SD2_V, SDXL, FLUX, CHROMA, SD3, FLUX2, ZIMAGE, QWEN_IMAGE, KREA2)
 TITLES = tuple(dict.fromkeys(facts.title for facts in FAMILIES))
 
 

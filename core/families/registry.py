@@ -8,6 +8,7 @@ from core.errors import BaseModelError
 from core.families.chroma import CHROMA
 from core.families.flux import FLUX
 from core.families.flux2 import FLUX2
+from core.families.krea2 import KREA2
 from core.families.qwen_image import QWEN_IMAGE
 from core.families.sd1 import SD1
 from core.families.sd2 import SD2
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from core.families.family import Model, ModelFamily
 
 FAMILIES: dict[str, ModelFamily] = {
-    family.id: family for family in (SD1, SD2, SDXL, FLUX, CHROMA, SD3, FLUX2, ZIMAGE, QWEN_IMAGE)
+    family.id: family
+    for family in (SD1, SD2, SDXL, FLUX, CHROMA, SD3, FLUX2, ZIMAGE, QWEN_IMAGE, KREA2)
 }
 
 

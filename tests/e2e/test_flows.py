@@ -114,6 +114,22 @@ def _qwen_image(pipe: Any, x_t: Tensor, t: float, caption: str) -> Tensor:
     return pipe._unpack_latents(said, height * 8, width * 8, 8).squeeze(2)
 
 
+def _krea2(pipe: Any, x_t: Tensor, t: float, caption: str) -> Tensor:
+    _, _, height, width = x_t.shape
+    with torch.no_grad():
+        text, mask = pipe.encode_prompt(caption)
+    said = pipe.transformer(
+        hidden_states=pipe._pack_latents(x_t, 1, 16, height, width),
+        encoder_hidden_states=text,
+        timestep=torch.tensor([t]),
+        position_ids=pipe.prepare_position_ids(
+            text.shape[1], height // 2, width // 2, torch.device("cpu")
+        ),
+        encoder_attention_mask=mask,
+    ).sample
+    return pipe._unpack_latents(said, height * 8, width * 8).squeeze(2)
+
+
 VELOCITY: dict[str, Callable[[Any, Tensor, float, str], Tensor]] = {
     "FluxPipeline": _flux,
     "ZImagePipeline": _zimage,
@@ -121,6 +137,7 @@ VELOCITY: dict[str, Callable[[Any, Tensor, float, str], Tensor]] = {
     "StableDiffusion3Pipeline": _sd3,
     "Flux2KleinPipeline": _flux2,
     "QwenImagePipeline": _qwen_image,
+    "Krea2Pipeline": _krea2,
 }
 
 

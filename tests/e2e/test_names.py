@@ -21,6 +21,7 @@ COUNTS = {  # of layers in each part; transformer is what kohya's and most other
     "sd3": {"attention": [143], "transformer": [213]},
     "flux2": {"attention": [160], "transformer": [192]},
     "qwen-image": {"attention": [480], "transformer": [720], "linear": [840]},
+    "krea2": {"attention": [112], "transformer": [224], "linear": [256]},
     "zimage": {"attention": [136], "transformer": [238], "linear": [270]},
     "flux": {"attention": [266], "transformer": [418], "linear": [494]},
 }
