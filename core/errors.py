@@ -58,6 +58,10 @@ class BaseModelError(UserError):
     code = "base-model"
 
 
+class RestMissingError(BaseModelError):
+    """A file holds only a part of a model; another place is to be named for the rest."""
+
+
 class AdapterError(UserError):
     """An adapter file that cannot be read or does not fit the base."""
 

@@ -18,7 +18,7 @@ from core.config import files, presets
 from core.config.facts import Facts
 from core.config.options import RunConfig
 from core.config.presets import Preset
-from core.errors import BaseModelError, UserError
+from core.errors import BaseModelError, RestMissingError, UserError
 from core.project.layout import Project, named_base
 
 Values = Mapping[str, object]  # by dotted path: training.steps
@@ -93,26 +93,30 @@ class Settings(QObject):
         """The one that the settings follow."""
         return None if self.config is None else presets.matching(self.config, self.facts())
 
-    def use_base(self, base: str) -> Base | None:
+    def use_base(self, base: str, rest: str = "") -> Base | None:
         """Train on another base; what fits only one of the two follows, a preset stays one.
 
-        Its own VAE is used where it has one, and what it predicts is what its files say.
+        Its own VAE is used where it has one, and what it predicts is what its files say. `rest` is
+        a folder for what a transformer alone lacks.
 
         Raises:
             BaseModelError: It is none that can be trained; nothing is changed.
+            RestMissingError: It is a transformer alone, and wants `rest`.
         """
         if self.config is None:
             return None
         root = self._open.project.root if self._open else Path()
         vae = ""
         try:
-            there = named_base(base, root)
+            there = named_base(base, root, rest=rest)
+        except RestMissingError:
+            raise
         except BaseModelError:
             if not (vae := self.config.vae):
                 raise
-            there = named_base(base, root, vae)
+            there = named_base(base, root, vae, rest=rest)
         config = presets.on_base(self.config, base, self.facts(), there.facts)
-        self.replace(msgspec.structs.replace(config, vae=vae, prediction="auto"))
+        self.replace(msgspec.structs.replace(config, vae=vae, rest=rest, prediction="auto"))
         return there
 
     def replace(self, config: RunConfig) -> None:

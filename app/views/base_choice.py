@@ -14,7 +14,7 @@ from app.views.base_words import PREDICTIONS, base_words
 from app.widgets.choice import Choice
 from core.base.words import in_words
 from core.config.options import DEMO_BASE
-from core.errors import BaseModelError
+from core.errors import BaseModelError, RestMissingError
 
 PLACE = "Train"
 
@@ -52,12 +52,24 @@ class BaseChoice(Choice):
             choose = partial(self.set, "prediction", told)
             predicts.addAction(add(f"base.predicts.{told}", words, choose))
 
-    def use(self, base: str) -> None:
-        """Train on another base, and say what it is; one that is none changes nothing."""
+    def use(self, base: str, rest: str = "") -> None:
+        """Train on another base, and say what it is; one that is none changes nothing.
+
+        Of a transformer alone the person is asked where the rest is.
+        """
         self._commit()
         try:
-            there = self._settings.use_base(base)
+            there = self._settings.use_base(base, rest)
             words = in_words(there) if there else ""
+        except RestMissingError as error:
+            asked = (
+                f"{Path(base).name} has no text encoders and VAE. Choose a model folder with them"
+            )
+            if folder := QFileDialog.getExistingDirectory(self, asked):
+                self.use(base, str(Path(folder)))
+            else:
+                self._studio.news.failure(str(error))
+            return
         except BaseModelError as error:
             self._studio.news.failure(str(error))
             return

@@ -9,7 +9,8 @@ from core.config.options import DEMO_BASE, RunConfig
 
 NONE_YET = (
     "None yet. Any Stable Diffusion 1.5 or SDXL model will do: one .safetensors file of 2 to 7 GB, "
-    "from huggingface.co or civitai.com. Of Flux.1 the whole folder, as diffusers saves it."
+    "from huggingface.co or civitai.com. Of Flux, Z-Image, Qwen-Image and their like the whole "
+    "folder."
 )
 PREDICTIONS = {
     "auto": "as its files say",
@@ -27,6 +28,8 @@ def base_words(config: RunConfig, facts: Facts | None = None) -> str:
         said = ["Demo base, only to try: it draws small emoji"]
     else:
         said = [Path(config.base).name, *([facts.title] if facts else [])]
+    if config.rest:
+        said.append(f"text encoders and VAE of {Path(config.rest).name}")
     if config.vae:
         said.append(f"VAE {Path(config.vae).name}")
     if config.prediction != "auto":

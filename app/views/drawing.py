@@ -260,6 +260,7 @@ class Drawing(QWidget):
         job = SampleJob(
             base=str(base_path(config.base, root)),
             vae=str(base_path(config.vae, root)) if config.vae else "",
+            rest=str(base_path(config.rest, root)) if config.rest else "",
             prediction=config.prediction,
             adapter=adapter,
             inference_steps=config.preview.inference_steps,

@@ -54,6 +54,20 @@ _BACK = {
 _MODULE = re.compile(r"(?P<blocks>(?:single_)?transformer_blocks)\.(?P<number>\d+)\.(?P<module>.+)")
 
 
+def parts_of(layer: str) -> tuple[list[str], tuple[int, ...]]:
+    """Diffusers' modules in a layer of the original code, and the shares of its outputs they have.
+
+    Raises:
+        KeyError: It is none of a block's layers.
+    """
+    found = _NAME.fullmatch(layer)
+    if found is None:
+        raise KeyError(layer)
+    own = _WITHIN[found["blocks"]][found["layer"]]
+    block = f"{_BLOCKS[found['blocks']]}.{found['number']}"
+    return [f"{block}.{module}" for module in own.modules], own.shares
+
+
 def joined(module: str) -> str:
     """The layer of the original code that has this module of diffusers in it; "" for none."""
     found = _MODULE.fullmatch(module)
@@ -71,17 +85,16 @@ def cut(place: Place, change: Change) -> dict[Place, Change]:
     Raises:
         AdapterError: No Flux has that layer, or it is of a kind that cannot be cut.
     """
-    found = _NAME.fullmatch(place.module)
-    if found is None:
+    if _NAME.fullmatch(place.module) is None:
         return {place: change}
-    layer = _WITHIN[found["blocks"]].get(found["layer"])
-    if layer is None:
+    try:
+        modules, shares = parts_of(place.module)
+    except KeyError as error:
         raise AdapterError(
             f"The adapter does not fit this model: Flux has no {place.module}.",
             hint="Choose an adapter of the same family as the model.",
-        )
-    block = f"{_BLOCKS[found['blocks']]}.{found['number']}"
-    places = [Place(place.component, f"{block}.{module}") for module in layer.modules]
+        ) from error
+    places = [Place(place.component, module) for module in modules]
     if len(places) == 1:
         return {places[0]: change}
     if not isinstance(change, LoRA):
@@ -90,8 +103,8 @@ def cut(place: Place, change: Change) -> dict[Place, Change]:
             "than LoRA: it cannot be cut.",
             hint="Choose a LoRA, or one in diffusers' names.",
         )
-    one = change.up.shape[0] // sum(layer.shares)
-    rows = [one * share for share in layer.shares]
+    one = change.up.shape[0] // sum(shares)
+    rows = [one * share for share in shares]
     if sum(rows) != change.up.shape[0]:
         raise AdapterError(
             f"The adapter is damaged: {place.module} has {change.up.shape[0]} outputs.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.base.configs import read_json
 from core.base.folder import DIFFUSERS_WEIGHTS, family_of, open_folder, weights_variant
-from core.base.single_file import PREDICTING, open_file, read_header
+from core.base.single_file import PREDICTING, facts_of_file, open_file, read_header
 from core.base.value import CONFIG_NAMES, Base, InFile, InFolder
 from core.config.facts import DEMO, FAMILIES, FLOW, Facts, that_predicts
 from core.config.options import DEMO_BASE
@@ -31,7 +31,7 @@ def facts_of(base: str, root: Path) -> Facts:
     path = root / Path(base).expanduser()
     try:
         if path.is_file():
-            return open_file(path).facts
+            return facts_of_file(path)
         facts = family_of(path)
     except BaseModelError:
         return FAMILIES[0]
@@ -42,21 +42,25 @@ def facts_of(base: str, root: Path) -> Facts:
     return that_predicts(facts, scheduler.get("prediction_type", "epsilon"))
 
 
-def open_base(path: Path, vae: Path | None = None, told: Told = "auto") -> Base:
+def open_base(
+    path: Path, vae: Path | None = None, told: Told = "auto", rest: Path | None = None
+) -> Base:
     """Look at a base model, a folder or one file, without loading its weights.
 
     Args:
         path: Where it is.
         vae: Another VAE than its own; None is its own.
         told: What a person says that it predicts; "auto" is what its files say.
+        rest: A folder of the same family, for what a file of a transformer alone lacks.
 
     Raises:
         BaseModelError: It is no base model, of a kind that is not supported, or a part is missing.
+        RestMissingError: It is a transformer alone, and there is no `rest`.
     """
     if path.is_dir():
         base = open_folder(path)
     elif path.is_file():
-        base = open_file(path)
+        base = open_file(path, rest)
     else:
         raise BaseModelError(
             f"There is no base model at {path}.",

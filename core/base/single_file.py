@@ -8,13 +8,14 @@ import re
 import statistics
 import struct
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.base.configs import read_json, unreadable
+from core.base.folder import open_folder
 from core.base.value import BUNDLED, CONFIG_NAMES, Base, InFile
 from core.config.facts import FAMILIES, Facts, that_predicts
-from core.errors import BaseModelError
+from core.errors import BaseModelError, RestMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +48,6 @@ _V_PREDICTION = re.compile(r"v[-_ ]?pred", re.IGNORECASE)
 
 # What names of tensors tell, and what is right instead; the first that fits counts.
 _WHOLE_MODEL = "Choose a whole model file: {known}."
-_NOT_YET = "It is not supported yet. " + _WHOLE_MODEL
-_FOLDER = "Choose its folder as diffusers saves it, with text encoders and VAE."
 _KINDS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern), words, hint)
     for pattern, words, hint in (
@@ -69,13 +68,6 @@ _KINDS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "a video model",
             _WHOLE_MODEL,
         ),
-        (r"distilled_guidance_layer\.", "a Chroma model", _NOT_YET),
-        (r"single_stream_modulation\.", "a Flux.2 model", _NOT_YET),
-        (r"double_blocks\.0\.img_attn", "a Flux model without text encoders", _FOLDER),
-        (r"joint_blocks\.0\.", "a Stable Diffusion 3 model", _NOT_YET),
-        (r"txtfusion\.", "a Krea 2 model", _NOT_YET),
-        (r"transformer_blocks\.0\.attn\.add_q_proj", "a Qwen-Image model", _NOT_YET),
-        (r"cap_embedder\.", "a Z-Image or Lumina model", _NOT_YET),
         (
             r"scaled_fp8|scale_weight$|weight_scale$",
             "quantised to fp8 with scales, which is not read",
@@ -140,11 +132,16 @@ def read_header(path: Path) -> Header:
     return Header(shapes, dtypes, words, begins)
 
 
-def open_file(path: Path) -> Base:
+def open_file(path: Path, rest: Path | None = None) -> Base:
     """Look at a file without loading its numbers.
+
+    Args:
+        path: Where it is.
+        rest: The folder of a model of the same family, for what a file of a transformer lacks.
 
     Raises:
         BaseModelError: It is no base model, of a kind that is not supported, or a part is missing.
+        RestMissingError: It is a transformer alone, and there is no `rest`.
     """
     if path.suffix.lower() in PICKLES:
         raise BaseModelError(
@@ -152,6 +149,8 @@ def open_file(path: Path) -> Base:
             hint=f'Make a safe copy with: stylewright unpickle "{path}"',
         )
     header = read_header(path)
+    if alone := _transformer_of(header):
+        return _with_rest(path, header, alone, rest)
     facts = _family_of(path, header)
     told, note = _predicts(path, header, facts)
     facts = that_predicts(facts, PREDICTING[told]["prediction_type"])
@@ -168,6 +167,43 @@ def open_file(path: Path) -> Base:
     }
     configs["scheduler"] = {**configs["scheduler"], **PREDICTING[told]}
     return Base(path, facts, configs, folders, parts, (note,) if note else ())
+
+
+def facts_of_file(path: Path) -> Facts:
+    """The row of a file's family, whether or not it holds a whole model.
+
+    Raises:
+        BaseModelError: It is no base model, or of a kind that is not supported.
+    """
+    is_pickle = path.suffix.lower() in PICKLES
+    return (None if is_pickle else _transformer_of(read_header(path))) or open_file(path).facts
+
+
+def _transformer_of(header: Header) -> Facts | None:
+    """The row of the family whose transformer a file is; later ones are made of earlier ones."""
+    names = "\n".join(header.shapes)
+    if any(re.search(pattern.pattern, names, re.MULTILINE) for pattern, _, _ in _KINDS):
+        return None
+    rows = [row for row in FAMILIES if row.alone and re.search(row.alone, names)]
+    return rows[-1] if rows else None
+
+
+def _with_rest(path: Path, header: Header, facts: Facts, rest: Path | None) -> Base:
+    if rest is None:
+        raise RestMissingError(
+            f"{path} is the transformer of a {facts.title} model, without text encoders and VAE.",
+            hint=f"Name a {facts.title} folder as diffusers saves it, too, of which the rest is "
+            "taken: rest in the settings, --rest.",
+        )
+    base = open_folder(rest)
+    if base.facts.family != facts.family:
+        raise BaseModelError(
+            f"{path} is the transformer of a {facts.title} model, {rest} is {base.facts.title}.",
+            hint=f"Choose a {facts.title} folder for the rest.",
+        )
+    within = _UNET if any(name.startswith(_UNET) for name in header.shapes) else ""
+    own = InFile(path, within, facts.alone_naming)
+    return replace(base, path=path, weights={**base.weights, facts.denoiser: own})
 
 
 def precision(header: Header, prefix: str = _UNET) -> str:

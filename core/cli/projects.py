@@ -68,6 +68,7 @@ def new(
     name: str = "",
     trigger: str = "",
     vae: Path | None = None,
+    rest: Path | None = None,
     prediction: Told = "auto",
 ) -> None:
     """Make a project from folders of pictures, which are used where they are.
@@ -79,18 +80,20 @@ def new(
         name: Of the adapter; the folder's name by default.
         trigger: A word put in front of every caption.
         vae: Another VAE than the base model's own.
+        rest: A model folder, for the text encoders and VAE of a base that is a transformer alone.
         prediction: What the base model predicts, where its files do not say it.
     """
     where = base if base == DEMO_BASE else str(Path(base).expanduser().absolute())
     own_vae = str(vae.expanduser().absolute()) if vae else ""
-    there = named_base(where, Path.cwd(), own_vae, prediction)
+    beside = str(rest.expanduser().absolute()) if rest else ""
+    there = named_base(where, Path.cwd(), own_vae, prediction, beside)
     telling.line(telling.console(), f"{where}: {in_words(there)}")
     for folder in images:
         if not folder.expanduser().is_dir():
             raise ConfigError(f"{folder} is no folder.", hint="Give folders of pictures.")
     folders = tuple(str(folder.expanduser().absolute()) for folder in images)
     title = name or project.absolute().name
-    empty = RunConfig(name=title, base="", vae=own_vae, prediction=prediction)
+    empty = RunConfig(name=title, base="", vae=own_vae, rest=beside, prediction=prediction)
     config = presets.on_base(empty, where, FAMILIES[0], there.facts)
     dataset = replace(config.dataset, folders=folders, trigger=trigger)
     create(project, replace(config, dataset=dataset))
@@ -130,12 +133,13 @@ def sample(
     prompt: str,
     out: Path,
     vae: str = "",
+    rest: str = "",
     prediction: Told = "auto",
     adapter: Path | None = None,
     weight: float = 1.0,
     seed: Seed = 1,
-    guidance: float = 7.0,
-    guidance_rescale: float = 0.0,
+    guidance: float | None = None,
+    guidance_rescale: float | None = None,
     inference_steps: InferenceSteps = 25,
 ) -> None:
     """Draw one picture with a base model and, if given, an adapter.
@@ -145,11 +149,12 @@ def sample(
         prompt: What to draw.
         out: The picture to write, a .png; one that is there is written over.
         vae: Another VAE than the base model's own.
+        rest: A model folder, for the text encoders and VAE of a base that is a transformer alone.
         prediction: What the base model predicts, where its files do not say it.
         adapter: An adapter file of any program.
         weight: How strongly the adapter acts.
         seed: Of the first noise.
-        guidance: How closely to follow the prompt.
+        guidance: How closely to follow the prompt; by default what is usual for the base.
         guidance_rescale: Keeps strong guidance from bleaching colours; 0 to 1.
         inference_steps: How finely to draw.
     """
@@ -157,15 +162,17 @@ def sample(
         raise ConfigError(f"{out} is no .png.", hint="Pictures are written as PNG: name it so.")
     from core.training import sample as samples
 
+    there = named_base(base, Path.cwd(), vae, prediction, rest)
+    facts = there.facts
     wish = samples.Wish(
         prompt=prompt,
         seed=seed,
         weight=weight,
-        guidance=guidance,
-        guidance_rescale=guidance_rescale,
+        guidance=facts.guidance if guidance is None else guidance,
+        guidance_rescale=facts.guidance_rescale if guidance_rescale is None else guidance_rescale,
         inference_steps=inference_steps,
     )
-    sampler = samples.load(named_base(base, Path.cwd(), vae, prediction), adapter)
+    sampler = samples.load(there, adapter)
     for note in sampler.model.notes:
         telling.line(telling.console(), f"Note: {note}")
     sampler.draw(out, wish)

@@ -60,7 +60,9 @@ class Facts:
     trains_text: bool  # whether its users teach the text encoders, too
     only_here: bool = False  # no other program has this base
     layout: Literal["kohya", "diffusers"] = "kohya"  # what most other programs read of it
-    unknown_to: tuple[str, ...] = ()  # programs that do not have this family
+    unknown_to: tuple[str, ...] = ()  # programs that are not known to have this family
+    alone: str = ""  # a regex of a tensor that tells a file of the denoiser alone
+    alone_naming: str = "transformer"  # a row of `namings.NAMINGS`, for such a file
     predicts: str = ""  # what bases of this row predict; "" is anything
     v2: bool = False  # ss_v2
 
@@ -336,6 +338,8 @@ FLUX = Facts(
     predicts="flow",
     layout="diffusers",
     unknown_to=("a1111",),
+    alone=r"double_blocks\.0\.img_attn\.",
+    alone_naming="bfl",
 )
 
 # Chroma is Flux.1's code: names and layers are the same, but that it has no modulations to change.
@@ -358,6 +362,7 @@ CHROMA = replace(
     shown_as="Chroma",
     guidance=4.0,
     unknown_to=("a1111", "invokeai"),
+    alone=r"distilled_guidance_layer\.",
 )
 
 _SD3_OUTER = frozenset({"transformer_blocks", "context_embedder", "time_text_embed", "proj_out"})
@@ -402,6 +407,8 @@ SD3 = replace(
     shown_as="SD3",
     guidance=4.5,
     unknown_to=("a1111", "invokeai"),
+    alone=r"joint_blocks\.0\.",
+    alone_naming="transformer",
 )
 
 _FLUX2_ATTENTION = (
@@ -439,6 +446,8 @@ FLUX2 = replace(
     shown_as="Flux.2",
     guidance=4.0,
     unknown_to=("a1111", "forge"),
+    alone=r"single_stream_modulation\.",
+    alone_naming="transformer",
 )
 
 _ZIMAGE_WORDS = frozenset(
@@ -490,6 +499,7 @@ ZIMAGE = Facts(
     predicts="flow",
     layout="diffusers",
     unknown_to=("a1111", "forge"),
+    alone=r"context_refiner\.0\.",
 )
 
 _QWEN_ATTENTION = r".*\.attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)"
@@ -520,6 +530,7 @@ QWEN_IMAGE = replace(
     implementation="https://github.com/QwenLM/Qwen-Image",
     shown_as="Qwen-Image",
     unknown_to=("a1111", "forge", "invokeai"),
+    alone=r"transformer_blocks\.0\.img_mlp\.",
 )
 
 _KREA_ATTENTION = r"transformer_blocks\.\d+\.attn\.(to_[qkv]|to_out\.0)"
@@ -554,6 +565,8 @@ KREA2 = replace(
     architecture="krea-2/lora",
     implementation="https://github.com/krea-ai/krea-2",
     shown_as="Krea 2",
+    guidance=4.5,
+    alone=r"txtfusion\.",
 )
 
 # 18 million numbers bear, and need, ten times the rate of 860 million.

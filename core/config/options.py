@@ -129,6 +129,7 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     base: str  # a folder or file: absolute, or relative to the project; or DEMO_BASE
     vae: str = ""  # another VAE than the base's own, in the same way
+    rest: str = ""  # a folder for what a base that is a transformer alone lacks
     prediction: Told = "auto"  # auto is what the base's files say
     dataset: DatasetConfig = DatasetConfig()
     adapter: AdapterConfig = AdapterConfig()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from diffusers.loaders import single_file_utils
+import torch
+from diffusers.loaders import single_file_model, single_file_utils
+
+from core.adapters import bfl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +43,59 @@ def _diffusers(own: Tensors, prefix: str, net: Any) -> Tensors:  # noqa: ARG001,
     return _without(own, prefix)
 
 
+def _transformer(own: Tensors, prefix: str, net: Any) -> Tensors:  # noqa: ANN401
+    """As diffusers reads a single file of that net's class."""
+    told = single_file_model.SINGLE_FILE_LOADABLE_CLASSES[type(net).__name__]
+    return told["checkpoint_mapping_fn"](checkpoint=_without(own, prefix), config=net.config)
+
+
+_BFL_OUTER = {  # what Black Forest Labs' code has outside of its blocks, in Flux.1 and Chroma
+    "img_in": "x_embedder",
+    "txt_in": "context_embedder",
+    "time_in.in_layer": "time_text_embed.timestep_embedder.linear_1",
+    "time_in.out_layer": "time_text_embed.timestep_embedder.linear_2",
+    "vector_in.in_layer": "time_text_embed.text_embedder.linear_1",
+    "vector_in.out_layer": "time_text_embed.text_embedder.linear_2",
+    "guidance_in.in_layer": "time_text_embed.guidance_embedder.linear_1",
+    "guidance_in.out_layer": "time_text_embed.guidance_embedder.linear_2",
+    "final_layer.linear": "proj_out",
+}
+_BFL_NORMS = {
+    "img_attn.norm.query_norm": "attn.norm_q",
+    "img_attn.norm.key_norm": "attn.norm_k",
+    "txt_attn.norm.query_norm": "attn.norm_added_q",
+    "txt_attn.norm.key_norm": "attn.norm_added_k",
+    "norm.query_norm": "attn.norm_q",
+    "norm.key_norm": "attn.norm_k",
+}
+_BFL_GUIDANCE = {"in_layer": "linear_1", "out_layer": "linear_2"}  # of Chroma
+
+
+def _bfl(own: Tensors, prefix: str, net: Any) -> Tensors:  # noqa: ARG001, ANN401
+    """Flux.1 and Chroma of any width; diffusers' own converters take theirs for granted."""
+    made: Tensors = {}
+    for name, tensor in _without(own, prefix).items():
+        layer, _, kind = name.rpartition(".")
+        if layer in _BFL_OUTER:
+            made[f"{_BFL_OUTER[layer]}.{kind}"] = tensor
+        elif layer == "final_layer.adaLN_modulation.1":  # shift before scale
+            made[f"norm_out.linear.{kind}"] = torch.cat(tensor.chunk(2)[::-1])
+        elif layer.startswith("distilled_guidance_layer."):
+            pieces = [_BFL_GUIDANCE.get(piece, piece) for piece in layer.split(".")]
+            made[".".join(pieces) + ("." + kind).replace(".scale", ".weight")] = tensor
+        elif kind == "scale":
+            blocks, number, norm = layer.split(".", 2)
+            block = (
+                "transformer_blocks" if blocks == "double_blocks" else "single_transformer_blocks"
+            )
+            made[f"{block}.{number}.{_BFL_NORMS[norm]}.weight"] = tensor
+        else:
+            modules, shares = bfl.parts_of(layer)
+            rows = [len(tensor) * share // sum(shares) for share in shares]
+            made |= {f"{m}.{kind}": t for m, t in zip(modules, tensor.split(rows), strict=True)}
+    return made
+
+
 def _without(own: Tensors, prefix: str) -> Tensors:
     return {name.removeprefix(prefix): tensor for name, tensor in own.items()}
 
@@ -50,4 +106,6 @@ NAMINGS: dict[str, Callable[[Tensors, str, Any], Tensors]] = {
     "clip": _clip,
     "open_clip": _open_clip,
     "diffusers": _diffusers,
+    "transformer": _transformer,
+    "bfl": _bfl,
 }

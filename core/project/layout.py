@@ -156,7 +156,7 @@ class Project:
         Raises:
             BaseModelError: It is not there, not whole, or of a kind that is not supported.
         """
-        return named_base(config.base, self.root, config.vae, config.prediction)
+        return named_base(config.base, self.root, config.vae, config.prediction, config.rest)
 
     def start(self, config: RunConfig) -> Path | None:
         """The adapter that a run goes on from."""
@@ -231,7 +231,7 @@ def _absolute(path: str, root: Path) -> Path:
     return root / os.path.expanduser(path)  # noqa: PTH111 - Path's own raises
 
 
-def named_base(base: str, root: Path, vae: str = "", told: Told = "auto") -> Base:
+def named_base(base: str, root: Path, vae: str = "", told: Told = "auto", rest: str = "") -> Base:
     """The base model that settings name, looked at and not loaded; paths relative to `root`.
 
     Raises:
@@ -244,8 +244,8 @@ def named_base(base: str, root: Path, vae: str = "", told: Told = "auto") -> Bas
             hint="Choose one on the Train page, or name it: --base MODEL, for a project --set "
             "base=MODEL. MODEL is a .safetensors file or a model folder.",
         )
-    own_vae = _absolute(vae, root) if vae else None
-    return open_base(base_path(base, root), own_vae, told)
+    own_vae, folder = (_absolute(path, root) if path else None for path in (vae, rest))
+    return open_base(base_path(base, root), own_vae, told, folder)
 
 
 def slug(name: str) -> str:

@@ -21,6 +21,7 @@ class SampleJob(Struct, frozen=True, kw_only=True, tag="sample"):
 
     base: str
     vae: str = ""  # another than the base's own
+    rest: str = ""  # a folder for what a base that is a transformer alone lacks
     prediction: Told = "auto"
     adapter: str = ""  # a file, or none
     inference_steps: Annotated[int, Meta(ge=1, le=200)] = 25

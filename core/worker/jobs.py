@@ -55,7 +55,7 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
     wishes: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
     pipe.listen(wishes.put)
     yield Progress(phase="Loading the base model")
-    base = named_base(job.base, Path.cwd(), job.vae, job.prediction)
+    base = named_base(job.base, Path.cwd(), job.vae, job.prediction, job.rest)
     sampler = sample.load(base, Path(job.adapter) if job.adapter else None)
     for note in sampler.model.notes:
         yield Warned(message=note)
