@@ -101,7 +101,8 @@ def on_base(config: RunConfig, base: str, before: Facts, after: Facts) -> RunCon
     """`config` on another base; what fits only one of the two follows.
 
     Where their facts differ, the new base's count: resolution, batch size and the way previews are
-    drawn. Learning rates keep their proportion to the base's own.
+    drawn. Learning rates keep their proportion to the base's own. Layers that the new one has not
+    give way.
     """
 
     def rate(value: float) -> float:
@@ -119,6 +120,10 @@ def on_base(config: RunConfig, base: str, before: Facts, after: Facts) -> RunCon
             text_encoder=bool(
                 of(config.adapter.text_encoder, before.trains_text, after.trains_text)
             ),
+            targets=config.adapter.targets
+            if config.adapter.targets in after.targets
+            else "attention",
+            conv_rank=config.adapter.conv_rank if after.convolutions else 0,
         ),
         dataset=replace(
             config.dataset,

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from app.models.run_settings import Settings, values_of
@@ -17,7 +17,7 @@ from core.config import files, presets
 from core.config.facts import SD1
 from core.config.options import Kind, RunConfig, Targets
 from core.project.layout import Project
-from tests.conftest import fill
+from tests.conftest import fill, made
 from tests.e2e.test_single_files import header_file
 from tests.gui.conftest import button, dataset_page, train_page
 
@@ -236,6 +236,44 @@ def test_a_model_file_is_chosen_and_told_and_a_vae_beside_it(
     again = project.config()
     assert (again.base, again.vae, again.prediction) == ("demo", "", "auto")
     assert again.adapter.text_encoder
+
+
+def test_of_a_transformer_alone_it_is_asked_where_the_rest_is(
+    form: SettingsForm,
+    project: Project,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    faked,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = project.config()
+    folder = made("flux", tmp_path_factory)
+    file = header_file(tmp_path / "flux.safetensors", {"double_blocks.0.img_attn.x": (1,)})
+    answers = ["", str(folder)]
+    asked = []
+
+    def choose(parent: object, words: str) -> str:
+        asked.append(words)
+        return answers.pop(0)
+
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", choose)
+    form.base.use(str(file))
+    assert project.config() == before
+    assert "is the transformer of a Flux.1 model" in faked.messages.text
+    form.targets.setCurrentIndex(list(get_args(Targets)).index("style"))
+    form.base.use(str(file))
+    chosen = project.config()
+    assert (
+        asked
+        == ["flux.safetensors has no text encoders and VAE. Choose a model folder with them"] * 2
+    )
+    assert (chosen.base, chosen.rest) == (str(file), str(folder))
+    assert chosen.adapter.targets == "attention"  # Flux has no layers of style
+    assert form.base.words.text() == (
+        f"flux.safetensors, Flux.1, text encoders and VAE of {folder.name}"
+    )
+    form.base.use("demo")
+    assert project.config().rest == ""
 
 
 @pytest.mark.parametrize(
