@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -51,7 +52,7 @@ def lives(mutation: dict[str, str], tests: list[str]) -> str:
             return f"out of date: {error}"
         there = [path for path in tests if (tree / path).exists()]
         outcome = ""
-        for words in ([mutation["by"].split()] if "by" in mutation else []) + [there]:
+        for words in ([shlex.split(mutation["by"])] if "by" in mutation else []) + [there]:
             if not (outcome := run(words, tree)):
                 return ""
         return outcome
