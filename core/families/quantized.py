@@ -42,6 +42,9 @@ def hold(net: nn.Module, held: Held, compute: torch.dtype) -> None:
                 quant_type="nf4",
                 device="meta",
             )
+            # It would turn the weights for a faster kernel as soon as no gradient is wanted, which
+            # fails for widths that are no multiple of a block, and draws in bfloat16.
+            made.support_avx512bf16_for_cpu = False
             made.weight = layers.Params4bit(
                 module.weight.data, requires_grad=False, quant_type="nf4", module=made
             ).to("cpu")

@@ -121,8 +121,8 @@ def pair(**changed: torch.Tensor) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ("tensors", "header", "words"),
     [
-        ({"lora_unet_mid.hada_w1_a": torch.zeros(1)}, {}, "lacks its w1_b"),
-        ({"lora_unet_mid.lokr_w1": torch.zeros(1, 1)}, {}, "lacks its w2_a"),
+        ({"lora_unet_mid_block_x.hada_w1_a": torch.zeros(1)}, {}, "lacks its w1_b"),
+        ({"lora_unet_mid_block_x.lokr_w1": torch.zeros(1, 1)}, {}, "lacks its w2_a"),
         ({f"{NAME}.oft_blocks": torch.zeros(2, 4, 4)}, {}, "rotation of outputs"),
         ({f"{NAME}.oft_R.weight": torch.zeros(2, 5)}, {}, "blocks of"),
         ({f"{NAME}.diff": torch.zeros(2, 4)}, {}, "full difference"),

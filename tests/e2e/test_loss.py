@@ -20,7 +20,8 @@ from core.project.layout import Project, create
 from core.training import setup
 from core.training.control import Control
 from core.training.step import denoising_losses
-from tests.conftest import fill, small_config
+from tests import tiny
+from tests.conftest import fill, made, small_config
 
 RANK, ALPHA = 4, 2.0
 PICTURE = (100, 64)  # px, width and height
@@ -143,7 +144,12 @@ def test_a_flows_loss_is_the_reference(
 
 
 @pytest.mark.parametrize("gamma", [0.0, 5.0])
-def test_loss_and_gradient_are_the_reference(tmp_path: Path, any_base: Path, gamma: float) -> None:
+@pytest.mark.parametrize("row", [row for row in tiny.ROWS if row not in tiny.FLOWS])
+def test_loss_and_gradient_are_the_reference(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, row: str, gamma: float
+) -> None:
+    """Those of flow models: test_flows.py."""
+    any_base = made(row, tmp_path_factory)
     config = small_config(str(any_base), min_snr_gamma=gamma, precision="float32")
     config = files.with_changes(config, [f"adapter.rank={RANK}", f"adapter.alpha={ALPHA}"])
     project = create(tmp_path / "p", config)

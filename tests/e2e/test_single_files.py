@@ -266,9 +266,6 @@ U = "model.diffusion_model."
         ({"control_model.input_blocks.0.0.weight": (320, 4, 3, 3)}, "ControlNet"),
         ({"image_proj.proj.weight": (3, 3), "ip_adapter.1.to_k.weight": (3, 3)}, "IP-Adapter"),
         ({f"{U}input_blocks.1.1.time_stack.0.norm.weight": (3,)}, "video"),
-        ({f"{U}double_blocks.0.img_attn.qkv.weight": (3, 3)}, "Flux model"),
-        ({"distilled_guidance_layer.in_proj.bias": (3,)}, "Chroma"),
-        ({f"{U}joint_blocks.0.x_block.mlp.fc1.weight": (3, 3)}, "Stable Diffusion 3"),
         ({"decoder.conv_in.weight": (3, 3, 3, 3)}, "a VAE"),
         ({"text_model.embeddings.token_embedding.weight": (3, 3)}, "a text encoder"),
         ({"down_blocks.0.resnets.0.conv1.weight": (3, 3, 3, 3)}, "diffusers folder"),
@@ -301,7 +298,8 @@ U = "model.diffusion_model."
 def test_what_is_no_base_is_named(tmp_path: Path, names: dict, words: str) -> None:
     with pytest.raises(BaseModelError, match=words) as caught:
         open_base(header_file(tmp_path / "file.safetensors", names))
-    assert "Stable Diffusion 1" in str(caught.value) or "adapter" in words or "fp8" in words
+    others = ("adapter", "fp8")
+    assert "Stable Diffusion 1" in str(caught.value) or any(word in words for word in others)
     assert "{" not in caught.value.hint
 
 
