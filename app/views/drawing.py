@@ -262,7 +262,6 @@ class Drawing(QWidget):
             vae=str(base_path(config.vae, root)) if config.vae else "",
             rest=str(base_path(config.rest, root)) if config.rest else "",
             prediction=config.prediction,
-            adapter=adapter,
             inference_steps=config.preview.inference_steps,
             guidance=config.preview.guidance,
             guidance_rescale=config.preview.guidance_rescale,
@@ -273,7 +272,7 @@ class Drawing(QWidget):
             Draw(
                 prompt=prompt,
                 seed=self.seed.value(),
-                weight=self.weight.value() / WEIGHT_STEPS,
+                adapters={adapter: self.weight.value() / WEIGHT_STEPS},
                 out=str(out),
                 width_px=edge,
                 height_px=edge,

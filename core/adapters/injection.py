@@ -195,17 +195,7 @@ def place_into(nets: Mapping[str, nn.Module], adapter: Adapter) -> dict[str, nn.
     """
     modules = {Place(c, name): m for c, net in nets.items() for name, m in net.named_modules()}
     for place, change in adapter.items():
-        if place not in modules:
-            raise AdapterError(
-                f"The adapter does not fit this model: it has no {place.module}.", hint=OTHER_BASE
-            )
-        weight = getattr(modules[place], "weight", None)
-        if weight is None or not change.fits(_shape(modules[place])):
-            raise AdapterError(
-                f"The adapter does not fit this model at {place.module}, whose weight is "
-                f"{' x '.join(map(str, _shape(modules[place])))}.",
-                hint=OTHER_BASE,
-            )
+        check_fits(modules.get(place), place, change)
     for component, net in nets.items():
         own = {p.module: change for p, change in adapter.items() if p.component == component}
         for kind in dict.fromkeys(map(kind_of, own.values())):
@@ -215,6 +205,25 @@ def place_into(nets: Mapping[str, nn.Module], adapter: Adapter) -> dict[str, nn.
         layer.requires_grad_(requires_grad=True)
         layer.get_base_layer().requires_grad_(requires_grad=False)
     return parameters(nets)
+
+
+def check_fits(module: nn.Module | None, place: Place, change: Change) -> None:
+    """Whether a change can be made at a place, where there is this module.
+
+    Raises:
+        AdapterError: There is none, or its weight has another shape.
+    """
+    if module is None:
+        raise AdapterError(
+            f"The adapter does not fit this model: it has no {place.module}.", hint=OTHER_BASE
+        )
+    shape = _shape(module)
+    if not shape or not change.fits(shape):
+        raise AdapterError(
+            f"The adapter does not fit this model at {place.module}, whose weight is "
+            f"{' x '.join(map(str, shape))}.",
+            hint=OTHER_BASE,
+        )
 
 
 def _shape(module: Any) -> torch.Size:  # noqa: ANN401 - any of torch's layers

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter, validators
 
 from core.cli import telling
+from core.cli.stacking import conflicts, weighted
 from core.errors import AdapterError, ConfigError
 from core.project.layout import named_base
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from rich.console import Console
 
@@ -103,25 +100,6 @@ def unpickle(source: Path, *, out: Path | None = None) -> None:
     telling.line(telling.console(), f"Wrote {made}, {unpickled(source, made)} tensors.")
 
 
-@dataclass(frozen=True, slots=True)
-class Weighted:
-    """An adapter file and how strongly it counts."""
-
-    path: Path
-    weight: float
-
-
-_WEIGHTED = re.compile(r"(?P<path>.+?)(?::(?P<weight>[-+]?\d+(?:\.\d+)?))?")  # C:\ is no weight
-
-
-def weighted(word: str) -> Weighted:
-    """`style.safetensors:0.7`; without a number it is 1."""
-    found = _WEIGHTED.fullmatch(word)
-    if found is None:
-        raise ConfigError(f"{word!r} is no adapter.", hint="Name a file, or FILE:0.7.")
-    return Weighted(Path(found["path"]), float(found["weight"] or 1))
-
-
 Rank = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=1024))]
 Share = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=1))]
 
@@ -153,7 +131,7 @@ def merge(
     facts = _family(wishes[0].path)
     parts = [(_read(wish.path, facts)[0], wish.weight) for wish in wishes]
     console = telling.console()
-    for line in _conflicts([wish.path for wish in wishes], [part for part, _ in parts]):
+    for line in conflicts([wish.path for wish in wishes], [part for part, _ in parts]):
         telling.line(console, f"Note: {line}")
     if into is not None:
         if method != "linear":
@@ -262,18 +240,6 @@ def compare(*adapters: Path) -> None:
             telling.line(console, f"  {cosine:+.2f} at {place.component} {place.module}")
         if found.warning:
             telling.line(console, f"  {found.warning}")
-
-
-def _conflicts(paths: Sequence[Path], adapters: Sequence[Adapter]) -> list[str]:
-    """What a person should know of each pair, where it can be told without the base."""
-    from core.adapters.merging import overlap
-
-    lines = []
-    for (one, a), (other, b) in combinations(zip(paths, adapters, strict=True), 2):
-        with contextlib.suppress(AdapterError):
-            if words := overlap(a, b).warning:
-                lines.append(f"{one.name} and {other.name}: {words}")
-    return lines
 
 
 def _free(out: Path) -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from core.base.words import in_words
 from core.cli import telling
+from core.cli.stacking import conflicts, weighted
 from core.cli.stopping import stopping
 from core.config import files, presets
 from core.config.facts import FAMILIES
@@ -135,14 +136,14 @@ def sample(
     vae: str = "",
     rest: str = "",
     prediction: Told = "auto",
-    adapter: Path | None = None,
+    adapter: list[str] | None = None,
     weight: float = 1.0,
     seed: Seed = 1,
     guidance: float | None = None,
     guidance_rescale: float | None = None,
     inference_steps: InferenceSteps = 25,
 ) -> None:
-    """Draw one picture with a base model and, if given, an adapter.
+    """Draw one picture with a base model and any adapters.
 
     Args:
         base: The base model, a folder or a .safetensors file, or "demo".
@@ -151,8 +152,8 @@ def sample(
         vae: Another VAE than the base model's own.
         rest: A model folder, for the text encoders and VAE of a base that is a transformer alone.
         prediction: What the base model predicts, where its files do not say it.
-        adapter: An adapter file of any program.
-        weight: How strongly the adapter acts.
+        adapter: An adapter file of any program, or FILE:0.7 for its weight; may come several times.
+        weight: How strongly all of them act.
         seed: Of the first noise.
         guidance: How closely to follow the prompt; by default what is usual for the base.
         guidance_rescale: Keeps strong guidance from bleaching colours; 0 to 1.
@@ -161,18 +162,22 @@ def sample(
     if out.suffix.lower() != ".png":
         raise ConfigError(f"{out} is no .png.", hint="Pictures are written as PNG: name it so.")
     from core.training import sample as samples
+    from core.training.export import read
 
     there = named_base(base, Path.cwd(), vae, prediction, rest)
     facts = there.facts
+    worn = {one.path: one.weight * weight for one in map(weighted, adapter or ())}
+    for words in conflicts(list(worn), [read(path, facts)[0] for path in worn]):
+        telling.line(telling.console(), f"Note: {words}")
     wish = samples.Wish(
         prompt=prompt,
         seed=seed,
-        weight=weight,
+        adapters=worn,
         guidance=facts.guidance if guidance is None else guidance,
         guidance_rescale=facts.guidance_rescale if guidance_rescale is None else guidance_rescale,
         inference_steps=inference_steps,
     )
-    sampler = samples.load(there, adapter)
+    sampler = samples.load(there)
     for note in sampler.model.notes:
         telling.line(telling.console(), f"Note: {note}")
     sampler.draw(out, wish)

@@ -119,17 +119,22 @@ class ModelFamily:
 
 
 @torch.no_grad()
-def told(model: Model, texts: Sequence[str]) -> list[Condition]:
-    """What all text encoders say of each text, without the batch's dimension."""
+def tell(model: Model, texts: Sequence[str]) -> list[Condition]:
+    """What all text encoders say of each text, without the batch's dimension.
+
+    Heavy ones are out of the memory afterwards.
+    """
     encoders = model.family.text_encoders.values()
-    return joined(encoder.encode(model, texts) for encoder in encoders)
+    said = joined(encoder.encode(model, texts) for encoder in encoders)
+    for encoder in encoders:
+        if encoder.heavy:
+            model.parts.give_back(encoder.reads)
+    return said
 
 
 def draw_texts(
     model: Model, texts: Sequence[str], seeds: Sequence[int], options: DrawOptions
 ) -> list[Tensor]:
     """Pictures (3, H, W), -1 to 1, of texts that are read for them alone."""
-    empty, *each = told(model, ["", *texts])
-    heavy = (encoder.reads for encoder in model.family.text_encoders.values() if encoder.heavy)
-    model.parts.give_back(part for parts in heavy for part in parts)
+    empty, *each = tell(model, ["", *texts])
     return model.family.draw(model, Prompts(each, empty), seeds, options)

@@ -17,13 +17,12 @@ class TrainJob(Struct, frozen=True, kw_only=True, tag="train"):
 
 
 class SampleJob(Struct, frozen=True, kw_only=True, tag="sample"):
-    """Load a base and an adapter, then draw one picture for each Draw."""
+    """Load a base, then draw one picture for each Draw."""
 
     base: str
     vae: str = ""  # another than the base's own
     rest: str = ""  # a folder for what a base that is a transformer alone lacks
     prediction: Told = "auto"
-    adapter: str = ""  # a file, or none
     inference_steps: Annotated[int, Meta(ge=1, le=200)] = 25
     guidance: Annotated[float, Meta(ge=0, le=30)] = 7.0
     guidance_rescale: Annotated[float, Meta(ge=0, le=1)] = 0.0
@@ -51,7 +50,7 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
     prompt: str
     out: str
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
-    weight: Annotated[float, Meta(ge=-4, le=4)] = 1.0
+    adapters: dict[str, Annotated[float, Meta(ge=-4, le=4)]] = {}  # files and their weights
     width_px: Annotated[int, Meta(ge=0, le=4096)] = 0  # 0 is the base's own size
     height_px: Annotated[int, Meta(ge=0, le=4096)] = 0
 

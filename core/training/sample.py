@@ -1,21 +1,25 @@
-"""Pictures drawn by hand, with a base and, if wished, an adapter."""
+"""Pictures drawn by hand, with a base and any adapters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.adapters import injection
+from core.adapters.stack import Stack
 from core.families import registry
 from core.families.device import choose
-from core.families.family import DrawOptions, Model, draw_texts
+from core.families.family import DrawOptions, Model, Prompts, tell
 from core.training import export, preview
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Mapping
 
+    from core.adapters.stack import Ready
     from core.base.value import Base
+    from core.families.condition import Condition
+
+KEPT = 32  # texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +28,7 @@ class Wish:
 
     prompt: str
     seed: int = 1
-    weight: float = 1.0  # of the adapter
+    adapters: Mapping[Path, float] = field(default_factory=dict[Path, float])  # with their weights
     width_px: int = 0  # 0 is the base's own size
     height_px: int = 0
     inference_steps: int = 25
@@ -34,19 +38,23 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """A loaded base that carries an adapter, or none."""
+    """A loaded base, which wears adapters as pictures want them; each file is read once."""
 
     model: Model
-    nets: dict[str, nn.Module]
+    _stack: Stack
+    _ready: dict[tuple[Path, int], Ready] = field(default_factory=dict)  # by path and time
+    _told: dict[str, Condition] = field(default_factory=dict)  # what encoders say by themselves
 
     def draw(self, out: Path, wish: Wish) -> None:
-        """Draw one picture into a PNG, in which prompt, seed and weight are written.
+        """Draw one picture into a PNG, in which prompt, seed and adapters are written.
 
         Raises:
+            AdapterError: An adapter cannot be read, or does not fit.
             MemoryFullError: It does not fit.
             StorageError: `out` cannot be written.
         """
-        injection.set_weight(self.nets, wish.weight)
+        parts = [(self._read(path), weight) for path, weight in wish.adapters.items()]
+        self._stack.wear(parts)
         model = self.model
         options = DrawOptions(
             width_px=preview.edge_px(wish.width_px or model.size_px, model.multiple_px),
@@ -55,19 +63,36 @@ class Sampler:
             guidance=wish.guidance,
             guidance_rescale=wish.guidance_rescale,
         )
-        (picture,) = draw_texts(model, [wish.prompt], [wish.seed], options)
-        said = {"prompt": wish.prompt, "seed": str(wish.seed), "weight": f"{wish.weight:g}"}
-        preview.write_png(out, picture, said)
+        encoders = model.family.text_encoders
+        changed = any(place.component in encoders for ready, _ in parts for place in ready)
+        empty, said = self._conditions(["", wish.prompt], changed=changed)
+        (picture,) = model.family.draw(model, Prompts([said], empty), [wish.seed], options)
+        worn = ", ".join(f"{path.stem}:{weight:g}" for path, weight in wish.adapters.items())
+        about = {"prompt": wish.prompt, "seed": str(wish.seed), "adapters": worn}
+        preview.write_png(out, picture, about)
+
+    def _read(self, path: Path) -> Ready:
+        key = (path, path.stat().st_mtime_ns if path.exists() else 0)
+        if key not in self._ready:
+            self._ready[key] = self._stack.ready(export.read(path, self.model.facts)[0])
+        return self._ready[key]
+
+    def _conditions(self, texts: list[str], *, changed: bool) -> list[Condition]:
+        """What the text encoders say; kept where no adapter has a hand in it."""
+        if changed:
+            return tell(self.model, texts)
+        if new := [text for text in texts if text not in self._told]:
+            while len(self._told) > KEPT:
+                self._told.pop(next(iter(self._told)))
+            self._told.update(zip(new, tell(self.model, new), strict=True))
+        return [self._told[text] for text in texts]
 
 
-def load(base: Base, adapter: Path | None) -> Sampler:
-    """A base on the best device, and an adapter file of any program in it.
+def load(base: Base) -> Sampler:
+    """A base on the best device.
 
     Raises:
-        BaseModelError, AdapterError, MemoryFullError: Each names its file.
+        BaseModelError, MemoryFullError: Each names its file.
     """
     model = registry.load(base, choose("auto"))
-    nets = model.nets(model.facts.names)
-    if adapter is not None:
-        injection.attach(nets, export.read(adapter, model.facts)[0])
-    return Sampler(model, nets)
+    return Sampler(model, Stack(model.nets(model.facts.names)))

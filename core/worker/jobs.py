@@ -56,7 +56,7 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
     pipe.listen(wishes.put)
     yield Progress(phase="Loading the base model")
     base = named_base(job.base, Path.cwd(), job.vae, job.prediction, job.rest)
-    sampler = sample.load(base, Path(job.adapter) if job.adapter else None)
+    sampler = sample.load(base)
     for note in sampler.model.notes:
         yield Warned(message=note)
     yield Progress(phase="Ready")
@@ -67,7 +67,7 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
             sample.Wish(
                 prompt=wish.prompt,
                 seed=wish.seed,
-                weight=wish.weight,
+                adapters={Path(path): weight for path, weight in wish.adapters.items()},
                 width_px=wish.width_px,
                 height_px=wish.height_px,
                 inference_steps=job.inference_steps,
@@ -75,7 +75,8 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
                 guidance_rescale=job.guidance_rescale,
             ),
         )
-        yield PictureDrawn(path=wish.out, prompt=wish.prompt, seed=wish.seed, weight=wish.weight)
+        weight = next(iter(wish.adapters.values()), 0.0)
+        yield PictureDrawn(path=wish.out, prompt=wish.prompt, seed=wish.seed, weight=weight)
     yield Finished()
 
 

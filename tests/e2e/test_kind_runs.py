@@ -75,11 +75,12 @@ def test_stopped_and_resumed_it_is_the_run_in_one_go(
     assert adapter_bytes(project) == adapter_bytes(again)
 
     run, config = project.run(""), project.config().preview
-    sampler = sample.load(project.base(project.config()), run.newest_adapter())
+    sampler = sample.load(project.base(project.config()))
     out = tmp_path / "drawn.png"
     wish = sample.Wish(
         prompt=config.prompts[0], seed=config.seed, width_px=64, height_px=64,
         inference_steps=config.inference_steps, guidance=config.guidance,
+        adapters={run.newest_adapter(): 1.0},
     )  # fmt: skip
     sampler.draw(out, wish)
     drawn = np.asarray(Image.open(out), dtype=np.float64)

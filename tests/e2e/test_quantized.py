@@ -82,8 +82,11 @@ def test_a_run_learns_resumes_and_its_adapter_draws_on_the_whole_base(
     list(train(again, Control(), resume=""))
     one, other = (p.run("").newest_adapter() for p in (project, again))
     assert one.read_bytes() == other.read_bytes()
-    sampler = sample.load(project.base(project.config()), one)
-    sampler.draw(tmp_path / "drawn.png", sample.Wish(prompt="a red ball", inference_steps=2))
+    sampler = sample.load(project.base(project.config()))
+    sampler.draw(
+        tmp_path / "drawn.png",
+        sample.Wish(prompt="a red ball", adapters={one: 1.0}, inference_steps=2),
+    )
 
 
 @pytest.mark.parametrize("case", ["lora", "pissa", "olora", "dora", "dora-output", "oft"])

@@ -175,8 +175,11 @@ def adapter_for(base: Path, facts, seed: int) -> Adapter:
 
 
 def picture(base: Path, adapter: Path | None, out: Path) -> np.ndarray:
-    sampler = sample.load(open_base(base), adapter)
-    wish = sample.Wish(prompt="a red ball", width_px=64, height_px=64, inference_steps=3)
+    sampler = sample.load(open_base(base))
+    worn = {adapter: 1.0} if adapter else {}
+    wish = sample.Wish(
+        prompt="a red ball", adapters=worn, width_px=64, height_px=64, inference_steps=3
+    )
     sampler.draw(out, wish)
     return np.asarray(Image.open(out), dtype=np.float64)
 

@@ -181,11 +181,12 @@ def test_a_sample_worker_draws_with_an_adapter_as_strongly_as_told(
     project.save(files.with_changes(project.config(), ["training.learning_rate=0.05"]))
     list(train(project, Control()))
     adapter = str(project.run("").newest_adapter())
-    pipe.send(SampleJob(base=project.config().base, adapter=adapter, inference_steps=2))
+    pipe.send(SampleJob(base=project.config().base, inference_steps=2))
     drawn = []
     for weight in (0.0, 0.5, 1.0):
         out = tmp_path / f"{weight}.png"
-        pipe.send(Draw(prompt="a ball", out=str(out), weight=weight, width_px=64, height_px=64))
+        worn = {adapter: weight}
+        pipe.send(Draw(prompt="a ball", out=str(out), adapters=worn, width_px=64, height_px=64))
         pipe.until(PictureDrawn)
         drawn.append(out.read_bytes())
     assert len(set(drawn)) == 3

@@ -35,7 +35,8 @@ def answer(worker: FakeWorker, colour: str = "#00ff00") -> PictureDrawn:
     image = QImage(8, 8, QImage.Format.Format_RGB32)
     image.fill(colour)
     assert image.save(wish.out)
-    drawn = PictureDrawn(path=wish.out, prompt=wish.prompt, seed=wish.seed, weight=wish.weight)
+    (weight,) = wish.adapters.values()
+    drawn = PictureDrawn(path=wish.out, prompt=wish.prompt, seed=wish.seed, weight=weight)
     worker.tell(Progress(phase="Drawing"), drawn)
     return drawn
 
@@ -52,9 +53,9 @@ def test_what_is_set_is_asked_for(
     page.drawing.weight.setValue(34)
     draw(page)
     (wish,) = workers[0].heard
-    assert (wish.prompt, wish.seed, wish.weight) == ("my own words", 7, 1.7)
+    assert (wish.prompt, wish.seed) == ("my own words", 7)
+    assert wish.adapters == {page.drawing.adapter.currentData(): 1.7}
     assert wish.width_px == project.config().dataset.resolution_px
-    assert workers[0].job.adapter == page.drawing.adapter.currentData()
 
 
 def test_a_picture_is_shown_with_its_own_strength(
@@ -82,7 +83,7 @@ def test_the_slider_draws_once_it_rests(
     for place in range(25, 30):
         page.drawing.weight.setValue(place)
     qtbot.waitUntil(lambda: bool(workers))
-    assert [wish.weight for wish in workers[0].heard] == [29 / 20]
+    assert [list(wish.adapters.values()) for wish in workers[0].heard] == [[29 / 20]]
 
 
 def test_untrained_is_not_compared_with_itself(page: PreviewPage) -> None:

@@ -25,7 +25,7 @@ from core.protocol.events import (
 from tests.gui.fake_worker import FakeWorker
 
 WISH = Draw(prompt="a fox", out="o.png")
-FIRST, SECOND = SampleJob(base="a", adapter="1"), SampleJob(base="a", adapter="2")
+FIRST, SECOND = SampleJob(base="a"), SampleJob(base="b")
 
 
 @pytest.fixture
