@@ -155,34 +155,6 @@ def take(nets: Mapping[str, nn.Module]) -> Adapter:
     return {place: kind_in(layer).take(layer) for place, layer in layers(nets)}
 
 
-def attach(nets: Mapping[str, nn.Module], adapter: Adapter) -> None:
-    """Put a finished adapter into nets that carry none, exactly as large as it is, frozen.
-
-    Its numbers have the dtype of the module they change, which is enough to draw with.
-
-    Raises:
-        AdapterError: A place does not exist in the nets, or a shape differs.
-    """
-    place_into(nets, adapter)
-    for _, layer in layers(nets):
-        weight = layer.get_base_layer().weight
-        for name in layer.adapter_layer_names:
-            held = getattr(layer, name)
-            if ADAPTER in held and name != "lora_magnitude_vector":  # whose digits all count
-                _in_dtype(held[ADAPTER], weight.dtype)
-        layer.requires_grad_(requires_grad=False)
-        layer.eval()
-
-
-def _in_dtype(held: nn.Module | nn.Parameter, dtype: torch.dtype) -> None:
-    if not dtype.is_floating_point:  # a quantized base
-        return
-    if isinstance(held, nn.Module):
-        held.to(dtype)
-    else:
-        held.data = held.data.to(dtype)
-
-
 @torch.no_grad()
 def place_into(nets: Mapping[str, nn.Module], adapter: Adapter) -> dict[str, nn.Parameter]:
     """Put an adapter into nets that carry none, exactly as large as it is, in float32.

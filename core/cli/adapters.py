@@ -14,7 +14,6 @@ from core.errors import AdapterError, ConfigError
 from core.project.layout import named_base
 
 if TYPE_CHECKING:
-
     from rich.console import Console
 
     from core.adapters.changes import Adapter

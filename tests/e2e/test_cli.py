@@ -182,3 +182,39 @@ def test_export_and_sample(project: Project, tmp_path: Path) -> None:
     with Image.open(picture) as image:
         assert image.size == (64, 64)
         assert image.info["prompt"] == "a ball"
+
+
+def test_several_adapters_are_worn_as_strongly_as_each_is_told(
+    project: Project, tmp_path: Path
+) -> None:
+    """Also in the texts, whose encoder an adapter of Stable Diffusion 1 changes, too."""
+    from core.training import sample
+
+    project.save(files.with_changes(project.config(), ["training.learning_rate=0.02"]))
+    assert cli.main(["train", str(project.root)]) == 0
+    first = project.run("").newest_adapter()
+    project.save(files.with_changes(project.config(), ["training.seed=9"]))
+    assert cli.main(["train", str(project.root)]) == 0
+    second = project.run("").newest_adapter()
+    words = ["sample", project.config().base, "--prompt", "a ball", "--inference-steps", "2"]
+
+    def drawn(name: str, *adapters: str) -> bytes:
+        out = tmp_path / f"{name}.png"
+        named = [word for adapter in adapters for word in ("--adapter", adapter)]
+        assert cli.main([*words, *named, "--out", str(out)]) == 0
+        with Image.open(out) as image:
+            return image.tobytes()
+
+    both = drawn("both", f"{first}:0.7", f"{second}:0.4")
+    assert both != drawn("first", f"{first}:0.7")
+    assert drawn("none", f"{first}:0") == drawn("base")
+
+    sampler = sample.load(project.base(project.config()))
+    made = {}
+    for name, worn in (("base", {}), ("both", {first: 0.7, second: 0.4})):
+        wish = sample.Wish(prompt="a ball", adapters=worn, inference_steps=2)
+        sampler.draw(tmp_path / "again.png", wish)
+        with Image.open(tmp_path / "again.png") as image:
+            made[name] = image.tobytes()
+            assert image.info["adapters"] == ", ".join(f"{p.stem}:{w:g}" for p, w in worn.items())
+    assert made == {"base": drawn("base"), "both": both}

@@ -76,7 +76,7 @@ def adapter_door(project: Project, folder: Path) -> Callable[[random.Random], No
             path.write_bytes(whole[path])
         export.write(folder / "again.safetensors", adapter, SD1, {}, "diffusers")
         if not adapter.keys() <= places:
-            injection.attach(nets, adapter)  # refuses before it changes anything
+            injection.place_into(nets, adapter)  # refuses before it changes anything
 
     return attempt
 

@@ -172,9 +172,8 @@ def test_what_is_written_is_read_back(tmp_path: Path, case: str, layout) -> None
     read, _ = export.read(path, SD1)
     assert_same(changed_by(read), changed_by(adapter), 2e-3)  # but for half precision's rounding
     net = Block()
-    injection.attach({"unet": net}, read)
+    injection.place_into({"unet": net}, read)
     assert_same(outputs(net), changed_by(read))
-    assert not injection.parameters({"unet": net})
     assert injection.take({"unet": net}).keys() == adapter.keys()
 
 
@@ -303,7 +302,7 @@ def test_an_adapter_of_several_kinds_is_put_in_whole() -> None:
         Place("unet", CONV): adapters["lokr"][Place("unet", CONV)],
     }
     net = Block()
-    injection.attach({"unet": net}, mixed)
+    injection.place_into({"unet": net}, mixed)
     assert_same(outputs(net), changed_by(mixed))
 
 
@@ -312,7 +311,7 @@ def test_a_place_into_which_it_does_not_fit_is_named() -> None:
         _, adapter = trained(case)
         moved = {Place("unet", CONV): adapter[Place("unet", Q)]}
         with pytest.raises(AdapterError, match="conv1, whose weight is 24 x 16 x 3 x 3"):
-            injection.attach({"unet": Block()}, moved)
+            injection.place_into({"unet": Block()}, moved)
 
 
 @pytest.mark.parametrize("case", ["lora", "dora", "loha", "lokr", "lokr-whole"])

@@ -191,12 +191,17 @@ def test_presets_leave_its_text_encoders_alone() -> None:
         assert presets.matching(applied, SDXL) == preset
 
 
-def test_an_adapter_of_sd1_is_refused(sdxl_base: Path, project: Project) -> None:
+def test_an_adapter_of_sd1_is_refused(
+    sdxl_base: Path, project: Project, tmp_path: Path
+) -> None:
     from core.training import sample
 
     list(train(project, Control()))
+    sampler = sample.load(project.base(small_config(str(sdxl_base))))
+    worn = {project.run("").newest_adapter(): 1.0}
     with pytest.raises(AdapterError):
-        sample.load(project.base(small_config(str(sdxl_base))), project.run("").newest_adapter())
+        sampler.draw(tmp_path / "a.png", sample.Wish(prompt="a ball", adapters=worn))
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_a_lora_of_the_unused_layer_is_attached(sdxl_base: Path, tmp_path: Path) -> None:
@@ -207,6 +212,6 @@ def test_a_lora_of_the_unused_layer_is_attached(sdxl_base: Path, tmp_path: Path)
 
     model = load(open_base(sdxl_base), whole_cpu())
     place = Place("text_encoder", "encoder.layers.11.self_attn.q_proj")
-    injection.attach(
+    injection.place_into(
         model.nets(SDXL.names), {place: LoRA(torch.ones(2, 32), torch.ones(32, 2), 2.0)}
     )
