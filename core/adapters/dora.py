@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from peft.tuners.lora.layer import LoraVariant
-from peft.utils.integrations import dequantize_module_weight
 from torch import Tensor, nn
 
 from core.adapters.changes import norms
+from core.adapters.weight import whole
 
 if TYPE_CHECKING:
     from peft.tuners.lora import LoraLayer
@@ -50,7 +50,7 @@ class DoraVariant(LoraVariant):
         down, up = module.lora_A[active_adapter], module.lora_B[active_adapter]
         dropout = module.lora_dropout[active_adapter]
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            weight = dequantize_module_weight(base)
+            weight = whole(base)
             norm = norms(moved(weight, down.weight, up.weight, scale), per_input=self.per_input)
         gain = module.lora_magnitude_vector[active_adapter].weight / norm
         # of what a linear module takes and gives the channels come last, of a convolution second
@@ -81,7 +81,7 @@ def dress(layer: LoraLayer, adapter: str, *, per_input: bool) -> None:
         per_input: Which axis the magnitudes belong to.
     """
     parts: Any = layer
-    weight = dequantize_module_weight(parts.get_base_layer())
+    weight = whole(parts.get_base_layer())
     start = norms(weight.detach().float(), per_input=per_input)
     parts.lora_magnitude_vector[adapter] = Magnitude(start)
     parts.lora_variant[adapter] = DoraVariant(per_input=per_input)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils.integrations import dequantize_module_weight
 from torch import nn
 
 from core.adapters import dora
 from core.adapters.changes import Adapter, Change, Place, tensors_of
 from core.adapters.kinds import ADAPTER, KINDS, START, Kind, Room, kind_in, kind_of
 from core.adapters.starts import STARTS
+from core.adapters.weight import whole
 from core.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _begin(layer: Any, start: str) -> None:  # noqa: ANN401 - peft's
     program has such a base.
     """
     rank, scale = layer.r[ADAPTER], layer.scaling[ADAPTER]
-    down, up = STARTS[start](dequantize_module_weight(layer.get_base_layer()), rank)
+    down, up = STARTS[start](whole(layer.get_base_layer()), rank)
     layer.update_layer(START, rank, scale * rank, config=LoraConfig())
     for pair, value in ((layer.lora_A, down), (layer.lora_B, up / scale)):
         learns = pair[ADAPTER].weight

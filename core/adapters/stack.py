@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everyone calls it
-from peft.utils.integrations import dequantize_module_weight
 from torch import nn
 
 from core.adapters.changes import LoRA, Place
 from core.adapters.injection import check_fits
+from core.adapters.weight import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,8 +87,7 @@ def _extra(module: Any, change: Change) -> Extra:  # noqa: ANN401 - linear layer
         if isinstance(module, nn.Conv2d):
             return lambda x: F.conv2d(_convolved(module, x.to(dtype), down), up)
         return lambda x: F.linear(F.linear(x.to(dtype), down), up)
-    whole = weight if weight.dtype.is_floating_point else dequantize_module_weight(module)
-    delta = change.delta(whole.cpu()).to(**at)
+    delta = change.delta(whole(module).cpu()).to(**at)
     if isinstance(module, nn.Conv2d):
         return lambda x: _convolved(module, x.to(dtype), delta)
     return lambda x: F.linear(x.to(dtype), delta)

@@ -14,8 +14,21 @@ if TYPE_CHECKING:
     from core.families.device import Held
 
 
+_STEP = 8  # of a layer's edges: the kernels want it, and what is smaller costs nothing
+
+
+def _can_be_held(module: nn.Module) -> bool:
+    return (
+        type(module) is nn.Linear
+        and module.in_features % _STEP == 0
+        and module.out_features % _STEP == 0
+    )
+
+
 def hold(net: nn.Module, held: Held, compute: torch.dtype) -> None:
     """Replace a net's linear layers by bitsandbytes' of `held`; what they compute in stays.
+
+    Layers of odd edges, which are small, stay as they are.
 
     The weights of a part at a time are turned, on the CPU; a GPU takes them over as they are.
 
@@ -30,7 +43,7 @@ def hold(net: nn.Module, held: Held, compute: torch.dtype) -> None:
             hint="Set training.base_precision to whole.",
         ) from error
     layers: Any = bitsandbytes.nn
-    linear = [(name, m) for name, m in net.named_modules() if type(m) is nn.Linear]
+    linear = [(name, m) for name, m in net.named_modules() if _can_be_held(m)]
     for name, module in linear:
         has_bias = module.bias is not None
         if held == "nf4":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core import version
 from core.adapters import files, formats, programs, reading, report
-from core.adapters.changes import DoRA, tensors_of
+from core.adapters.changes import DoRA, LoRA, tensors_of
 from core.adapters.kinds import kind_of
 from core.base.configs import read_json
 from core.config.files import write_beside
@@ -135,7 +135,7 @@ def write(
         StorageError: It cannot be written.
     """
     trigger = header.get("modelspec.trigger_phrase", "")
-    layout = facts.layout if layout == "usual" else layout
+    layout = usual_layout(adapter, facts) if layout == "usual" else layout
     if layout == "kohya":
         tensors = formats.halved(formats.to_kohya(adapter, facts.names))
         # diffusers refuses a file with kohya's alphas and its own header
@@ -153,6 +153,15 @@ def write(
             content = json.dumps(settings, indent=2, sort_keys=True).encode()
             write_beside(path / part / CONFIG_FILE, content)
             files.write(path / part / TENSORS_FILE, formats.halved(tensors), {"format": "pt"})
+
+
+def usual_layout(adapter: Adapter, facts: Facts) -> Literal["kohya", "diffusers"]:
+    """In which form most other programs read it: the family's, if that can hold its kind."""
+    held = all(
+        isinstance(change, LoRA) or (isinstance(change, DoRA) and not change.per_input)
+        for change in adapter.values()
+    )
+    return facts.layout if held else "kohya"
 
 
 def file_bytes(adapter: Adapter) -> int:

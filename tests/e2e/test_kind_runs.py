@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from core.adapters import files as adapter_files
+from core.base.opening import open_base
 from core.config import files
 from core.config.facts import SD1, SDXL
 from core.errors import AdapterError, RunError
@@ -37,7 +38,8 @@ def project_of(folder: Path, base: Path, case: str, *changes: str) -> Project:
     kind = [] if any(c.startswith("adapter.kind") for c in own) else [f"adapter.kind={case}"]
     config = small_config(str(base), steps=6, checkpoint_every=2, learning_rate=0.02)
     more = ["adapter.targets=transformer", "training.text_encoder_learning_rate=0.02"]
-    conv = ["adapter.conv_rank=2"] if "adapter.conv_rank=0" not in own else []
+    has_conv = "adapter.conv_rank=0" not in own and open_base(base).facts.convolutions
+    conv = ["adapter.conv_rank=2"] if has_conv else []
     project = create(folder, files.with_changes(config, [*kind, *conv, *more, *own, *changes]))
     fill(project.images, 4)
     return project
@@ -54,6 +56,13 @@ RUNS = [  # every kind on one base, and on the others those that read most of a 
     ("sd1-v", "oft"),
     ("sdxl", "dora"),
     ("sdxl", "lokr"),
+    # flow models, whose usual form cannot hold all kinds
+    ("zimage", "dora"),
+    ("flux", "lokr"),
+    ("chroma", "pissa"),
+    ("sd3", "dora-output"),
+    ("flux2", "oft"),
+    ("qwen-image", "loha"),
 ]
 
 

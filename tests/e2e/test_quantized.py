@@ -15,12 +15,13 @@ from core.config import files
 from core.config.options import RunConfig
 from core.families.device import choose, whole_cpu
 from core.families.registry import load
-from core.project.layout import Project
+from core.project.layout import Project, create
 from core.protocol.events import CheckpointSaved, StepDone, Warned
-from core.training import sample
+from core.training import export, sample
 from core.training.control import Control
 from core.training.step import denoising_losses
 from core.training.train import train
+from tests.conftest import fill, made, small_config
 from tests.e2e.test_kinds import config_of
 from tests.e2e.test_loss import draw_of, prepared_for
 
@@ -62,7 +63,8 @@ def test_the_loss_is_near_the_whole_bases_and_only_near(
 
 
 @pytest.mark.parametrize(
-    ("kind", "held"), [("lora", "nf4"), ("dora", "nf4"), ("oft", "nf4"), ("lokr", "int8")]
+    ("kind", "held"),
+    [("lora", "nf4"), ("dora", "nf4"), ("oft", "nf4"), ("lokr", "int8"), ("dora", "int8")],
 )
 def test_a_run_learns_resumes_and_its_adapter_draws_on_the_whole_base(
     project: Project, tmp_path: Path, kind: str, held: str
@@ -125,3 +127,19 @@ def test_what_four_bits_cannot_carry_is_said() -> None:
             "training": {"base_precision": "nf4"}}  # fmt: skip
     with pytest.raises(msgspec.ValidationError, match="set training.base_precision to int8"):
         msgspec.convert(tree, RunConfig)
+
+
+@pytest.mark.parametrize(("row", "held"), [("flux", "nf4"), ("krea2", "int8")])
+def test_a_flow_model_is_held_and_learns(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, row: str, held: str
+) -> None:
+    """Krea 2 has a layer of 12 inputs and one output, which stays as it is."""
+    config = small_config(str(made(row, tmp_path_factory)))
+    project = create(
+        tmp_path / "p", files.with_changes(config, [f"training.base_precision={held}"])
+    )
+    fill(project.images, 2)
+    told = list(train(project, Control()))
+    assert sum(isinstance(event, StepDone) for event in told) == 4
+    adapter, _ = export.read(project.run("").newest_adapter(), project.base(config).facts)
+    assert all(change.norm() > 0 for change in adapter.values())

@@ -191,9 +191,7 @@ def test_presets_leave_its_text_encoders_alone() -> None:
         assert presets.matching(applied, SDXL) == preset
 
 
-def test_an_adapter_of_sd1_is_refused(
-    sdxl_base: Path, project: Project, tmp_path: Path
-) -> None:
+def test_an_adapter_of_sd1_is_refused(sdxl_base: Path, project: Project, tmp_path: Path) -> None:
     from core.training import sample
 
     list(train(project, Control()))
