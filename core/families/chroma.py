@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +12,14 @@ from transformers import T5Tokenizer
 
 from core.errors import naming_full_memory
 from core.families import loading, t5, transformer, vae
-from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.family import (
+    DrawOptions,
+    Model,
+    ModelFamily,
+    Prompts,
+    TextEncoder,
+    pipeline_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,29 +99,17 @@ def draw(
     Raises:
         MemoryFullError: They do not fit.
     """
-    dtype = model.place.weights
     pipe = transformer.pipeline(model, ChromaPipeline)
-    per_latent = vae.pixels_per_latent(model.parts["vae"])
-    edges = options.height_px // per_latent, options.width_px // per_latent
-    empty = prompts.empty["text"].to(dtype)
-    wishes = [
-        (told["text"].to(dtype), seed) for told, seed in zip(prompts.each, seeds, strict=True)
-    ]
+    edges = transformer.latent_edges(model, options)
     pictures: list[Tensor] = []
-    for _, group in groupby(wishes, key=lambda wish: len(wish[0])):
-        texts, chosen = zip(*group, strict=True)
-        together, nothing = torch.stack(texts), empty.expand(len(texts), -1, -1)
+    for texts, nothing, chosen in transformer.by_length(model, prompts, seeds):
         latents = pipe(
-            prompt_embeds=together,
-            prompt_attention_mask=torch.ones_like(together[..., 0], dtype=torch.bool),
+            prompt_embeds=texts,
+            prompt_attention_mask=torch.ones_like(texts[..., 0], dtype=torch.bool),
             negative_prompt_embeds=nothing,
             negative_prompt_attention_mask=torch.ones_like(nothing[..., 0], dtype=torch.bool),
-            width=options.width_px,
-            height=options.height_px,
-            num_inference_steps=options.inference_steps,
             guidance_scale=options.guidance,
-            generator=[torch.Generator().manual_seed(seed) for seed in chosen],
-            output_type="latent",
+            **pipeline_options(options, chosen),
         ).images
         pictures += list(vae.decode(model, transformer.unpacked(latents, *edges, PATCH)).cpu())
     return pictures

@@ -71,6 +71,20 @@ class DrawOptions:
     guidance_rescale: float
 
 
+def pipeline_options(options: DrawOptions, seeds: Sequence[int]) -> dict[str, Any]:
+    """What every pipeline of diffusers is told alike.
+
+    Latents come out: a pipeline would hand half ones to a whole VAE.
+    """
+    return {
+        "width": options.width_px,
+        "height": options.height_px,
+        "num_inference_steps": options.inference_steps,
+        "generator": [torch.Generator().manual_seed(seed) for seed in seeds],
+        "output_type": "latent",
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Prompts:
     """What pictures are drawn of, as a net is told it, without the batch's dimension."""
@@ -88,7 +102,8 @@ class TextEncoder:
 
     reads: tuple[str, ...]  # the parts that it needs, which its cache depends on
     encode: Callable[[Model, Sequence[str]], list[Condition]]
-    tokens: Callable[[Model, str], tuple[int, int]]  # of a text: used, and how many fit one chunk
+    tokens: Callable[[Model, str], tuple[int, int]] | None  # of a text: used, and how many fit at
+    # once; none where a longer text is no matter
     cuts: bool = False  # what does not fit is not read; else there are several chunks
     heavy: bool = False  # it leaves the memory as soon as no text is to be read
 

@@ -14,7 +14,14 @@ from transformers import CLIPTextModel, CLIPTokenizer, T5Tokenizer
 
 from core.errors import naming_full_memory
 from core.families import clip, loading, t5, transformer, vae
-from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.family import (
+    DrawOptions,
+    Model,
+    ModelFamily,
+    Prompts,
+    TextEncoder,
+    pipeline_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,11 +76,6 @@ def tokens(model: Model, text: str) -> tuple[int, int]:
     return t5.token_count(model.parts["tokenizer_2"], text), TOKENS - 1
 
 
-def summed_tokens(model: Model, text: str) -> tuple[int, int]:  # noqa: ARG001
-    """CLIP's summary is of the first tokens alone in every program: nothing to be told of."""
-    return 0, 1
-
-
 def predict(model: Model, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
     """The velocity that the transformer says of noised latents (B, 16, h, w) at times (B,)."""
     net = model.parts["transformer"]
@@ -110,15 +112,10 @@ def draw(
     latents = transformer.pipeline(model, FluxPipeline)(
         prompt_embeds=torch.stack([told["text"] for told in prompts.each]).to(dtype),
         pooled_prompt_embeds=torch.stack([told[SUMMARY] for told in prompts.each]).to(dtype),
-        width=options.width_px,
-        height=options.height_px,
-        num_inference_steps=options.inference_steps,
         guidance_scale=options.guidance,
-        generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-        output_type="latent",
+        **pipeline_options(options, seeds),
     ).images
-    per_latent = vae.pixels_per_latent(model.parts["vae"])
-    edges = options.height_px // per_latent, options.width_px // per_latent
+    edges = transformer.latent_edges(model, options)
     return list(vae.decode(model, transformer.unpacked(latents, *edges, PATCH)).cpu())
 
 
@@ -127,7 +124,7 @@ FLUX = ModelFamily(
     nets={"transformer": FluxTransformer2DModel},
     load=load,
     text_encoders={
-        "text_encoder": TextEncoder(("text_encoder", "tokenizer"), encode_summary, summed_tokens),
+        "text_encoder": TextEncoder(("text_encoder", "tokenizer"), encode_summary, None),
         "text_encoder_2": TextEncoder(
             ("text_encoder_2", "tokenizer_2"), encode_text, tokens, cuts=True, heavy=True
         ),

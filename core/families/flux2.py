@@ -16,7 +16,14 @@ from transformers import Qwen2Tokenizer, Qwen3ForCausalLM
 from core.errors import naming_full_memory
 from core.families import loading, qwen, transformer, vae
 from core.families.device import Device, placed
-from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.family import (
+    DrawOptions,
+    Model,
+    ModelFamily,
+    Prompts,
+    TextEncoder,
+    pipeline_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,12 +144,8 @@ def draw(
     latents = transformer.pipeline(model, Flux2KleinPipeline)(
         prompt_embeds=together,
         negative_prompt_embeds=prompts.empty["text"].to(dtype).expand(len(together), -1, -1),
-        width=options.width_px,
-        height=options.height_px,
-        num_inference_steps=options.inference_steps,
         guidance_scale=options.guidance,
-        generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-        output_type="latent",
+        **pipeline_options(options, seeds),
     ).images
     return list(model.parts["vae"].decode(latents.float()).sample.cpu())
 

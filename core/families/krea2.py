@@ -12,7 +12,14 @@ from transformers import Qwen2Tokenizer, Qwen3VLModel
 from core.errors import naming_full_memory
 from core.families import film_vae, loading, qwen, transformer
 from core.families.condition import MASK, stack
-from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.family import (
+    DrawOptions,
+    Model,
+    ModelFamily,
+    Prompts,
+    TextEncoder,
+    pipeline_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,8 +111,7 @@ def draw(
         MemoryFullError: They do not fit.
     """
     dtype = model.place.weights
-    per_latent = film_vae.pixels_per_latent(model.parts["vae"])
-    edges = options.height_px // per_latent, options.width_px // per_latent
+    edges = transformer.latent_edges(model, options)
     # all of one length, as the pipeline has them
     told = stack([*prompts.each, prompts.empty])
     text = told["text"].to(dtype)
@@ -115,12 +121,8 @@ def draw(
         prompt_embeds_mask=heard[:-1],
         negative_prompt_embeds=text[-1:].expand_as(text[:-1]),
         negative_prompt_embeds_mask=heard[-1:].expand_as(heard[:-1]),
-        width=options.width_px,
-        height=options.height_px,
-        num_inference_steps=options.inference_steps,
         guidance_scale=options.guidance,
-        generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-        output_type="latent",
+        **pipeline_options(options, seeds),
     ).images
     return list(film_vae.decode(model, transformer.unpacked(latents, *edges, PATCH)).cpu())
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImagePipeline, QwenImageTransformer2DModel
@@ -13,7 +12,14 @@ from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer
 from core.errors import naming_full_memory
 from core.families import film_vae, loading, qwen, transformer
 from core.families.condition import MASK
-from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.family import (
+    DrawOptions,
+    Model,
+    ModelFamily,
+    Prompts,
+    TextEncoder,
+    pipeline_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,29 +102,17 @@ def draw(
     Raises:
         MemoryFullError: They do not fit.
     """
-    dtype = model.place.weights
-    pipe: Any = transformer.pipeline(model, QwenImagePipeline)
-    per_latent = film_vae.pixels_per_latent(model.parts["vae"])
-    edges = options.height_px // per_latent, options.width_px // per_latent
-    empty = prompts.empty["text"].to(dtype)
-    wishes = [
-        (told["text"].to(dtype), seed) for told, seed in zip(prompts.each, seeds, strict=True)
-    ]
+    pipe = transformer.pipeline(model, QwenImagePipeline)
+    edges = transformer.latent_edges(model, options)
     pictures: list[Tensor] = []
-    for _, group in groupby(wishes, key=lambda wish: len(wish[0])):
-        texts, chosen = zip(*group, strict=True)
-        together, nothing = torch.stack(texts), empty.expand(len(texts), -1, -1)
+    for texts, nothing, chosen in transformer.by_length(model, prompts, seeds):
         latents = pipe(
-            prompt_embeds=together,
-            prompt_embeds_mask=torch.ones_like(together[..., 0], dtype=torch.long),
+            prompt_embeds=texts,
+            prompt_embeds_mask=torch.ones_like(texts[..., 0], dtype=torch.long),
             negative_prompt_embeds=nothing,
             negative_prompt_embeds_mask=torch.ones_like(nothing[..., 0], dtype=torch.long),
-            width=options.width_px,
-            height=options.height_px,
-            num_inference_steps=options.inference_steps,
             true_cfg_scale=options.guidance,
-            generator=[torch.Generator().manual_seed(seed) for seed in chosen],
-            output_type="latent",
+            **pipeline_options(options, chosen),
         ).images
         made = transformer.unpacked(latents, *edges, PATCH)
         pictures += list(film_vae.decode(model, made).cpu())

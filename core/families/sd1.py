@@ -14,7 +14,14 @@ from core.errors import naming_full_memory
 from core.families import clip, loading, unet, vae
 from core.families.condition import MASK, Condition
 from core.families.device import Device
-from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.family import (
+    DrawOptions,
+    Model,
+    ModelFamily,
+    Prompts,
+    TextEncoder,
+    pipeline_options,
+)
 from core.families.parts import Parts
 
 if TYPE_CHECKING:
@@ -104,13 +111,9 @@ def draw(
         latents = pipe(
             prompt_embeds=torch.stack(texts),
             negative_prompt_embeds=empty.expand(len(texts), -1, -1),
-            width=options.width_px,
-            height=options.height_px,
-            num_inference_steps=options.inference_steps,
             guidance_scale=options.guidance,
             guidance_rescale=options.guidance_rescale,
-            generator=[torch.Generator().manual_seed(seed) for seed in chosen],
-            output_type="latent",  # the pipeline would hand half latents to a whole VAE
+            **pipeline_options(options, chosen),
         ).images
         pictures += list(vae.decode(model, latents).cpu())
     return pictures

@@ -12,7 +12,14 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer, T5Tokenizer
 
 from core.errors import naming_full_memory
 from core.families import clip, loading, t5, transformer, vae
-from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.family import (
+    DrawOptions,
+    Model,
+    ModelFamily,
+    Prompts,
+    TextEncoder,
+    pipeline_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,11 +73,6 @@ def encode_t5(model: Model, texts: Sequence[str]) -> list[Condition]:
     return [{"t5": states} for states in t5.hidden_states(model, texts, **names, length=TOKENS)]
 
 
-def clip_tokens(model: Model, text: str, *, encoder: str, tokenizer: str) -> tuple[int, int]:  # noqa: ARG001
-    """CLIP reads texts of any length in chunks: nothing to be told of beside T5."""
-    return 0, 1
-
-
 def tokens(model: Model, text: str) -> tuple[int, int]:
     """How many tokens T5 has for a text, and how many of them are read."""
     return t5.token_count(model.parts["tokenizer_3"], text), TOKENS - 1
@@ -120,12 +122,8 @@ def draw(
             pooled_prompt_embeds=torch.stack(summaries).to(dtype),
             negative_prompt_embeds=nothing.expand(len(texts), -1, -1).to(dtype),
             negative_pooled_prompt_embeds=no_summary.expand(len(texts), -1).to(dtype),
-            width=options.width_px,
-            height=options.height_px,
-            num_inference_steps=options.inference_steps,
             guidance_scale=options.guidance,
-            generator=[torch.Generator().manual_seed(seed) for seed in chosen],
-            output_type="latent",
+            **pipeline_options(options, chosen),
         ).images
         pictures += list(vae.decode(model, latents).cpu())
     return pictures
@@ -141,12 +139,12 @@ SD3 = ModelFamily(
         "text_encoder": TextEncoder(
             tuple(_L.values()),
             partial(encode_clip, **_L, name="clip_l"),
-            partial(clip_tokens, **_L),
+            None,
         ),
         "text_encoder_2": TextEncoder(
             tuple(_G.values()),
             partial(encode_clip, **_G, name="clip_g"),
-            partial(clip_tokens, **_G),
+            None,
         ),
         "text_encoder_3": TextEncoder(
             ("text_encoder_3", "tokenizer_3"), encode_t5, tokens, cuts=True, heavy=True

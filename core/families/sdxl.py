@@ -17,7 +17,14 @@ from core.errors import naming_full_memory
 from core.families import clip, loading, unet, vae
 from core.families.condition import MASK, Condition
 from core.families.device import Device
-from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.family import (
+    DrawOptions,
+    Model,
+    ModelFamily,
+    Prompts,
+    TextEncoder,
+    pipeline_options,
+)
 from core.families.parts import Parts
 
 if TYPE_CHECKING:
@@ -138,13 +145,9 @@ def draw(
             pooled_prompt_embeds=torch.stack(summaries),
             negative_prompt_embeds=nothing.expand(len(texts), -1, -1),
             negative_pooled_prompt_embeds=no_summary.expand(len(texts), -1),
-            width=options.width_px,
-            height=options.height_px,
-            num_inference_steps=options.inference_steps,
             guidance_scale=options.guidance,
             guidance_rescale=options.guidance_rescale,
-            generator=[torch.Generator().manual_seed(seed) for seed in chosen],
-            output_type="latent",  # the pipeline would hand half latents to a whole VAE
+            **pipeline_options(options, chosen),
         ).images
         pictures += list(vae.decode(model, latents).cpu())
     return pictures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from core.families import film_vae, loading, quantized, vae
 from core.families.condition import MASK
 from core.families.device import Device, placed
-from core.families.family import Model, ModelFamily
+from core.families.family import DrawOptions, Model, ModelFamily, Prompts
 from core.families.parts import Parts
 
 if TYPE_CHECKING:
@@ -78,6 +79,24 @@ def pipeline(model: Model, kind: Any, lacking: Sequence[str] = ()) -> Any:  # no
     pipe = kind(**parts, **texts, scheduler=loading.fresh(model.parts["scheduler"]))
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def latent_edges(model: Model, options: DrawOptions) -> tuple[int, int]:
+    """Height and width of the latents that a picture is drawn from."""
+    per_latent = _pixels_per_latent(model.parts["vae"])
+    return options.height_px // per_latent, options.width_px // per_latent
+
+
+def by_length(
+    model: Model, prompts: Prompts, seeds: Sequence[int]
+) -> Iterator[tuple[Tensor, Tensor, tuple[int, ...]]]:
+    """Prompts of the same length together, (B, tokens, width), the empty one, and their seeds."""
+    dtype = model.place.weights
+    empty = prompts.empty["text"].to(dtype)
+    wishes = zip((told["text"].to(dtype) for told in prompts.each), seeds, strict=True)
+    for _, group in groupby(wishes, key=lambda wish: len(wish[0])):
+        texts, chosen = zip(*group, strict=True)
+        yield torch.stack(texts), empty.expand(len(texts), -1, -1), chosen
 
 
 def apart(

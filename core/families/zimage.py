@@ -12,7 +12,14 @@ from transformers import Qwen2Tokenizer, Qwen3Model
 from core.errors import naming_full_memory
 from core.families import loading, qwen, transformer, vae
 from core.families.condition import MASK
-from core.families.family import DrawOptions, Model, ModelFamily, Prompts, TextEncoder
+from core.families.family import (
+    DrawOptions,
+    Model,
+    ModelFamily,
+    Prompts,
+    TextEncoder,
+    pipeline_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,12 +101,8 @@ def draw(
     latents = transformer.pipeline(model, ZImagePipeline)(
         prompt_embeds=[told["text"].to(dtype) for told in prompts.each],
         negative_prompt_embeds=[prompts.empty["text"].to(dtype)] * len(prompts.each),
-        width=options.width_px,
-        height=options.height_px,
-        num_inference_steps=options.inference_steps,
         guidance_scale=options.guidance,
-        generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-        output_type="latent",
+        **pipeline_options(options, seeds),
     ).images
     return list(vae.decode(model, latents).cpu())
 

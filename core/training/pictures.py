@@ -129,7 +129,7 @@ def long_captions(texts: Sequence[str], model: Model) -> str:
     """One line on captions that are not read at once; "" where there are none."""
     encoders = model.family.text_encoders.values()
     counts = [
-        max((encoder.tokens(model, text) for encoder in encoders), key=lambda c: c[0] / c[1])
+        max((e.tokens(model, text) for e in encoders if e.tokens), key=lambda c: c[0] / c[1])
         for text in texts
     ]
     over = sum(used > limit for used, limit in counts)
