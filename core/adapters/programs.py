@@ -56,7 +56,7 @@ class Program:
     heeds_header: bool  # diffusers' ranks and alphas
     rightly: Callable[[Change], bool] = _rightly
     drops: tuple[str, ...] = ()  # endings that it leaves out with a warning
-    knows: Callable[[Adapter], bool] = lambda _: True  # whether it finds out the family
+    knows: Callable[[Adapter, Facts], bool] = lambda *_: True  # whether it finds out the family
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,27 +91,34 @@ def _kohya(place: Place, facts: Facts) -> list[str]:
     """Block names of diffusers and of Stability, which all of them know."""
     names = facts.names[place.component]
     made = [_flat(names.kohya, names.inside + place.module)]
-    if names.bfl:
-        made += [_flat(names.bfl, layer) for layer in [bfl.joined(place.module)] if layer]
-    elif place.component == "unet":
+    if place.component == "unet":
         made.append(_flat(names.kohya, sgm.from_diffusers(place.module)))
     return made
+
+
+def _dotted(place: Place, names: KeyNames) -> list[str]:
+    """Of a transformer: diffusers' names, and Flux.1's joined layers as kohya names them."""
+    joined = bfl.joined(place.module) if names.bfl else ""
+    made = [f"{prefix}.{place.module}" for prefix in (names.diffusers, *names.also)]
+    return [*made, *([_flat(names.bfl, joined)] if joined else [])]
 
 
 def _comfyui(place: Place, facts: Facts) -> list[str]:
     """Of a UNet's names in diffusers' form it knows old attention processors' alone (lora.py)."""
     names = facts.names[place.component]
     if place.component == "transformer":
-        dotted = [f"{prefix}.{place.module}" for prefix in (names.diffusers, *names.also)]
-        return [*_kohya(place, facts), *dotted, _flat("lycoris", place.module)]
+        flat = [_flat(prefix, place.module) for prefix in (names.kohya, "lycoris")]
+        return [*_dotted(place, names), *flat]
     return [*_kohya(place, facts), _processor(names, place.module)]
 
 
 def _invokeai(place: Place, facts: Facts) -> list[str]:
+    """Of flow models it knows OneTrainer's flat names of Flux.1 alone."""
     names = facts.names[place.component]
     if place.component != "transformer":
         return _kohya(place, facts)
-    return [*_kohya(place, facts), *(f"{p}.{place.module}" for p in (names.diffusers, *names.also))]
+    flat = [_flat(names.kohya, place.module)] if names.bfl else []
+    return [*_dotted(place, names), *flat]
 
 
 def _processor(names: KeyNames, module: str) -> str:
@@ -123,20 +130,22 @@ def _processor(names: KeyNames, module: str) -> str:
 
 def _diffusers(place: Place, facts: Facts) -> list[str]:
     names = facts.names[place.component]
+    if place.component == "transformer":
+        return _dotted(place, names)
     own = dict.fromkeys((names.inside + place.module, place.module))
     return [*_kohya(place, facts), *(f"{names.diffusers}.{module}" for module in own)]
 
 
-def _invokeai_knows(adapter: Adapter) -> bool:
-    """It tells the family from the inputs of one of these layers (lora_token_vector_length).
+def _invokeai_knows(adapter: Adapter, facts: Facts) -> bool:
+    """It tells a UNet's family from the inputs of one of these layers (lora_token_vector_length).
 
     Of a LoKr it counts two whole matrices alone: where it looks for factors, a dot is missing.
+    Krea 2 it tells from Qwen-Image by what reads the text (_has_krea2_lora_keys).
     """
+    if facts.denoiser == "transformer":
+        return facts.family != "krea2" or any("text_fusion." in p.module for p in adapter)
     return any(
-        re.search(
-            r"\.attn2\.to_[kv]$|\.self_attn\.|^(single_)?transformer_blocks\.|^layers\.",
-            place.module,
-        )
+        re.search(r"\.attn2\.to_[kv]$|\.self_attn\.", place.module)
         and not isinstance(change, OFT)
         and not (isinstance(change, LoKr) and (change.w1 is None or change.w2 is None))
         for place, change in adapter.items()
@@ -198,7 +207,7 @@ def read_by(
     alphas = any(key.endswith(".alpha") for key in tensors)
     # diffusers raises where a file has alphas of its own beside those of the header
     torn = program.heeds_header and alphas and "lora_adapter_metadata" in header
-    if lost > program.passes_over or torn or not there or not program.knows(meant):
+    if lost > program.passes_over or torn or not there or not program.knows(meant, facts):
         refused = torn or program.passes_over < _ANY
         return Reading(program.title, len(meant), 0, 0, refused=refused)
     own_header = header if program.heeds_header else {}

@@ -361,7 +361,7 @@ CHROMA = replace(
     implementation="https://huggingface.co/lodestones/Chroma1-HD",
     shown_as="Chroma",
     guidance=4.0,
-    unknown_to=("a1111", "invokeai"),
+    unknown_to=("a1111", "forge", "invokeai"),
     alone=r"distilled_guidance_layer\.",
 )
 
@@ -406,7 +406,7 @@ SD3 = replace(
     implementation="https://github.com/Stability-AI/sd3.5",
     shown_as="SD3",
     guidance=4.5,
-    unknown_to=("a1111", "invokeai"),
+    unknown_to=("a1111", "forge", "invokeai"),
     alone=r"joint_blocks\.0\.",
     alone_naming="transformer",
 )
@@ -529,18 +529,14 @@ QWEN_IMAGE = replace(
     architecture="qwen-image/lora",
     implementation="https://github.com/QwenLM/Qwen-Image",
     shown_as="Qwen-Image",
-    unknown_to=("a1111", "forge", "invokeai"),
     alone=r"transformer_blocks\.0\.img_mlp\.",
 )
 
-_KREA_ATTENTION = r"transformer_blocks\.\d+\.attn\.(to_[qkv]|to_out\.0)"
-_KREA_TRANSFORMER = (
-    rf"{_KREA_ATTENTION}|transformer_blocks\.\d+\.(attn\.to_gate|ff\.(gate|up|down))"
-)
-_KREA_TEXT = (
-    r"text_fusion\.\w+_blocks\.\d+\.(attn\.(to_[qkv]|to_gate|to_out\.0)|ff\.(gate|up|down))"
-)
+_KREA_BLOCK = r"(transformer_blocks|text_fusion\.\w+_blocks)\.\d+"
+_KREA_ATTENTION = rf"{_KREA_BLOCK}\.attn\.(to_[qkv]|to_out\.0)"
+_KREA_TRANSFORMER = rf"{_KREA_ATTENTION}|{_KREA_BLOCK}\.(attn\.to_gate|ff\.(gate|up|down))"
 
+# With what reads the text: InvokeAI takes an adapter without it for one of Qwen-Image.
 KREA2 = replace(
     QWEN_IMAGE,
     family="krea2",
@@ -558,7 +554,7 @@ KREA2 = replace(
     targets={
         "attention": {"transformer": _KREA_ATTENTION},
         "transformer": {"transformer": _KREA_TRANSFORMER},
-        "linear": {"transformer": rf"{_KREA_TRANSFORMER}|{_KREA_TEXT}"},
+        "linear": {"transformer": _KREA_TRANSFORMER},
     },
     text_width=2560,
     kohya_version="krea2",

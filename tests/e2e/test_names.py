@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.adapters import formats, reading
+from core.adapters import formats, programs, reading
 from core.adapters.changes import LoRA, Place
 from core.base.value import BUNDLED
 from core.config.facts import FAMILIES, Facts
@@ -21,7 +21,7 @@ COUNTS = {  # of layers in each part; transformer is what kohya's and most other
     "sd3": {"attention": [143], "transformer": [213]},
     "flux2": {"attention": [160], "transformer": [192]},
     "qwen-image": {"attention": [480], "transformer": [720], "linear": [840]},
-    "krea2": {"attention": [112], "transformer": [224], "linear": [256]},
+    "krea2": {"attention": [128], "transformer": [256]},
     "zimage": {"attention": [136], "transformer": [238], "linear": [270]},
     "flux": {"attention": [266], "transformer": [418], "linear": [494]},
 }
@@ -81,3 +81,29 @@ def test_every_layer_has_a_name_of_its_own_and_is_found_again(
 
 def test_every_family_is_counted() -> None:
     assert COUNTS.keys() == ROWS.keys() == FUNCTIONS.keys()
+
+
+READERS = {  # of the usual form, by what their code was seen to do
+    "flux": {"ComfyUI", "Forge", "InvokeAI", "diffusers"},
+    "flux2": {"ComfyUI", "InvokeAI", "diffusers"},
+    "zimage": {"ComfyUI", "InvokeAI", "diffusers"},
+    "qwen-image": {"ComfyUI", "InvokeAI", "diffusers"},
+    "krea2": {"ComfyUI", "InvokeAI", "diffusers"},
+    "chroma": {"ComfyUI", "diffusers"},
+    "sd3": {"ComfyUI", "diffusers"},
+}
+
+
+@pytest.mark.parametrize("family", READERS)
+def test_who_reads_a_flow_models_adapters(family: str) -> None:
+    """docs/models.md says it; of the flat names ComfyUI alone knows all."""
+    facts = ROWS[family]
+    adapter = dict.fromkeys(
+        places(facts, "transformer"), LoRA(torch.ones(1, 2), torch.ones(2, 1), 1.0)
+    )
+    tensors, header = formats.to_diffusers(adapter, facts.names)
+    whole = {r.program for r in programs.readings(tensors, header, facts) if r.whole}
+    assert whole == READERS[family]
+    flat = programs.readings(formats.to_kohya(adapter, facts.names), {}, facts)
+    whole = {r.program for r in flat if r.whole}
+    assert whole == ({"ComfyUI", "Forge", "InvokeAI"} if family == "flux" else {"ComfyUI"})
