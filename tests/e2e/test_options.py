@@ -78,7 +78,7 @@ DRAWN = {
     "preview.seed": "9",
 }
 ELSEWHERE = {  # each has tests of its own
-    "schema", "name", "base", "vae", "prediction", "adapter.start", "training.checkpoint_every",
+    "schema", "name", "base", "vae", "rest", "prediction", "adapter.start", "training.checkpoint_every",
     "training.checkpoint_minutes", "training.keep_checkpoints", "preview.every",
 }  # fmt: skip
 

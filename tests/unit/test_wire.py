@@ -15,6 +15,9 @@ def sample(kind: type):
     """A message with every field set."""
     values = {}
     for field in msgspec.structs.fields(kind):
+        if typing.get_origin(field.type) is dict:
+            values[field.name] = {"a": 0.5}
+            continue
         plain = typing.get_args(field.type)[0] if typing.get_args(field.type) else field.type
         values[field.name] = plain if isinstance(plain, str) else SAMPLES[plain]
     return kind(**values)
