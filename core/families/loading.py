@@ -16,7 +16,7 @@ from diffusers import (
     schedulers,
 )
 
-from core.base.value import InFile, InFolder
+from core.base.value import InFile, InFolder, is_weights, variant_of
 from core.config.facts import FLOW
 from core.diffusion.path import Diffusion, Flow, Shifts
 from core.errors import BaseModelError, MemoryFullError, naming_full_memory
@@ -71,6 +71,8 @@ def _from_folder(
     dtype: torch.dtype,
     options: dict[str, Any],
 ) -> Loaded:
+    if not _of_diffusers(kind):
+        _check_size(base, part, kind, where, options)
     dtype_option = "torch_dtype" if _of_diffusers(kind) else "dtype"
     made, info = kind.from_pretrained(
         base.folders[part],
@@ -82,6 +84,29 @@ def _from_folder(
     )
     missing, mismatched = (sorted(map(str, info[k])) for k in ("missing_keys", "mismatched_keys"))
     return made, missing, mismatched
+
+
+def _check_size(
+    base: Base,
+    part: str,
+    kind: Any,  # noqa: ANN401
+    where: InFolder,
+    options: dict[str, Any],
+) -> None:
+    """Whether the files can hold a net of that config: transformers makes room for what they lack.
+
+    Raises:
+        BaseModelError: The net would be more than twice as large.
+    """
+    files = [p for p in base.folders[part].iterdir() if is_weights(p.name)]
+    held = sum(p.stat().st_size for p in files if variant_of(p.name) == where.variant)
+    wanted = sum(p.numel() for p in empty_net(base, part, kind, **options).parameters())
+    if wanted > 2 * held:  # half a byte a number is less than any file has
+        raise BaseModelError(
+            f"The base model {base.path} is not whole: its {part} wants {wanted:,} numbers, its "
+            f"files have {held:,} bytes.",
+            hint=WHOLE,
+        )
 
 
 def _from_file(
@@ -132,7 +157,7 @@ def _tried(base: Base, name: str, load: Callable[[], Any]) -> Any:  # noqa: ANN4
     try:
         with naming_full_memory():
             return load()
-    except MemoryFullError:
+    except (MemoryFullError, BaseModelError):
         raise
     except PermissionError as error:
         raise BaseModelError(

@@ -1,5 +1,6 @@
 """Flux.1: what is told of it, and the names of its adapters."""
 
+import json
 import re
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from core.base.words import in_words
 from core.config import files
 from core.config.facts import FLUX
 from core.errors import AdapterError, BaseModelError, RunError
-from core.families import transformer
+from core.families import registry, transformer
+from core.families.device import whole_cpu
 from core.project.layout import create
 from tests import tiny
 from tests.conftest import fill, made, small_config
@@ -172,3 +174,17 @@ def test_dora_of_diffusers_names_is_kept() -> None:
     tensors = formats.to_kohya(adapter, FLUX.names)
     (read,) = reading.from_tensors(tensors, {}, FLUX.names).values()
     assert isinstance(read, DoRA)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [("vocab_size", 900_000, "numbers"), ("num_layers", 9_000, "is 9")],
+)
+def test_a_text_encoder_larger_than_its_files_is_refused_before_there_is_room_made(
+    tmp_path: Path, setting: str, value: int, words: str
+) -> None:
+    base = tiny.write_flux(tmp_path / "flux")
+    config = base / "text_encoder_2" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), setting: value}))
+    with pytest.raises(BaseModelError, match=words):
+        registry.load(open_base(base), whole_cpu())
