@@ -10,7 +10,7 @@ import torch
 from diffusers import SD3Transformer2DModel, StableDiffusion3Pipeline
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, T5Tokenizer
 
-from core.errors import naming_full_memory
+from core.errors import BaseModelError, naming_full_memory
 from core.families import clip, loading, t5, transformer, vae
 from core.families.family import (
     DrawOptions,
@@ -106,8 +106,17 @@ def draw(
     """Pictures (3, H, W), -1 to 1, by diffusers' own pipeline, so that others get the same ones.
 
     Raises:
+        BaseModelError: The net has no places for so large a picture.
         MemoryFullError: They do not fit.
     """
+    config = model.parts["transformer"].config
+    most_px = (
+        config.pos_embed_max_size * config.patch_size * vae.pixels_per_latent(model.parts["vae"])
+    )
+    if max(options.width_px, options.height_px) > most_px:
+        raise BaseModelError(
+            f"This base model draws pictures of {most_px} px at most.", hint="Draw a smaller one."
+        )
     dtype = model.place.weights
     pipe = transformer.pipeline(model, StableDiffusion3Pipeline)
     wishes = [(*as_read(told), seed) for told, seed in zip(prompts.each, seeds, strict=True)]

@@ -15,8 +15,10 @@ from torch import Tensor
 from core.base.opening import open_base
 from core.config import files
 from core.data import pixels
+from core.errors import BaseModelError
 from core.families import registry
 from core.families.device import whole_cpu
+from core.families.family import DrawOptions, draw_texts
 from core.project.layout import create
 from core.training import setup
 from core.training.control import Control
@@ -269,6 +271,14 @@ def test_large_text_encoders_are_gone_before_the_first_step(
     assert not heavy & loaded.keys()  # both were read before
     prepared.conditions.each(["something new"])
     assert heavy <= loaded.keys()
+
+
+def test_a_picture_larger_than_the_nets_table_of_places_is_refused(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    model = registry.load(open_base(made("sd3", tmp_path_factory)), whole_cpu())
+    with pytest.raises(BaseModelError, match="128 px at most"):
+        draw_texts(model, ["a ball"], [1], DrawOptions(144, 64, 2, 3.0, 0.0))
 
 
 def test_long_captions_are_told_to_be_cut(tmp_path: Path, flow_base: Path) -> None:
