@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.base.value import Base
     from core.families.condition import Condition
 
-KEPT = 32  # texts
+KEPT_TEXTS, KEPT_ADAPTERS = 32, 8  # as many lie in a GPU's memory at the most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,8 @@ class Sampler:
     def _read(self, path: Path) -> Ready:
         key = (path, path.stat().st_mtime_ns if path.exists() else 0)
         if key not in self._ready:
+            if len(self._ready) >= KEPT_ADAPTERS:
+                self._ready.clear()  # what is worn stays until it is taken off
             self._ready[key] = self._stack.ready(export.read(path, self.model.facts)[0])
         return self._ready[key]
 
@@ -81,9 +83,9 @@ class Sampler:
         """What the text encoders say; kept where no adapter has a hand in it."""
         if changed:
             return tell(self.model, texts)
-        if new := [text for text in texts if text not in self._told]:
-            while len(self._told) > KEPT:
-                self._told.pop(next(iter(self._told)))
+        if len(self._told) > KEPT_TEXTS:
+            self._told.clear()
+        if new := [text for text in dict.fromkeys(texts) if text not in self._told]:
             self._told.update(zip(new, tell(self.model, new), strict=True))
         return [self._told[text] for text in texts]
 

@@ -218,3 +218,26 @@ def test_several_adapters_are_worn_as_strongly_as_each_is_told(
             made[name] = image.tobytes()
             assert image.info["adapters"] == ", ".join(f"{p.stem}:{w:g}" for p, w in worn.items())
     assert made == {"base": drawn("base"), "both": both}
+
+
+def test_many_prompts_and_adapters_are_drawn_with_one_after_the_other(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept of them is given up in time, the empty prompt, too."""
+    import shutil
+
+    from core.training import sample
+
+    monkeypatch.setattr(sample, "KEPT_TEXTS", 2)
+    monkeypatch.setattr(sample, "KEPT_ADAPTERS", 2)
+    assert cli.main(["train", str(project.root)]) == 0
+    adapter = project.run("").newest_adapter()
+    sampler = sample.load(project.base(project.config()))
+    out = tmp_path / "a.png"
+    for number in range(6):
+        sampler.draw(out, sample.Wish(prompt=f"ball {number}", inference_steps=1))
+        copy = Path(shutil.copy(adapter, tmp_path / f"{number}.safetensors"))
+        worn = {copy: 1.0, adapter: 0.5}
+        sampler.draw(out, sample.Wish(prompt="ball", adapters=worn, inference_steps=1))
+    assert len(sampler._told) <= 4
+    assert len(sampler._ready) <= 3
