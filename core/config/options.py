@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from core.config.optimizers import OPTIMIZERS
+
 DEMO_BASE = "demo"  # the value of RunConfig.base that stands for the shipped model
 SCHEMA = 1  # raise on a rename or removal; a new field with a default is compatible
 
@@ -19,6 +21,10 @@ Share = Annotated[float, Meta(ge=0, lt=1, description="A share, 0 to 1.")]
 Rank = Annotated[int, Meta(ge=1, le=512, description="Inner width r of the pair A, B.")]
 Alpha = Annotated[float, Meta(gt=0, description="The update is scaled by alpha / rank.")]
 Minutes = Annotated[float, Meta(ge=0, le=10_000, description="Between two; 0 is never.")]
+Optimizer = Literal[
+    "adamw", "adamw8", "paged_adamw8", "adafactor", "lion", "prodigy", "schedule_free", "came"
+]
+Schedule = Literal["constant", "linear", "cosine", "restarts", "polynomial", "rex"]
 Told = Literal["auto", "epsilon", "v_prediction", "v_zero_snr"]  # what a base model predicts
 Every = Annotated[int, Meta(ge=0, description="In steps; 0 is only at the end.")]
 Kind = Literal["lora", "dora", "loha", "lokr", "oft"]
@@ -89,8 +95,12 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     batch_size: BatchSize = 1
     learning_rate: LearningRate = 1e-4
     text_encoder_learning_rate: LearningRate = 5e-5
-    schedule: Literal["constant", "cosine"] = "cosine"
+    optimizer: Optimizer = "adamw"
+    schedule: Schedule = "cosine"
+    schedule_cycles: Annotated[int, Meta(ge=1, le=100)] = 3  # of restarts
+    schedule_power: Annotated[float, Meta(gt=0, le=10)] = 2.0  # of polynomial
     warmup_steps: Annotated[int, Meta(ge=0)] = 0
+    average: Share = 0.0  # of the adapter's average (EMA) that a step keeps; 0 is no average
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.01
     max_grad_norm: Annotated[float, Meta(gt=0)] = 1.0
     up_rate_factor: Annotated[float, Meta(ge=1, le=100)] = 1.0  # of B's rate (LoRA+, 2402.12354)
@@ -108,6 +118,21 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.warmup_steps >= self.steps:
             raise ValueError(
                 f"warmup_steps must be below steps, got {self.warmup_steps} of {self.steps}"
+            )
+        row = OPTIMIZERS[self.optimizer]
+        if row.averages and (self.average or self.schedule != "constant"):
+            raise ValueError(
+                f"{row.title} averages its steps: set schedule to constant, and average to 0"
+            )
+        text_rate = self.text_encoder_learning_rate
+        if row.finds_rate and (
+            text_rate not in (0, self.learning_rate)
+            or self.up_rate_factor != 1
+            or self.text_encoder_share != 1
+        ):
+            raise ValueError(
+                f"{row.title} has one rate for all that learns: set text_encoder_learning_rate to "
+                f"0 or {self.learning_rate:g}, up_rate_factor and text_encoder_share to 1"
             )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from core.config.facts import Facts
-from core.config.options import RunConfig
+from core.config.optimizers import OPTIMIZERS
+from core.config.options import Optimizer, RunConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,11 @@ RATE_DIGITS = 9  # after the point: ten times 3e-4 is 3e-3, not a little less
 
 def apply(preset: Preset, config: RunConfig, facts: Facts) -> RunConfig:
     """`config` with the preset's settings for a base of these facts; everything else stays."""
-    rate = facts.learning_rate
+    row = OPTIMIZERS[config.training.optimizer]
+    usual = row.usual_rate(facts.learning_rate)
+    rate, text_rate = preset.rate * usual, preset.text_encoder_rate * usual
+    if row.finds_rate:
+        rate = text_rate = usual
     return replace(
         config,
         dataset=replace(config.dataset, caption_dropout=preset.caption_dropout),
@@ -86,8 +91,8 @@ def apply(preset: Preset, config: RunConfig, facts: Facts) -> RunConfig:
             config.training,
             steps=preset.steps,
             warmup_steps=0,
-            learning_rate=round(preset.rate * rate, RATE_DIGITS),
-            text_encoder_learning_rate=round(preset.text_encoder_rate * rate, RATE_DIGITS),
+            learning_rate=round(rate, RATE_DIGITS),
+            text_encoder_learning_rate=round(text_rate, RATE_DIGITS),
         ),
     )
 
@@ -104,9 +109,11 @@ def on_base(config: RunConfig, base: str, before: Facts, after: Facts) -> RunCon
     drawn. Learning rates keep their proportion to the base's own. Layers that the new one has not
     give way.
     """
+    row = OPTIMIZERS[config.training.optimizer]
+    times = row.usual_rate(after.learning_rate) / row.usual_rate(before.learning_rate)
 
     def rate(value: float) -> float:
-        return round(value * after.learning_rate / before.learning_rate, RATE_DIGITS)
+        return round(value * times, RATE_DIGITS)
 
     def of(ours: float, old: float, new: float) -> float:
         return ours if old == new else new
@@ -143,5 +150,34 @@ def on_base(config: RunConfig, base: str, before: Facts, after: Facts) -> RunCon
             guidance_rescale=of(
                 preview.guidance_rescale, before.guidance_rescale, after.guidance_rescale
             ),
+        ),
+    )
+
+
+def on_optimizer(config: RunConfig, name: Optimizer, facts: Facts) -> RunConfig:
+    """`config` with another optimizer; what fits only one of the two follows.
+
+    Rates keep their proportion to the usual one. One that finds its rate by itself has one for all
+    that learns; one that averages its steps has a constant rate.
+    """
+    training = config.training
+    old, new = OPTIMIZERS[training.optimizer], OPTIMIZERS[name]
+    times = new.usual_rate(facts.learning_rate) / old.usual_rate(facts.learning_rate)
+    rate = new.usual_rate(0) if new.finds_rate else training.learning_rate * times
+    text_rate = training.text_encoder_learning_rate
+    text_rate = (rate if text_rate else 0.0) if new.finds_rate else text_rate * times
+    if old.finds_rate and not new.finds_rate:
+        text_rate *= PRESETS[0].text_encoder_rate
+    return replace(
+        config,
+        training=replace(
+            training,
+            optimizer=name,
+            learning_rate=round(rate, RATE_DIGITS),
+            text_encoder_learning_rate=round(text_rate, RATE_DIGITS),
+            schedule="constant" if new.averages else training.schedule,
+            average=0.0 if new.averages else training.average,
+            up_rate_factor=1.0 if new.finds_rate else training.up_rate_factor,
+            text_encoder_share=1.0 if new.finds_rate else training.text_encoder_share,
         ),
     )

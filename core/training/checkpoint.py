@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from core.training.setup import Prepared
 
 STATE_VERSION = 2  # 1 held the optimizer as a pickle
-ADAPTER_FILE, OPTIMIZER_FILE, STATE_FILE = (
+ADAPTER_FILE, OPTIMIZER_FILE, AVERAGE_FILE, STATE_FILE = (
     "adapter.safetensors",
     "optimizer.safetensors",
+    "average.safetensors",
     "state.json",
 )
 _STATE_BYTES = 2**20
@@ -53,6 +54,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     base: dict[str, str]  # fingerprints of its parts
     device: str
     adapter: AdapterConfig
+    optimizer: str = "adamw"
     parts: list[str]  # that carry the adapter
     groups: list[dict[str, float]]  # what the optimizer has learnt beside its tensors
     loss_scale: LossScale | None = None
@@ -74,6 +76,8 @@ def save(run: Run, prepared: Prepared, step: int, *, planned: bool) -> Path:
     files.write(beside / ADAPTER_FILE, adapter, {})
     tensors, groups = optimizers.state_of(trainable.kind, trainable.optimizer, trainable.parameters)
     files.write(beside / OPTIMIZER_FILE, tensors, {})
+    if trainable.average is not None:
+        files.write(beside / AVERAGE_FILE, trainable.average.values, {})
     state = State(
         step=step,
         planned=planned,
@@ -81,6 +85,7 @@ def save(run: Run, prepared: Prepared, step: int, *, planned: bool) -> Path:
         base=dict(prepared.model.keys),
         device=str(prepared.model.place),
         adapter=prepared.config.adapter,
+        optimizer=prepared.config.training.optimizer,
         parts=list(prepared.nets),
         groups=groups,
         loss_scale=_loss_scale(trainable.scaler),
@@ -170,6 +175,7 @@ def load(folder: Path, prepared: Prepared) -> Generator[Event, None, State]:
         adapter, _ = files.read(folder / ADAPTER_FILE)
         tensors, _ = files.read(folder / OPTIMIZER_FILE)
         _put(prepared, adapter, tensors, state)
+        _put_average(prepared, folder / AVERAGE_FILE)
     except NewerVersionError:
         raise
     except (AdapterError, RunError) as error:
@@ -196,6 +202,13 @@ def _check_same_adapter(state: State, prepared: Prepared) -> None:
                 f"{value}.",
                 hint=f"Put adapter.{name} = {value} back into run.toml, or start a new run.",
             )
+    if state.optimizer != prepared.config.training.optimizer:
+        raise RunError(
+            f"run.toml says training.optimizer = {prepared.config.training.optimizer}, but this "
+            f"run was begun with {state.optimizer}.",
+            hint=f"Put training.optimizer = {state.optimizer} back into run.toml, or start a new "
+            "run.",
+        )
     if state.parts != list(prepared.nets):
         raise RunError(
             f"This run was begun with {' and '.join(state.parts)} being trained.",
@@ -211,14 +224,14 @@ def _put(
     state: State,
 ) -> None:
     trainable = prepared.trainable
-    if odd := sorted(adapter.keys() ^ trainable.parameters.keys()):
-        raise RunError(f"its adapter's {odd[0]} has no partner")
-    for name, parameter in trainable.parameters.items():
-        value = adapter[name]
-        if value.shape != parameter.shape or not value.isfinite().all():
-            raise RunError(f"its adapter's {name} has another shape or is not finite")
+    _check_values(adapter, trainable.parameters, "adapter")
     optimizers.restore(
-        trainable.kind, trainable.optimizer, trainable.parameters, tensors, state.groups
+        trainable.kind,
+        trainable.optimizer,
+        trainable.parameters,
+        tensors,
+        state.groups,
+        resting=prepared.config.adapter.module_dropout > 0,
     )
     for name, parameter in trainable.parameters.items():
         parameter.copy_(adapter[name])
@@ -230,6 +243,28 @@ def _put(
                 "_growth_tracker": state.loss_scale.steps_without_overflow,
             }
         )
+
+
+def _check_values(
+    there: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], what: str
+) -> None:
+    if odd := sorted(there.keys() ^ wanted.keys()):
+        raise RunError(f"its {what}'s {odd[0]} has no partner")
+    for name, model in wanted.items():
+        if there[name].shape != model.shape or not there[name].isfinite().all():
+            raise RunError(f"its {what}'s {name} has another shape or is not finite")
+
+
+def _put_average(prepared: Prepared, path: Path) -> None:
+    """What the adapter was on average; one that was not kept so far begins here."""
+    average = prepared.trainable.average
+    if average is None:
+        return
+    parameters = prepared.trainable.parameters
+    values = files.read(path)[0] if path.exists() else parameters
+    _check_values(values, average.values, "average")
+    for name, value in average.values.items():
+        value.copy_(values[name].detach())
 
 
 def _differences(state: State, prepared: Prepared) -> list[str]:

@@ -32,6 +32,7 @@ FORMAT_VERSION = "1.0.1"  # of the ModelSpec
 CONFIG_FILE = "adapter_config.json"  # of a peft folder
 TENSORS_FILE = "adapter_model.safetensors"
 _HALF_BYTES = 2
+_SCHEDULES = {"restarts": "cosine_with_restarts"}  # what kohya's scripts call them
 
 
 def header_of(prepared: Prepared, adapter: Adapter, *, title: str, step: int) -> dict[str, str]:
@@ -83,7 +84,7 @@ def _training(facts: Facts, config: RunConfig) -> dict[str, object]:
         "ss_learning_rate": training.learning_rate,
         "ss_unet_lr": rates.get(facts.denoiser, ""),
         "ss_text_encoder_lr": encoder[0] if encoder else "",
-        "ss_lr_scheduler": training.schedule,
+        "ss_lr_scheduler": _SCHEDULES.get(training.schedule, training.schedule),
     }
 
 

@@ -126,4 +126,6 @@ def _step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult
     result = train_step(losses_of, draw, prepared.trainable, at_once=at_once, step=step)
     if config.max_weight_norm:
         injection.cap(prepared.nets, config.max_weight_norm)
+    if average := prepared.trainable.average:
+        average.add(prepared.trainable.parameters, step)
     return result

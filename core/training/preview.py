@@ -108,11 +108,12 @@ def parts_of(prepared: Prepared) -> list[range]:
 
 @contextlib.contextmanager
 def _ready_to_draw(prepared: Prepared, *, untrained: bool) -> Iterator[None]:
-    """No dropout; where the picture is to be that of the base, no adapter either."""
+    """What is exported, without dropout; for a picture of the base no adapter at all."""
     injection.train_mode(prepared.nets, on=False)
     injection.set_weight(prepared.nets, 0.0 if untrained else 1.0)
     try:
-        yield
+        with prepared.trainable.learnt():
+            yield
     finally:
         injection.set_weight(prepared.nets, 1.0)
 

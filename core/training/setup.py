@@ -212,15 +212,16 @@ def trainable(
         parameters = injection.inject(nets, rooms(model.facts, config, list(nets)), config.adapter)
     else:
         parameters = injection.place_into(nets, start)
-    place = model.place
+    place, kind = model.place, optimizers.KINDS[training.optimizer]
     return Trainable(
         parameters=parameters,
-        kind=optimizers.ADAMW,
-        optimizer=optimizers.ADAMW.make(groups(parameters, model.facts, config), training),
+        kind=kind,
+        optimizer=kind.make(groups(parameters, model.facts, config), training),
         scaler=torch.amp.GradScaler(
             place.device.type, init_scale=FIRST_SCALE, enabled=place.scales_loss
         ),
         max_grad_norm=training.max_grad_norm,
+        average=optimizers.Average(parameters, training.average) if training.average else None,
     )
 
 

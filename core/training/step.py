@@ -11,16 +11,18 @@ from torch.nn.utils import clip_grad_norm_
 
 from core.diffusion import path
 from core.errors import DivergedError
+from core.training import optimizers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from torch import Tensor, nn
 
     from core.data.batches import Draw
     from core.families.family import Model
     from core.training.conditions import Conditions
-    from core.training.optimizers import Kind
+    from core.training.optimizers import Average, Kind
 
 FIRST_SCALE = 2.0**16  # of a float16 loss; it finds its own within some steps
 LEAST_SCALE = 1.0  # a loss that overflows below it is no matter of scale
@@ -42,6 +44,11 @@ class Trainable:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler  # does nothing but in float16
     max_grad_norm: float
+    average: Average | None = None
+
+    def learnt(self) -> AbstractContextManager[None]:
+        """Within, what is drawn with and exported is in the nets: an average, if there is one."""
+        return optimizers.learnt(self.kind, self.optimizer, self.parameters, self.average)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float, step: int) -> float:

@@ -189,7 +189,8 @@ def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterat
     path = run.adapter_file(config.name, step)
     if picture := run.newest_preview(step, 0):  # where Forge and A1111 look for it
         write_beside(path.with_suffix(".png"), picture.read_bytes())
-    adapter = injection.take(prepared.nets)
+    with prepared.trainable.learnt():
+        adapter = injection.take(prepared.nets)
     header = export.header_of(prepared, adapter, title=path.stem, step=step)
     export.write(path, adapter, prepared.model.facts, header, "usual")
     yield AdapterSaved(step=step, path=str(path))

@@ -51,7 +51,11 @@ LEARNT = {
     "training.batch_size": "3",
     "training.learning_rate": "2e-3",
     "training.text_encoder_learning_rate": "3e-3",
+    "training.optimizer": "lion",
     "training.schedule": "constant",
+    "training.schedule_cycles": "2",
+    "training.schedule_power": "3",
+    "training.average": "0.9",
     "training.warmup_steps": "2",
     "training.weight_decay": "1",
     "training.max_grad_norm": "1e-9",  # Adam knows no scale but beside its epsilon
@@ -69,6 +73,8 @@ NEEDS = {
     "adapter.rank_dropout": "adapter.kind=loha",
     "adapter.module_dropout": "adapter.kind=loha",
     "adapter.conv_alpha": "adapter.conv_rank=2",
+    "training.schedule_cycles": "training.schedule=restarts",
+    "training.schedule_power": "training.schedule=polynomial",
 }
 DRAWN = {
     "preview.prompts": '["a blue cube"]',
