@@ -1,4 +1,4 @@
-"""Put a checkpoint, the VAE and the tokenizer together as a base model in diffusers' form."""
+"""Put a checkpoint, text encoder, VAE and tokenizer together as a base in diffusers' form."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 import torch
 from checkpoint import weights
 from diffusers import AutoencoderKL, StableDiffusionPipeline
-from nets import new_scheduler
-from train_base import Net
-from transformers import CLIPTokenizer
+from nets import new_scheduler, new_unet
+from transformers import CLIPTextModel, CLIPTokenizer
 
 HERE = Path(__file__).parent
 
@@ -19,20 +18,21 @@ def main() -> None:
     """Write the folder, in half precision."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--text", type=Path, required=True, help="of train_text.py")
     parser.add_argument("--vae", type=Path, default=HERE / "vae")
     parser.add_argument("--tokenizer", type=Path, default=HERE / "tokenizer")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     tokenizer = CLIPTokenizer.from_pretrained(args.tokenizer)
-    net = Net(len(tokenizer))
-    net.load_state_dict(weights(args.checkpoint))
+    unet = new_unet()
+    unet.load_state_dict(weights(args.checkpoint))
     vae = AutoencoderKL.from_pretrained(args.vae)
     vae.register_to_config(_name_or_path="")  # no path of this machine in what is shipped
     pipe = StableDiffusionPipeline(
         vae=vae,
-        text_encoder=net.text_encoder,
+        text_encoder=CLIPTextModel.from_pretrained(args.text),
         tokenizer=tokenizer,
-        unet=net.unet,
+        unet=unet,
         scheduler=new_scheduler(),
         safety_checker=None,
         feature_extractor=None,

@@ -1,63 +1,101 @@
-"""Train the demo base's text encoder and UNet: on any device, resumable at any moment."""
+"""Train the demo base's UNet: on any device, resumable at any moment.
+
+First on pictures of 64 px, where a step costs a quarter and things are learnt, then on whole ones,
+as Stable Diffusion was. The text encoder (train_text.py) is frozen; what it says of each caption
+is computed once.
+"""
 
 from __future__ import annotations
 
 import argparse
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import checkpoint
 import torch
-import torch.nn.functional as F  # noqa: N812
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from lessons import lessons
-from nets import new_scheduler, new_text_encoder, new_unet
+from lessons import WHOLE_PX, Lessons, lessons
+from nets import new_scheduler, new_unet
 from torch import Tensor, nn
-from transformers import CLIPTokenizer
+from train_text import SMALL_PX
+from transformers import CLIPTextModel, CLIPTokenizer
 
 SEED = 1
+EMPTY_SHARE = 0.1  # of captions
 AVERAGE_EVERY = 4  # steps: the average costs as much as the optimizer
 SAVE_SECONDS = 300
 WARM_STEPS = 300
+WATCHED = 128  # lessons on which right captions are compared with wrong ones
+WATCHED_TIMES = (999, 850, 600, 300)
 
 
-class Net(nn.Module):
-    """Both nets that learn, so that one list of parameters serves optimizer and average."""
-
-    def __init__(self, vocabulary: int) -> None:
-        super().__init__()
-        self.text_encoder = new_text_encoder(vocabulary)
-        self.unet = new_unet()
-
-    def forward(self, latents: Tensor, t: Tensor, ids: Tensor) -> Tensor:
-        """The velocity that noised latents (B, 4, h, w) at times (B,) are given."""
-        context = self.text_encoder(ids).last_hidden_state
-        return self.unet(latents, t, context).sample
+@torch.no_grad()
+def contexts(text_encoder: CLIPTextModel, data: Lessons) -> Tensor:
+    """What the text encoder says of every caption, the empty one last, (L + 1, TOKENS, WIDTH)."""
+    ids = torch.cat([data.ids, data.empty[None]])
+    said = [text_encoder(part).last_hidden_state.bfloat16() for part in ids.split(256)]
+    return torch.cat(said)
 
 
-def velocity_loss(
-    net: nn.Module, latents: Tensor, ids: Tensor, draw: tuple, *, bf16: bool
-) -> Tensor:
-    """Mean squared error of v = a noise - s x0 (arXiv:2202.00512), stratified in time.
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One size of pictures to learn from."""
 
-    Args:
-        net: `Net`, or what was compiled of it.
-        latents: x0, (B, 4, h, w).
-        ids: Tokens, (B, TOKENS).
-        draw: alpha bars (T,), and the generator that all chance comes from.
-        bf16: The net's products in bfloat16.
-    """
-    alphas, rng = draw
-    count, device = len(latents), latents.device
-    spread = torch.arange(count, device=device) + torch.rand(count, generator=rng, device=device)
-    t = (spread / count * len(alphas)).long().clamp(max=len(alphas) - 1)
-    a, s = alphas[t].sqrt().view(-1, 1, 1, 1), (1 - alphas[t]).sqrt().view(-1, 1, 1, 1)
-    noise = torch.randn(latents.shape, generator=rng, device=device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        made = net(a * latents + s * noise, t, ids)
-    return F.mse_loss(made.float(), a * noise - s * latents)
+    data: Lessons
+    said: Tensor  # of `contexts`
+    alphas: Tensor  # alpha bars (T,)
+    bf16: bool  # the net's products in bfloat16
+
+    def losses(self, net: nn.Module, latents: Tensor, said: Tensor, at: tuple) -> Tensor:
+        """Of each, the mean squared error of v = a noise - s x0 (arXiv:2202.00512), (B,).
+
+        Args:
+            net: The UNet, or what was compiled of it.
+            latents: x0, (B, 4, h, w).
+            said: Of its caption, (B, TOKENS, WIDTH).
+            at: Times (B,), and noise like latents.
+        """
+        t, noise = at
+        a = self.alphas[t].sqrt().view(-1, 1, 1, 1)
+        s = (1 - self.alphas[t]).sqrt().view(-1, 1, 1, 1)
+        noised = (a * latents + s * noise).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.bf16):
+            made = net(noised, t, said.float()).sample
+        return (made.float() - (a * noise - s * latents)).square().flatten(1).mean(dim=1)
+
+    def loss(self, net: nn.Module, count: int, rng: torch.Generator) -> Tensor:
+        """Of so many lessons, stratified in time."""
+        device = self.said.device
+        chosen, latents = self.data.draw(count, rng)
+        emptied = torch.rand(count, generator=rng, device=device) < EMPTY_SHARE
+        said = self.said[torch.where(emptied, len(self.said) - 1, chosen)]
+        places = torch.arange(count, device=device) + torch.rand(
+            count, generator=rng, device=device
+        )
+        last = len(self.alphas) - 1
+        t = (places / count * len(self.alphas)).long().clamp(max=last)
+        noise = torch.randn(latents.shape, generator=rng, device=device)
+        return self.losses(net, latents, said, (t, noise)).mean()
+
+    @torch.no_grad()
+    def heeded(self, net: nn.Module) -> str:
+        """The loss with right and with wrong captions at some times: equal, they are not heeded."""
+        device = self.said.device
+        rng = torch.Generator(device).manual_seed(SEED)
+        chosen, latents = self.data.draw(WATCHED, rng)
+        noise = torch.randn(latents.shape, generator=rng, device=device)
+        told = []
+        for time_ in WATCHED_TIMES:
+            at = (torch.full((WATCHED,), time_, device=device), noise)
+            right, wrong = (
+                self.losses(net, latents, self.said[c], at).mean().item()
+                for c in (chosen, chosen.roll(1))
+            )
+            told.append(f"{time_} {right:.3f}/{wrong:.3f}")
+        return ", ".join(told)
 
 
 def rate_at(done: float, warm_step: int, peak: float) -> float:
@@ -66,15 +104,39 @@ def rate_at(done: float, warm_step: int, peak: float) -> float:
     return peak * min(1.0, (warm_step + 1) / WARM_STEPS) * 0.5 * (1 + math.cos(math.pi * falling))
 
 
+def courses(args: argparse.Namespace) -> dict[int, Course]:
+    """By the pictures' edge, px."""
+    vae = AutoencoderKL.from_pretrained(args.vae).to(args.device)
+    tokenizer = CLIPTokenizer.from_pretrained(args.tokenizer)
+    text_encoder = CLIPTextModel.from_pretrained(args.text, attn_implementation="eager")
+    text_encoder = text_encoder.to(args.device)
+    alphas = new_scheduler().alphas_cumprod.to(args.device)
+    found, said = {}, None
+    for edge_px in (SMALL_PX, WHOLE_PX):
+        data = lessons(args.pack, vae, tokenizer, args.out.with_name("latents"), edge_px)
+        said = contexts(text_encoder, data) if said is None else said
+        found[edge_px] = Course(data, said, alphas, args.bf16 or args.device == "cuda")
+    return found
+
+
+def placed(unet: UNet2DConditionModel, device: str) -> UNet2DConditionModel:
+    """On a device, as it is fastest there."""
+    if device == "cpu":
+        unet.set_attn_processor(AttnProcessor())  # at 256 places faster than the fused kernel
+    return unet.to(device, memory_format=torch.channels_last)
+
+
 def main() -> None:
     """Train until the time is up, saving every five minutes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pack", type=Path, required=True)
+    parser.add_argument("--text", type=Path, required=True, help="of train_text.py")
     parser.add_argument("--vae", type=Path, default=Path(__file__).parent / "vae")
     parser.add_argument("--tokenizer", type=Path, default=Path(__file__).parent / "tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="the checkpoint's folder")
-    parser.add_argument("--minutes", type=float, default=600, help="in all, over all sittings")
-    parser.add_argument("--batch", type=int, default=16, help="256 on a GPU")
+    parser.add_argument("--minutes", type=float, default=240, help="in all, over all sittings")
+    parser.add_argument("--small", type=float, default=0.4, help="of the time on small pictures")
+    parser.add_argument("--batch", type=int, default=32, help="256 on a GPU")
     parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument("--average", type=float, default=0.999, help="kept of it at each step")
     parser.add_argument("--bf16", action="store_true", help="where a processor has it: 1.8x")
@@ -86,35 +148,28 @@ def main() -> None:
     torch.manual_seed(SEED)
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = True
-    vae = AutoencoderKL.from_pretrained(args.vae).to(args.device)
-    tokenizer = CLIPTokenizer.from_pretrained(args.tokenizer)
     began = time.monotonic()
-    data = lessons(args.pack, vae, tokenizer, args.out.with_name("latents"))
-    print(f"{len(data.mean)} pictures, {len(data.ids)} lessons, {time.monotonic() - began:.0f} s")
-    net = Net(len(tokenizer)).to(args.device)
-    if args.device == "cuda":
-        net.unet.to(memory_format=torch.channels_last)
-    else:
-        net.unet.set_attn_processor(AttnProcessor())  # at 256 places faster than the fused kernel
+    by_edge = courses(args)
+    table = by_edge[WHOLE_PX].data
+    print(f"{len(table.mean)} pictures, {len(table.ids)} lessons, {time.monotonic() - began:.0f} s")
+    net = placed(new_unet(), args.device)
     params = list(net.parameters())
     optimizer = torch.optim.AdamW(
         params, lr=args.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
     )
     progress, average = checkpoint.resume(args.out, net, optimizer)
     averages = [average[name] for name, _ in net.named_parameters()]
-    alphas = new_scheduler().alphas_cumprod.to(args.device)
     called = torch.compile(net) if args.compile else net
     first, before = progress.step, progress.seconds
     began = saved = time.monotonic()
     losses: list[Tensor] = []
     while progress.seconds < 60 * args.minutes:
         rng = torch.Generator(args.device).manual_seed(SEED + progress.step)
-        rate = rate_at(progress.seconds / 60 / args.minutes, progress.step - first, args.rate)
+        done = progress.seconds / 60 / args.minutes
         for group in optimizer.param_groups:
-            group["lr"] = rate
-        latents, ids = data.batch(args.batch, rng)
-        half = args.bf16 or args.device == "cuda"
-        loss = velocity_loss(called, latents, ids, (alphas, rng), bf16=half)
+            group["lr"] = rate_at(done, progress.step - first, args.rate)
+        course = by_edge[SMALL_PX if done < args.small else WHOLE_PX]
+        loss = course.loss(called, args.batch, rng)
         loss.backward()
         nn.utils.clip_grad_norm_(params, 1.0)
         optimizer.step()
@@ -128,19 +183,15 @@ def main() -> None:
         if progress.step % 50 == 0:
             mean = torch.stack(losses).mean().item()  # the only wait for a GPU
             losses.clear()
-            now = time.monotonic()
-            progress.seconds = before + now - began
-            speed = (progress.step - first) * args.batch / (now - began)
-            print(
-                f"{progress.step} loss {mean:.4f} rate {rate:.1e} {progress.seconds:.0f} s "
-                f"{speed:.1f} pictures/s",
-                flush=True,
-            )
+            progress.seconds = before + time.monotonic() - began
+            print(f"{progress.step} loss {mean:.4f} {progress.seconds:.0f} s", flush=True)
         if time.monotonic() - saved > SAVE_SECONDS or progress.seconds >= 60 * args.minutes:
             progress.seconds = before + time.monotonic() - began
             state = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
             checkpoint.save(args.out, progress, state | {"average": average}, average)
             saved = time.monotonic()
+            heeded = course.heeded(net)
+            print(f"{progress.pictures} pictures; right/wrong captions: {heeded}", flush=True)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,10 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     up_rate_factor: Annotated[float, Meta(ge=1, le=100)] = 1.0  # of B's rate (LoRA+, 2402.12354)
     max_weight_norm: Annotated[float, Meta(ge=0)] = 0.0  # of each change, as kohya has it; 0: none
     text_encoder_share: Annotated[float, Meta(gt=0, le=1)] = 1.0  # of the run, then it stays
+    loss: Literal["squared", "huber"] = "squared"
+    huber_c: Annotated[float, Meta(gt=0, le=10)] = 0.1  # differences above it pull less
     min_snr_gamma: Annotated[float, Meta(ge=0)] = 0.0  # 0 is off (arXiv:2303.09556)
+    debiased: bool = False  # more weight on noisy times (arXiv:2310.08442)
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     base_precision: Literal["whole", "int8", "nf4"] = "whole"  # of the frozen base (QLoRA)
     seed: Seed = 0
@@ -119,6 +122,8 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(
                 f"warmup_steps must be below steps, got {self.warmup_steps} of {self.steps}"
             )
+        if self.debiased and self.min_snr_gamma:
+            raise ValueError("debiased and min_snr_gamma are two weights for one thing: set one")
         row = OPTIMIZERS[self.optimizer]
         if row.averages and (self.average or self.schedule != "constant"):
             raise ValueError(
@@ -134,6 +139,28 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 f"{row.title} has one rate for all that learns: set text_encoder_learning_rate to "
                 f"0 or {self.learning_rate:g}, up_rate_factor and text_encoder_share to 1"
             )
+
+
+class NoiseConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How noisy the pictures are that a run learns from, and what their noise is like.
+
+    Where on the path from picture (0) to noise (1) is drawn as the base was made, unless said
+    otherwise. Formulas and sources: core/diffusion/path.py and noise.py.
+    """
+
+    times: Literal["auto", "even", "logit_normal"] = "auto"
+    logit_mean: Annotated[float, Meta(ge=-10, le=10)] = 0.0  # of logit_normal; above 0: more noise
+    logit_spread: Annotated[float, Meta(gt=0, le=10)] = 1.0
+    shift: Annotated[float, Meta(ge=0, le=100)] = 0.0  # towards noise; 1 is none, 0 the base's own
+    first: Share = 0.0  # of the path; nothing before it is learnt from
+    last: Annotated[float, Meta(gt=0, le=1)] = 1.0  # nor after it
+    offset: Annotated[float, Meta(ge=0, le=1)] = 0.0  # moves whole channels: very dark and bright
+    pyramid: Share = 0.0  # of each coarser level in the noise (multi-resolution); 0 is none
+    perturbation: Annotated[float, Meta(ge=0, le=1)] = 0.0  # in the picture alone (2301.11706)
+
+    def __post_init__(self) -> None:
+        if self.last <= self.first:
+            raise ValueError(f"last must be above first, got {self.last:g} and {self.first:g}")
 
 
 class PreviewConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,6 +186,7 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dataset: DatasetConfig = DatasetConfig()
     adapter: AdapterConfig = AdapterConfig()
     training: TrainingConfig = TrainingConfig()
+    noise: NoiseConfig = NoiseConfig()
     preview: PreviewConfig = PreviewConfig()
 
     def __post_init__(self) -> None:

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from core.diffusion.noise import pyramid, shifted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from torch import Tensor
 
+    from core.config.options import RunConfig
     from core.data.buckets import Frame, Size
 
 SPANS = 8  # of the path, at the least, that are visited before one is visited again
@@ -53,7 +56,8 @@ class Draw:
     """
 
     latents: Tensor  # (B, C, H, W), drawn from each picture's distribution
-    noise: Tensor  # as latents, standard normal
+    noise: Tensor  # as latents, standard normal unless the config says otherwise
+    input_noise: Tensor  # what the latents are noised with: `noise`, or that and a little more
     u: Tensor  # (B,), where on the path from data (0) to noise (1)
     weights: Tensor  # (B,), of each picture's loss
     captions: tuple[str, ...]  # some of them left empty
@@ -69,6 +73,7 @@ class Draw:
                 self,
                 latents=self.latents[some],
                 noise=self.noise[some],
+                input_noise=self.input_noise[some],
                 u=self.u[some],
                 weights=self.weights[some],
                 captions=self.captions[some],
@@ -133,26 +138,28 @@ def plan(
 def draw(
     items: Sequence[Item],
     samples: Sequence[Sample],
+    config: RunConfig,
     *,
-    seed: int,
     step: int,
     batch_size: int,
-    caption_dropout: float,
 ) -> Draw:
     """All random numbers of a step: latents, captions that are left out, times and noise."""
     chosen = [items[sample.item] for sample in samples]
+    seed = config.training.seed
     rng = generator(seed, step, "batch")
     mean = torch.stack([item.mean for item in chosen])
     std = torch.stack([item.std for item in chosen])
     latents = mean + std * torch.randn(mean.shape, generator=rng)
-    empty = torch.rand(len(chosen), generator=rng) < caption_dropout
+    empty = torch.rand(len(chosen), generator=rng) < config.dataset.caption_dropout
     captions = tuple(
         "" if blank else item.caption for item, blank in zip(chosen, empty.tolist(), strict=True)
     )
     u, rng = _places(len(chosen), seed=seed, step=step, batch_size=batch_size)
+    noise = _coloured(torch.randn(mean.shape, generator=rng), config, step)
     return Draw(
         latents=latents,
-        noise=torch.randn(mean.shape, generator=rng),
+        noise=noise,
+        input_noise=_perturbed(noise, config, step),
         u=u,
         weights=torch.tensor([sample.weight for sample in samples]),
         captions=captions,
@@ -160,6 +167,25 @@ def draw(
         files=tuple(item.path.name for item in chosen),
         batch_size=batch_size,
     )
+
+
+def _coloured(plain: Tensor, config: RunConfig, step: int) -> Tensor:
+    """Noise as the config wants it: the same, to the bit, where it wants nothing."""
+    noise, seed = plain, config.training.seed
+    if config.noise.pyramid:
+        noise = pyramid(noise, generator(seed, step, "pyramid"), config.noise.pyramid)
+    if config.noise.offset:
+        of_channels = torch.randn(noise.shape[:2], generator=generator(seed, step, "offset"))
+        noise = shifted(noise, of_channels, config.noise.offset)
+    return noise
+
+
+def _perturbed(noise: Tensor, config: RunConfig, step: int) -> Tensor:
+    """What goes into the picture: more than the net is asked for (arXiv:2301.11706, eq. 6)."""
+    if not config.noise.perturbation:
+        return noise
+    rng = generator(config.training.seed, step, "perturbation")
+    return noise + config.noise.perturbation * torch.randn(noise.shape, generator=rng)
 
 
 def _places(count: int, *, seed: int, step: int, batch_size: int) -> tuple[Tensor, torch.Generator]:

@@ -7,7 +7,7 @@ to 1 (noise); a path turns it into its own times, which the net is told.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import torch
@@ -26,6 +26,15 @@ class NoisePath(Protocol):
         """What the net is asked for."""
         ...
 
+    @property
+    def times(self) -> Times:
+        """How often training visits each place."""
+        ...
+
+    def timed(self, times: Times) -> NoisePath:
+        """The same path, whose places are visited otherwise."""
+        ...
+
     def time(self, u: Tensor, size: int) -> Tensor:
         """The path's times at `u`, (B,), 0 to 1, for latents of `size` = h w."""
         ...
@@ -37,29 +46,6 @@ class NoisePath(Protocol):
     def snr(self, t: Tensor) -> Tensor:
         """Signal-to-noise ratio of the variances, (B,)."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Diffusion:
-    """The discrete path of DDPM (Ho et al. 2020, arXiv:2006.11239, eq. 4).
-
-    signal = sqrt(alpha_bar), noise = sqrt(1 - alpha_bar). Times are whole numbers, 0 to T - 1.
-    """
-
-    alpha_bars: Tensor  # (T,), the signal's share of the variance
-    prediction: Literal["epsilon", "v_prediction"]
-
-    def time(self, u: Tensor, size: int) -> Tensor:  # noqa: ARG002 - all sizes alike
-        count = len(self.alpha_bars)
-        return (u * count).long().clamp(max=count - 1)
-
-    def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        alpha_bar = self.alpha_bars[t]
-        return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-
-    def snr(self, t: Tensor) -> Tensor:
-        alpha_bar = self.alpha_bars[t]
-        return alpha_bar / (1 - alpha_bar)
 
 
 class Shifts(NamedTuple):
@@ -80,25 +66,74 @@ class Shifts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """How often training visits each place of a path, 0 to 1: what makes places of even shares.
+
+    Places are even, or logit-normal with this mean and spread around it (Esser et al. 2024,
+    arXiv:2403.03206, eq. 19); then shifted towards noise by `shift` (their eq. 23): t' = shift t /
+    (1 + (shift - 1) t), or by what `by_size` says; then drawn together into `first` to `last`.
+    """
+
+    logit_spread: float = 0.0  # 0 is even
+    logit_mean: float = 0.0
+    shift: float = 1.0
+    by_size: Shifts | None = None
+    first: float = 0.0
+    last: float = 1.0
+
+    def places(self, u: Tensor, size: int) -> Tensor:
+        """Of `u`, (B,), evenly spread from 0 to 1, for latents of `size` = h w."""
+        t = u
+        if self.logit_spread:
+            even = u.clamp(1e-6, 1 - 1e-6)  # the ends of the normal distribution lie at infinity
+            t = torch.sigmoid(self.logit_mean + self.logit_spread * torch.special.ndtri(even))
+        shift = self.by_size.at(size) if self.by_size else self.shift
+        t = shift * t / (1 + (shift - 1) * t)
+        return self.first + (self.last - self.first) * t
+
+
+@dataclass(frozen=True, slots=True)
+class Diffusion:
+    """The discrete path of DDPM (Ho et al. 2020, arXiv:2006.11239, eq. 4).
+
+    signal = sqrt(alpha_bar), noise = sqrt(1 - alpha_bar). Times are whole numbers, 0 to T - 1.
+    """
+
+    alpha_bars: Tensor  # (T,), the signal's share of the variance
+    prediction: Literal["epsilon", "v_prediction"]
+    times: Times = Times()
+
+    def timed(self, times: Times) -> Diffusion:
+        return replace(self, times=times)
+
+    def time(self, u: Tensor, size: int) -> Tensor:
+        count = len(self.alpha_bars)
+        return (self.times.places(u, size) * count).long().clamp(max=count - 1)
+
+    def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        alpha_bar = self.alpha_bars[t]
+        return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+
+    def snr(self, t: Tensor) -> Tensor:
+        alpha_bar = self.alpha_bars[t]
+        return alpha_bar / (1 - alpha_bar)
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """The straight path of rectified flow (Liu et al. 2022, arXiv:2209.03003, time reversed).
 
-    signal = 1 - t, noise = t, 0 <= t <= 1. Times are drawn evenly, or logit-normal with the given
-    spread around even odds (Esser et al. 2024, arXiv:2403.03206, eq. 19); then shifted towards
-    noise by `shift` (their eq. 23): t' = shift t / (1 + (shift - 1) t), or by what `by_size` says.
+    signal = 1 - t, noise = t, 0 <= t <= 1.
     """
 
-    shift: float = 1.0
-    logit_spread: float = 0.0  # 0 is even
-    by_size: Shifts | None = None
+    times: Times = Times()
     prediction: Literal["flow"] = "flow"
 
+    def timed(self, times: Times) -> Flow:
+        return replace(self, times=times)
+
     def time(self, u: Tensor, size: int) -> Tensor:
-        # the ends of the normal distribution lie at infinity
-        even = u.clamp(1e-6, 1 - 1e-6)
-        t = torch.sigmoid(self.logit_spread * torch.special.ndtri(even)) if self.logit_spread else u
-        shift = self.by_size.at(size) if self.by_size else self.shift
-        return shift * t / (1 + (shift - 1) * t)
+        return self.times.places(u, size)
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return 1 - t, t
@@ -149,19 +184,47 @@ def target(
 def min_snr_weight(snr: Tensor, gamma: float, prediction: Prediction) -> Tensor:
     """Loss weight of each sample, (B,): min(SNR, gamma) on x_0's error (arXiv:2303.09556).
 
-    An error of epsilon counts SNR times on x_0, one of v SNR + 1 times, one of the flow's velocity
-    (1 + sqrt(SNR))^2 = 1 / t^2 times, hence the divisors. gamma 0 turns it off: all ones.
+    gamma 0 turns it off: all ones.
     """
-    if gamma == 0:
-        return torch.ones_like(snr)
-    weight = snr.clamp(max=gamma)
+    return torch.ones_like(snr) if gamma == 0 else _on_x0(snr.clamp(max=gamma), snr, prediction)
+
+
+def debiased_weight(snr: Tensor, prediction: Prediction) -> Tensor:
+    """Loss weight of each sample, (B,): sqrt(SNR) on x_0's error.
+
+    Of epsilon that is 1 / sqrt(SNR), as Yu et al. 2023 have it (arXiv:2310.08442, eq. 12): noisy
+    times count for more.
+    """
+    return _on_x0(snr.sqrt(), snr, prediction)
+
+
+def _on_x0(weight: Tensor, snr: Tensor, prediction: Prediction) -> Tensor:
+    """A weight of x_0's error as one of what the net says.
+
+    An error of epsilon counts SNR times on x_0, one of v SNR + 1 times, one of the flow's velocity
+    (1 + sqrt(SNR))^2 = 1 / t^2 times, hence the divisors.
+    """
     match prediction:
-        case "epsilon":  # without any signal left the quotient's limit is 1
-            return (weight / snr).nan_to_num(nan=1)
+        case "epsilon":  # without any signal left there is nothing to tell x_0 by
+            return (weight / snr).nan_to_num(nan=1, posinf=1)
         case "v_prediction":
-            return weight / (snr + 1)
+            return (weight / (snr + 1)).nan_to_num(nan=0)
         case "flow":
-            return weight / (1 + snr.sqrt()).square()
+            return (weight / (1 + snr.sqrt()).square()).nan_to_num(nan=0)
+
+
+def squared_error(made: Tensor, wanted: Tensor) -> Tensor:
+    """(B, ...), element by element."""
+    return (made - wanted).square()
+
+
+def huber_error(made: Tensor, wanted: Tensor, c: float) -> Tensor:
+    """Pseudo-Huber, element by element: 2 c (sqrt(d^2 + c^2) - c), as in kohya's scripts.
+
+    d^2 for differences far below `c`, 2 c |d| far above: pictures that fit nothing else pull less
+    (Khrapov et al. 2024, arXiv:2403.16728).
+    """
+    return 2 * c * (((made - wanted).square() + c**2).sqrt() - c)
 
 
 def _per_sample(values: Tensor, like: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from diffusers import (
 
 from core.base.value import InFile, InFolder, is_weights, variant_of
 from core.config.facts import FLOW
-from core.diffusion.path import Diffusion, Flow, Shifts
+from core.diffusion.path import Diffusion, Flow, Shifts, Times
 from core.errors import BaseModelError, MemoryFullError, naming_full_memory
 from core.families.family import DrawOptions, Model, draw_texts
 from core.families.namings import NAMINGS
@@ -232,14 +232,14 @@ def flow(base: Base, patch: int) -> Flow:
     )
     said = made.config
     if not said.use_dynamic_shifting:
-        return Flow(shift=float(said.shift), logit_spread=1.0)
+        return Flow(Times(logit_spread=1.0, shift=float(said.shift)))
     by_size = Shifts(
         said.base_image_seq_len * patch**2,
         said.max_image_seq_len * patch**2,
         said.base_shift,
         said.max_shift,
     )
-    return Flow(by_size=by_size, logit_spread=1.0)
+    return Flow(Times(logit_spread=1.0, by_size=by_size))
 
 
 def try_out(model: Model, base: Base) -> None:

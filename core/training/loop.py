@@ -55,10 +55,9 @@ def steps(
         draw = batches.draw(
             prepared.items,
             samples,
-            seed=config.seed,
+            prepared.config,
             step=step,
             batch_size=prepared.batch_size,
-            caption_dropout=prepared.config.dataset.caption_dropout,
         )
         done, at_once = yield from _fitting_step(prepared, draw, step, at_once)
         seconds = time.monotonic() - began
@@ -119,7 +118,7 @@ def _step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult
 
     def losses_of(part: Draw) -> torch.Tensor:
         with model.place.autocast():
-            return denoising_losses(model, part, prepared.conditions, config.min_snr_gamma)
+            return denoising_losses(model, part, prepared.conditions, config)
 
     torch.manual_seed(batches.step_seed(config.seed, step, "dropout"))
     injection.train_mode(prepared.nets, on=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as model_replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +16,7 @@ from core.config.options import AdapterConfig, RunConfig
 from core.data import batches
 from core.data.batches import Item, step_seed
 from core.data.cache import Cache
+from core.diffusion.noise import timed
 from core.errors import RunError
 from core.families import registry
 from core.families.device import choose
@@ -82,6 +84,7 @@ def prepare(
     model = registry.load(
         base, choose(config.training.precision, config.training.base_precision), keys
     )
+    model = model_replace(model, path=timed(model.path, config.noise))
     for note in model.notes:
         yield Warned(message=note)
     cache = Cache(project.cache)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from core.config.options import TrainingConfig
     from core.data.batches import Draw
     from core.families.family import Model
     from core.training.conditions import Conditions
@@ -62,23 +63,30 @@ def denoising_losses(
     model: Model,
     draw: Draw,
     conditions: Conditions,
-    min_snr_gamma: float,
+    config: TrainingConfig,
 ) -> Tensor:
-    """The weighted mean squared error of each sample, (B,), float32; no random number is drawn.
+    """The weighted mean error of each sample, (B,), float32; no random number is drawn.
 
-    The weight is the picture's share in its epoch, times min-SNR's of its time.
+    The weight is the picture's share in its epoch, times that of its time (min-SNR, debiased).
     """
     t = model.path.time(draw.u, draw.latents[0, 0].numel())
     signal, noise_share = (share.to(model.device) for share in model.path.coefficients(t))
     x0, noise = draw.latents.to(model.device), draw.noise.to(model.device)
-    x_t = path.noised(x0, noise, signal, noise_share)
+    x_t = path.noised(x0, draw.input_noise.to(model.device), signal, noise_share)
     made = model.family.predict(
         model, x_t, t.to(model.device), conditions.of(draw.captions, draw.frames)
     )
     wanted = path.target(x0, noise, signal, noise_share, model.path.prediction)
-    errors = (made.float() - wanted.float()).square().flatten(1).mean(dim=1)
-    snr_weight = path.min_snr_weight(model.path.snr(t), min_snr_gamma, model.path.prediction)
-    return errors * (snr_weight * draw.weights).to(model.device)
+    if config.loss == "huber":
+        errors = path.huber_error(made.float(), wanted.float(), config.huber_c)
+    else:
+        errors = path.squared_error(made.float(), wanted.float())
+    snr, prediction = model.path.snr(t), model.path.prediction
+    if config.debiased:
+        of_time = path.debiased_weight(snr, prediction)
+    else:
+        of_time = path.min_snr_weight(snr, config.min_snr_gamma, prediction)
+    return errors.flatten(1).mean(dim=1) * (of_time * draw.weights).to(model.device)
 
 
 def train_step(

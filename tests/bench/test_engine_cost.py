@@ -60,7 +60,7 @@ def test_the_engine_costs_at_most_five_percent(tmp_path: Path) -> None:
     clock = Clock(config)
     events = steps(run, prepared, Control(), 1, clock)
     samples = [batches.Sample(number, 1.0) for number in range(8)]
-    draw = batches.draw(prepared.items, samples, seed=0, step=1, batch_size=8, caption_dropout=0.0)
+    draw = batches.draw(prepared.items, samples, config, step=1, batch_size=8)
     times: dict[str, list[float]] = {"bare": [], "engine": []}
     for _ in range(PAIRS):  # by turns, so that what else the machine does hits both alike
         began = time.perf_counter()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from core.base.opening import open_base
 from core.config import files
+from core.config.options import TrainingConfig
 from core.data import pixels
 from core.errors import BaseModelError
 from core.families import registry
@@ -201,7 +202,9 @@ def test_loss_and_gradient_are_the_reference(tmp_path: Path, flow_base: Path) ->
     reference = Reference(flow_base, adapter)
     for step in (1, 2):
         draw = draw_of(prepared, step, 3)
-        ours = denoising_losses(prepared.model, draw, prepared.conditions, 0.0).sum() / 3
+        ours = (
+            denoising_losses(prepared.model, draw, prepared.conditions, TrainingConfig()).sum() / 3
+        )
         theirs = reference.loss(draw)
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
         ours.backward()
@@ -251,8 +254,8 @@ def test_times_are_shifted_as_they_are_when_drawn(flow_base: Path, edge: int) ->
     slope = (said.max_shift - said.base_shift) / (said.max_image_seq_len - said.base_image_seq_len)
     mu = said.base_shift + slope * (places - said.base_image_seq_len)
     scheduler.set_timesteps(sigmas=even.tolist(), mu=mu)
-    assert path.logit_spread == 1
-    plain = replace(path, logit_spread=0.0)
+    assert path.times.logit_spread == 1
+    plain = path.timed(replace(path.times, logit_spread=0.0))
     torch.testing.assert_close(plain.time(even, edge**2), scheduler.sigmas[:-1])
 
 

@@ -13,8 +13,9 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from core.base.value import ASSETS
 from core.config import files
+from core.config.options import TrainingConfig
 from core.data import batches
-from core.diffusion.path import Flow
+from core.diffusion.path import Flow, Times
 from core.project.demo import STYLE
 from core.project.layout import Project, create
 from core.training import setup
@@ -38,14 +39,15 @@ def prepared_for(project: Project) -> setup.Prepared:
             return done.value
 
 
-def draw_of(prepared: setup.Prepared, step: int, count: int) -> batches.Draw:
+def draw_of(prepared: setup.Prepared, step: int, count: int, *changes: str) -> batches.Draw:
     return batches.draw(
         prepared.items,
         [batches.Sample(n, 1 / (1 + n)) for n in range(count)],
-        seed=3,
+        files.with_changes(
+            prepared.config, ["training.seed=3", "dataset.caption_dropout=0", *changes]
+        ),
         step=step,
         batch_size=count,
-        caption_dropout=0.0,
     )
 
 
@@ -96,12 +98,12 @@ class Reference:
         text = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
         return text, {"text_embeds": second.text_embeds, "time_ids": sizes}
 
-    def loss(self, draw: batches.Draw, gamma: float) -> torch.Tensor:
+    def loss(self, draw: batches.Draw, config: TrainingConfig) -> torch.Tensor:
         schedule = self.scheduler
         count = schedule.config.num_train_timesteps
         t = torch.tensor([min(count - 1, math.floor(u * count)) for u in draw.u.tolist()])
         text, told = self.texts(draw)
-        noisy = schedule.add_noise(draw.latents, draw.noise, t)
+        noisy = schedule.add_noise(draw.latents, draw.input_noise, t)
         said = self.unet(noisy, t, text, added_cond_kwargs=told).sample
         v = schedule.config.prediction_type == "v_prediction"
         wanted = schedule.get_velocity(draw.latents, draw.noise, t) if v else draw.noise
@@ -110,9 +112,16 @@ class Reference:
             share = schedule.alphas_cumprod[t[n]]
             snr = share / (1 - share)
             weight = 1.0
-            if gamma:  # as diffusers' text-to-image script
-                weight = min(snr.item(), gamma) / (snr.item() + 1 if v else snr.item())
+            of_x0 = snr.item() + 1 if v else snr.item()
+            if gamma := config.min_snr_gamma:  # as diffusers' text-to-image script
+                weight = min(snr.item(), gamma) / of_x0
+            if config.debiased:
+                weight = math.sqrt(snr.item()) / of_x0
             error = torch.nn.functional.mse_loss(said[n], wanted[n])
+            if config.loss == "huber":  # the same, of numbers that are measured in c
+                c = config.huber_c
+                ours, theirs = said[n] / c, wanted[n] / c
+                error = 2 * c**2 * ((1 + (ours - theirs) ** 2) ** 0.5 - 1).mean()
             total = total + error * weight * draw.weights[n]
         return total / len(t)
 
@@ -126,10 +135,10 @@ def test_a_flows_loss_is_the_reference(
     project = create(tmp_path / "p", small_config(str(tiny_base), precision="float32"))
     fill(project.images, 3)
     prepared = prepared_for(project)
-    model = with_fields(prepared.model, path=Flow(shift=shift, logit_spread=spread))
+    model = with_fields(prepared.model, path=Flow(Times(shift=shift, logit_spread=spread)))
     draw = draw_of(prepared, 1, 3)
     unet = model.parts["unet"]
-    ours = denoising_losses(model, draw, prepared.conditions, gamma)
+    ours = denoising_losses(model, draw, prepared.conditions, TrainingConfig(min_snr_gamma=gamma))
     for n, u in enumerate(draw.u.tolist()):
         odds = statistics.NormalDist(sigma=spread).inv_cdf(u) if spread else math.log(u / (1 - u))
         t = 1 / (1 + math.exp(-odds))
@@ -143,14 +152,22 @@ def test_a_flows_loss_is_the_reference(
         torch.testing.assert_close(ours[n], expected, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("gamma", [0.0, 5.0])
+LOSSES = (
+    {},
+    {"min_snr_gamma": 5.0},
+    {"debiased": True},
+    {"loss": "huber", "huber_c": 0.3},
+)
+
+
+@pytest.mark.parametrize("options", LOSSES, ids=lambda options: "-".join(options) or "plain")
 @pytest.mark.parametrize("row", [row for row in tiny.ROWS if row not in tiny.FLOWS])
 def test_loss_and_gradient_are_the_reference(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, row: str, gamma: float
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, row: str, options: dict
 ) -> None:
     """Those of flow models: test_flows.py."""
     any_base = made(row, tmp_path_factory)
-    config = small_config(str(any_base), min_snr_gamma=gamma, precision="float32")
+    config = small_config(str(any_base), precision="float32", **options)
     config = files.with_changes(config, [f"adapter.rank={RANK}", f"adapter.alpha={ALPHA}"])
     project = create(tmp_path / "p", config)
     fill(project.images, 3, PICTURE)
@@ -163,9 +180,10 @@ def test_loss_and_gradient_are_the_reference(
     adapter = {n: p.detach().clone() for n, p in prepared.trainable.parameters.items()}
     reference = Reference(any_base, adapter)
     for step in (1, 2):
-        draw = draw_of(prepared, step, 3)
-        ours = denoising_losses(prepared.model, draw, prepared.conditions, gamma).sum() / 3
-        theirs = reference.loss(draw, gamma)
+        draw = draw_of(prepared, step, 3, "noise.perturbation=0.2", "noise.offset=0.1")
+        training = prepared.config.training
+        ours = denoising_losses(prepared.model, draw, prepared.conditions, training).sum() / 3
+        theirs = reference.loss(draw, training)
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
         ours.backward()
         theirs.backward()
@@ -214,10 +232,10 @@ def test_the_demo_bases_loss_is_what_plain_diffusers_says(tmp_path: Path) -> Non
                 prepared.items[n].std, latent.std[0] * scale, rtol=1e-3, atol=1e-4
             )
         ours = [
-            denoising_losses(prepared.model, d, prepared.conditions, 0.0).mean().item()
+            denoising_losses(prepared.model, d, prepared.conditions, TrainingConfig()).mean().item()
             for d in draws
         ]
-        theirs = [reference.loss(draw, 0.0).item() for draw in draws]
+        theirs = [reference.loss(draw, TrainingConfig()).item() for draw in draws]
     assert ours == pytest.approx(theirs, rel=1e-4)
     assert sum(ours) / len(ours) == pytest.approx(0.145, abs=0.02)
 

@@ -12,7 +12,7 @@ from core.adapters import files as adapter_files
 from core.base.opening import open_base
 from core.config import files
 from core.config.facts import SD1
-from core.config.options import RunConfig
+from core.config.options import RunConfig, TrainingConfig
 from core.data import batches
 from core.families.device import choose
 from core.families.registry import load
@@ -62,7 +62,19 @@ LEARNT = {
     "training.up_rate_factor": "16",
     "training.max_weight_norm": "1e-3",
     "training.text_encoder_share": "0.25",
+    "training.loss": "huber",
+    "training.huber_c": "0.01",
     "training.min_snr_gamma": "0.5",
+    "training.debiased": "true",
+    "noise.times": "logit_normal",
+    "noise.logit_mean": "1",
+    "noise.logit_spread": "0.5",
+    "noise.shift": "3",
+    "noise.first": "0.5",
+    "noise.last": "0.5",
+    "noise.offset": "0.1",
+    "noise.pyramid": "0.3",
+    "noise.perturbation": "0.1",
     "training.precision": "bfloat16",
     "training.base_precision": "nf4",
     "training.seed": "8",
@@ -73,6 +85,9 @@ NEEDS = {
     "adapter.rank_dropout": "adapter.kind=loha",
     "adapter.module_dropout": "adapter.kind=loha",
     "adapter.conv_alpha": "adapter.conv_rank=2",
+    "training.huber_c": "training.loss=huber",
+    "noise.logit_mean": "noise.times=logit_normal",
+    "noise.logit_spread": "noise.times=logit_normal",
     "training.schedule_cycles": "training.schedule=restarts",
     "training.schedule_power": "training.schedule=polynomial",
 }
@@ -269,7 +284,7 @@ def test_a_step_is_adamws_on_the_clipped_gradient(tmp_path: Path, tiny_base: Pat
     first, second = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
 
     def losses_of(part):
-        return denoising_losses(prepared.model, part, prepared.conditions, 0.0)
+        return denoising_losses(prepared.model, part, prepared.conditions, TrainingConfig())
 
     for number in (1, 2):
         rate = [0.02, 0.01][number - 1]
@@ -305,15 +320,14 @@ def test_a_lone_pictures_gradient_is_its_share(tmp_path: Path, tiny_base: Path) 
     )
 
     def losses_of(part):
-        return denoising_losses(prepared.model, part, prepared.conditions, 0.0)
+        return denoising_losses(prepared.model, part, prepared.conditions, TrainingConfig())
 
     draw = batches.draw(
         prepared.items,
         [batches.Sample(lone, 1.0)],
-        seed=0,
+        files.with_changes(prepared.config, ["dataset.caption_dropout=0"]),
         step=1,
         batch_size=2,
-        caption_dropout=0.0,
     )
 
     def gradient(batch_size: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ from core.adapters import injection
 from core.adapters.kinds import Room
 from core.base.opening import open_base
 from core.config import files
-from core.config.options import RunConfig
+from core.config.options import RunConfig, TrainingConfig
 from core.families.device import choose, whole_cpu
 from core.families.registry import load
 from core.project.layout import Project, create
@@ -57,7 +57,9 @@ def test_the_loss_is_near_the_whole_bases_and_only_near(
         prepared = prepared_for(project)
         draw = draw_of(prepared, 1, 3)
         with torch.no_grad():
-            losses[name] = denoising_losses(prepared.model, draw, prepared.conditions, 0.0)
+            losses[name] = denoising_losses(
+                prepared.model, draw, prepared.conditions, TrainingConfig()
+            )
     away = ((losses[held] - losses["whole"]).abs() / losses["whole"]).max()
     assert 0 < away < HELD[held][1]
 

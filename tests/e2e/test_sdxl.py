@@ -12,7 +12,7 @@ from core.adapters.changes import LoRA, Place
 from core.base.value import BUNDLED
 from core.config import presets
 from core.config.facts import DEMO, SD1, SDXL
-from core.config.options import RunConfig
+from core.config.options import RunConfig, TrainingConfig
 from core.errors import AdapterError
 from core.project.layout import Project, create
 from core.training import export
@@ -173,8 +173,8 @@ def test_a_picture_is_learnt_with_its_size_and_crop(sdxl_base: Path, tmp_path: P
     frames = [frame._replace(original=Size(32, 32)) for frame in draw.frames]
     small = replace(draw, frames=(frames[0], draw.frames[1]))
     with torch.no_grad():
-        first = denoising_losses(prepared.model, draw, prepared.conditions, 0.0)
-        second = denoising_losses(prepared.model, small, prepared.conditions, 0.0)
+        first = denoising_losses(prepared.model, draw, prepared.conditions, TrainingConfig())
+        second = denoising_losses(prepared.model, small, prepared.conditions, TrainingConfig())
     assert first[0] != second[0]
     assert torch.allclose(first[1], second[1])
 

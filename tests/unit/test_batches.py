@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.config.options import DatasetConfig, NoiseConfig, RunConfig, TrainingConfig
 from core.data import batches
 from core.data.batches import Item, Sample
 from core.data.buckets import Size, frame
 
+PLAIN_NOISE = NoiseConfig()
 BUCKETS = [Size(64, 64)] * 5 + [Size(96, 64)] * 3
 
 
@@ -29,15 +31,27 @@ def items(count: int) -> list[Item]:
     ]
 
 
-def drawn(count: int, step: int, *, batch_size: int | None = None, dropout: float = 0.0):
+def drawn(
+    count: int,
+    step: int,
+    *,
+    batch_size: int | None = None,
+    dropout: float = 0.0,
+    noise: NoiseConfig = PLAIN_NOISE,
+):
     samples = [Sample(n, 1.0) for n in range(count)]
     return batches.draw(
         items(count),
         samples,
-        seed=7,
+        RunConfig(
+            name="",
+            base="",
+            dataset=DatasetConfig(caption_dropout=dropout),
+            training=TrainingConfig(seed=7),
+            noise=noise,
+        ),
         step=step,
         batch_size=batch_size or count,
-        caption_dropout=dropout,
     )
 
 

@@ -5,7 +5,7 @@ import torch
 from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
 
 from core.diffusion import path
-from core.diffusion.path import Diffusion, Flow
+from core.diffusion.path import Diffusion, Flow, Times
 
 
 @pytest.fixture
@@ -58,18 +58,18 @@ def test_following_the_flow_backwards_reaches_the_data(sample) -> None:
 def test_shift_is_that_of_diffusers_scheduler() -> None:
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
     even = FlowMatchEulerDiscreteScheduler(shift=1.0).sigmas[:-1]
-    torch.testing.assert_close(Flow(shift=3.0).time(even, 4), scheduler.sigmas[:-1])
+    torch.testing.assert_close(Flow(Times(shift=3.0)).time(even, 4), scheduler.sigmas[:-1])
 
 
 def test_logit_normal_times_have_its_quantiles() -> None:
     """The share of times below sigmoid(z) is the normal distribution's below z / spread."""
     u = (torch.arange(10_000) + 0.5) / 10_000
-    t = Flow(logit_spread=1.5).time(u, 4)
+    t = Flow(Times(logit_spread=1.5)).time(u, 4)
     for z in (-1.0, 0.0, 2.0):
         expected = torch.special.ndtr(torch.tensor(z / 1.5)).item()
         below = (t < torch.sigmoid(torch.tensor(z))).float().mean().item()
         assert below == pytest.approx(expected, abs=1e-3)
-    ends = Flow(logit_spread=1.5).time(torch.tensor([0.0, 1.0]), 4)
+    ends = Flow(Times(logit_spread=1.5)).time(torch.tensor([0.0, 1.0]), 4)
     assert ends.isfinite().all()
 
 
