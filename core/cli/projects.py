@@ -189,7 +189,7 @@ def check(project: Path) -> None:
     Args:
         project: The project's folder.
     """
-    from core.data.captions import for_training
+    from core.data import variation
     from core.data.findings import lines
     from core.data.fit import fit_findings
     from core.data.scan import scan
@@ -212,7 +212,11 @@ def check(project: Path) -> None:
     resolution_px = config.dataset.resolution_px
     for line in lines(fit_findings(dataset.pictures, resolution_px, model.multiple_px)):
         telling.line(console, line)
-    texts = [for_training(p.caption, config.dataset.trigger) for p in dataset.pictures]
+    texts = [
+        variation.whole(body, config.dataset)
+        for picture in dataset.pictures
+        for body in variation.bodies(picture.caption, config.dataset)
+    ]
     for line in filter(None, (long_captions(texts, model), no_previews(config, texts))):
         telling.line(console, line)
     if not dataset.pictures:

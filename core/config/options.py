@@ -36,7 +36,20 @@ class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     folders: tuple[str, ...] = ("images",)  # relative to the project, or absolute
     resolution_px: Edge = 512
+    more_resolutions_px: tuple[Edge, ...] = ()  # learnt from besides, each picture at each
+    flip: bool = False  # each picture mirrored, too; not where left and right mean something
+    folder_repeats: bool = False  # pictures in a folder 10_name come ten times as often
+    balance_folders: bool = False  # each folder counts alike, however many pictures it holds
+    masks: Literal["none", "files", "alpha"] = "none"  # learn only where name-masklabel.png is
+    # white, or the picture opaque
+    unmasked: Share = 0.0  # what the rest of it still counts
     trigger: str = ""  # put before every caption that lacks it
+    prefix: str = ""  # put before every caption, after the trigger
+    suffix: str = ""  # put after every caption
+    caption_lines: Literal["joined", "one"] = "joined"  # one: each line is a caption of its own
+    shuffle_tags: bool = False  # what stands between commas, anew in each step
+    keep_tags: Annotated[int, Meta(ge=0, le=1000)] = 0  # the first so many stay in place
+    tag_dropout: Share = 0.0  # of the others, left out of a step's caption
     caption_dropout: Share = 0.05  # share of captions left empty, for guidance to work
 
 

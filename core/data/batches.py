@@ -6,10 +6,11 @@ import math
 import random
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
+from core.data import variation
 from core.diffusion.noise import pyramid, shifted
 
 if TYPE_CHECKING:
@@ -34,17 +35,34 @@ class Item:
     mean: Tensor
     std: Tensor
     path: Path
+    bodies: tuple[str, ...] = ()  # the captions in its file, of which each step tells one
+    repeats: int = 1  # how often it comes in an epoch
+    mask: Tensor | None = None  # where it counts, (h, w), 0 to 1, its mean 1
 
     @property
     def bucket(self) -> Size:
         return self.frame.bucket
 
 
+class Shown(Protocol):
+    """What a plan has to know of a picture."""
+
+    @property
+    def bucket(self) -> Size:
+        """What it is fitted to."""
+        ...
+
+    @property
+    def repeats(self) -> int:
+        """How often it comes in an epoch."""
+        ...
+
+
 class Sample(NamedTuple):
     """A picture in a batch."""
 
     item: int  # its number among all
-    weight: float  # 1 / how often the picture comes in this epoch
+    weight: float  # its repeats / how often it comes in this epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,7 @@ class Draw:
     input_noise: Tensor  # what the latents are noised with: `noise`, or that and a little more
     u: Tensor  # (B,), where on the path from data (0) to noise (1)
     weights: Tensor  # (B,), of each picture's loss
+    masks: Tensor | None  # (B, 1, h, w), of each place's loss, each with a mean of 1
     captions: tuple[str, ...]  # some of them left empty
     frames: tuple[Frame, ...]  # how each picture is shown
     files: tuple[str, ...]  # the pictures' names, for messages
@@ -76,6 +95,7 @@ class Draw:
                 input_noise=self.input_noise[some],
                 u=self.u[some],
                 weights=self.weights[some],
+                masks=None if self.masks is None else self.masks[some],
                 captions=self.captions[some],
                 frames=self.frames[some],
                 files=self.files[some],
@@ -95,22 +115,25 @@ def generator(seed: int, step: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(step_seed(seed, step, purpose))
 
 
-def whole_batch(buckets: Sequence[Size], batch_size: int) -> int:
+def whole_batch(items: Sequence[Shown], batch_size: int) -> int:
     """The largest batch there can be: a bucket may hold fewer pictures than `batch_size`."""
-    return min(batch_size, max(Counter(buckets).values()))
+    held: Counter[Size] = Counter()
+    for item in items:
+        held[item.bucket] += item.repeats
+    return min(batch_size, max(held.values()))
 
 
-def epoch(buckets: Sequence[Size], batch_size: int, seed: int, number: int) -> list[list[Sample]]:
+def epoch(items: Sequence[Shown], batch_size: int, seed: int, number: int) -> list[list[Sample]]:
     """One pass over all pictures: shuffled batches of one bucket each.
 
     A bucket's last batch is filled up with pictures from its beginning while it has others, so
     that steps are alike; a bucket smaller than a batch makes a smaller batch. The weights of each
-    picture add up to 1, whatever its shape and however often it comes.
+    picture add up to its repeats, whatever its shape and however often it comes.
     """
     rng = random.Random(step_seed(seed, number, "epoch"))  # noqa: S311
     members: dict[Size, list[int]] = {}
-    for index, bucket in enumerate(buckets):
-        members.setdefault(bucket, []).append(index)
+    for index, item in enumerate(items):
+        members.setdefault(item.bucket, []).extend([index] * item.repeats)
     batches: list[list[int]] = []
     for bucket in sorted(members):
         indices = members[bucket]
@@ -121,17 +144,19 @@ def epoch(buckets: Sequence[Size], batch_size: int, seed: int, number: int) -> l
             batches.append(batch + indices[:missing])
     rng.shuffle(batches)
     times = Counter(index for batch in batches for index in batch)
-    return [[Sample(index, 1 / times[index]) for index in batch] for batch in batches]
+    return [
+        [Sample(index, items[index].repeats / times[index]) for index in batch] for batch in batches
+    ]
 
 
 def plan(
-    buckets: Sequence[Size], batch_size: int, seed: int, first_step: int
+    items: Sequence[Shown], batch_size: int, seed: int, first_step: int
 ) -> Iterator[list[Sample]]:
     """The batches of steps `first_step`, `first_step + 1`, ...; steps count from 1."""
-    length = len(epoch(buckets, batch_size, seed, 0))
+    length = len(epoch(items, batch_size, seed, 0))
     number, skip = divmod(first_step - 1, length)
     while True:
-        yield from epoch(buckets, batch_size, seed, number)[skip:]
+        yield from epoch(items, batch_size, seed, number)[skip:]
         number, skip = number + 1, 0
 
 
@@ -151,9 +176,8 @@ def draw(
     std = torch.stack([item.std for item in chosen])
     latents = mean + std * torch.randn(mean.shape, generator=rng)
     empty = torch.rand(len(chosen), generator=rng) < config.dataset.caption_dropout
-    captions = tuple(
-        "" if blank else item.caption for item, blank in zip(chosen, empty.tolist(), strict=True)
-    )
+    told = captions(items, samples, config, step)
+    told = tuple("" if left_out else text for text, left_out in zip(told, empty, strict=True))
     u, rng = _places(len(chosen), seed=seed, step=step, batch_size=batch_size)
     noise = _coloured(torch.randn(mean.shape, generator=rng), config, step)
     return Draw(
@@ -162,11 +186,31 @@ def draw(
         input_noise=_perturbed(noise, config, step),
         u=u,
         weights=torch.tensor([sample.weight for sample in samples]),
-        captions=captions,
+        masks=_masks(chosen),
+        captions=told,
         frames=tuple(item.frame for item in chosen),
         files=tuple(item.path.name for item in chosen),
         batch_size=batch_size,
     )
+
+
+def captions(
+    items: Sequence[Item], samples: Sequence[Sample], config: RunConfig, step: int
+) -> tuple[str, ...]:
+    """What a step tells of each of its pictures, before any caption is left out."""
+    chosen = [items[sample.item] for sample in samples]
+    if not variation.varies(config.dataset):
+        return tuple(item.caption for item in chosen)
+    seed = step_seed(config.training.seed, step, "captions")
+    rng = random.Random(seed)  # noqa: S311
+    return tuple(variation.drawn(item.bodies, config.dataset, rng) for item in chosen)
+
+
+def _masks(chosen: Sequence[Item]) -> Tensor | None:
+    if all(item.mask is None for item in chosen):
+        return None
+    whole = torch.ones(chosen[0].mean.shape[-2:])
+    return torch.stack([whole if item.mask is None else item.mask for item in chosen])[:, None]
 
 
 def _coloured(plain: Tensor, config: RunConfig, step: int) -> Tensor:

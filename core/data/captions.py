@@ -217,12 +217,20 @@ def says_nothing(text: str) -> bool:
     )
 
 
+def in_one_line(text: str) -> str:
+    """One line without marks of no width; empty where it says nothing."""
+    line = " ".join(_NO_WIDTH.sub("", text).split())
+    return "" if says_nothing(line) else line
+
+
+def has_word(text: str, word: str) -> bool:
+    """Whether a text holds a word, or some, as such, in any case: "ink" is not in "pink"."""
+    return bool(word and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE))
+
+
 def for_training(text: str, trigger: str) -> str:
     """One line without marks of no width, with the trigger in front unless it is already there."""
-    line = " ".join(_NO_WIDTH.sub("", text).split())
-    if says_nothing(line):
-        line = ""
-    whole_words = rf"(?<!\w){re.escape(trigger)}(?!\w)"  # "ink" is not in "pink"
-    if not trigger or re.search(whole_words, line, re.IGNORECASE):
+    line = in_one_line(text)
+    if not trigger or has_word(line, trigger):
         return line
     return f"{trigger}, {line}" if line else trigger

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
 from PIL import Image
 
 from core.data.buckets import Crop, Size, crop
@@ -14,7 +15,7 @@ from core.data.decode import open_rgb
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["RECIPE", "fitted", "open_rgb", "to_image", "to_tensor"]
+__all__ = ["RECIPE", "fitted", "open_rgb", "to_image", "to_mask", "to_tensor"]
 
 RECIPE = 3  # raise when the same file comes to give other pixels: caches are made anew
 
@@ -24,6 +25,12 @@ def fitted(image: Image.Image, bucket: Size) -> Image.Image:
     plan: Crop = crop(Size(image.width, image.height), bucket)
     resized = image.resize(plan.resized, Image.Resampling.LANCZOS)
     return resized.crop((plan.left, plan.top, plan.left + bucket.width, plan.top + bucket.height))
+
+
+def to_mask(image: Image.Image, height: int, width: int) -> Tensor:
+    """A grey picture as how much each place of the latents counts, (height, width), 0 to 1."""
+    grey = torch.from_numpy(np.array(image)).float()[None] / 255
+    return F.interpolate(grey[None], (height, width), mode="area")[0, 0]
 
 
 def to_tensor(image: Image.Image) -> Tensor:

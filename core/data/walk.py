@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.data import captions
+from core.data import captions, masks
 from core.data.findings import Finding
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ JUNK = frozenset(
         *("system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
     }
 )
-_MASKS = ("-masklabel", "-condlabel")  # OneTrainer's, beside the picture
-_REPEATS = re.compile(r"([1-9]\d{0,2})_.+")  # kohya's folders
+_REPEATS = re.compile(r"([1-9]\d{0,2})_.+")
 _REGULARISATION = re.compile(r"(.*[\W\d_])?reg(ulari[sz]ation)?([\W\d_].*|s)?", re.IGNORECASE)
 
 
@@ -65,6 +64,12 @@ def walk(folders: Iterable[Path]) -> Walk:
     while walker.links:
         walker.go(walker.links.pop(0))
     return Walk(tuple(walker.pictures), tuple(walker.findings))
+
+
+def repeats_of(folder: Path) -> int:
+    """How often a folder's name asks for its pictures, as in kohya's `10_cats`; else once."""
+    asked = _REPEATS.fullmatch(folder.name)
+    return int(asked[1]) if asked else 1
 
 
 def picture_files(folders: Sequence[Path]) -> Iterator[Path]:
@@ -141,7 +146,7 @@ class _Walker:
                 "Save it as PNG or JPEG, if it is to be learnt.",
                 "Files of these kinds are not read.",
             )
-        elif suffix in SUFFIXES and stem.endswith(_MASKS):
+        elif suffix in SUFFIXES and stem.endswith(masks.ENDINGS):
             self.leave_out(path, "It is a mask of another picture.", _NOTHING)
         elif suffix in SUFFIXES and (other := self.twin(entry, path, device)):
             message = f"It is the same file as {other.name}, which counts once."
@@ -191,20 +196,20 @@ class _Walker:
 
     def name_of(self, folder: Path) -> None:
         """Say what a folder of pictures is called for in other programs and not here."""
-        repeats = _REPEATS.fullmatch(folder.name)
+        repeats = repeats_of(folder)
         if any(_REGULARISATION.fullmatch(part) for part in (folder.name, folder.parent.name)):
             self.say(
                 folder,
                 "By its name it holds regularisation pictures; they are learnt as the others.",
                 "Take it out of the project, if they are not of your style.",
             )
-        elif repeats and int(repeats[1]) > 1:
+        elif repeats > 1:
             self.say(
                 folder,
-                f"Its name asks other programs for {repeats[1]} repeats; here each picture counts "
-                "once.",
-                "If its pictures are to count more, put copies of them beside it.",
-                "Its name asks other programs for repeats; here each picture counts once.",
+                f"Its name asks for {repeats} repeats: its pictures come as often in an epoch "
+                "if dataset.folder_repeats is set, else once.",
+                "Set dataset.folder_repeats, if they are to count more.",
+                "Its name asks for repeats, which come if dataset.folder_repeats is set.",
             )
 
     def say(self, path: Path, message: str, hint: str, summary: str = "") -> None:

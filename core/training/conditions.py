@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from core.data.buckets import Frame
     from core.data.cache import Cache
-    from core.families.family import Model
+    from core.families.family import Model, TextEncoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Conditions:
     model: Model
     trained: Collection[str]  # the parts that carry an adapter
     cache: Cache
+    varied: bool = False  # there are too many texts to keep what is said of each
     _known: dict[tuple[str, str], Condition] = field(default_factory=dict)
 
     def of(self, texts: Sequence[str], frames: Sequence[Frame]) -> Condition:
@@ -43,17 +44,24 @@ class Conditions:
             return joined(self._said(part, texts) for part in self.model.family.text_encoders)
 
     def look_up(self, text: str) -> None:
-        """Have the answer of those that are not trained ready."""
+        """Have the answer of those that are not trained ready; see `varied`."""
         for part in self.model.family.text_encoders:
             if part not in self.trained:
                 self._looked_up(part, text)
 
+    @property
+    def gives_back(self) -> bool:
+        """Whether an encoder leaves the memory before the first step."""
+        return bool(self._resting())
+
     def give_back(self) -> None:
         """Take large encoders out of the memory; a text that is new all the same is read again."""
-        encoders = self.model.family.text_encoders
-        for part, encoder in encoders.items():
-            if encoder.heavy and part not in self.trained:
-                self.model.parts.give_back(encoder.reads)
+        for encoder in self._resting():
+            self.model.parts.give_back(encoder.reads)
+
+    def _resting(self) -> list[TextEncoder]:
+        encoders = self.model.family.text_encoders.items()
+        return [e for part, e in encoders if e.heavy and part not in self.trained]
 
     def _said(self, part: str, texts: Sequence[str]) -> list[Condition]:
         if part in self.trained:
@@ -67,6 +75,8 @@ class Conditions:
             return self._known[part, text]
         encoder = self.model.family.text_encoders[part]
         model = self.model.only(encoder.reads)
+        if self.varied and not encoder.heavy:
+            return encoded(model, part, text)
         kept = self.cache.get(encoded, model=model, part=part, text=text)
         if not encoder.heavy:
             self._known[part, text] = kept

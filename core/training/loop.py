@@ -45,9 +45,7 @@ def steps(
         StorageError: A preview or checkpoint cannot be written.
     """
     config, every = prepared.config.training, prepared.config.preview.every
-    plan = batches.plan(
-        [item.bucket for item in prepared.items], prepared.batch_size, config.seed, first_step
-    )
+    plan = batches.plan(prepared.items, prepared.batch_size, config.seed, first_step)
     at_once, waiting = prepared.batch_size, list(untrained)
     for step, samples in zip(range(first_step, config.steps + 1), plan, strict=False):
         began = time.monotonic()

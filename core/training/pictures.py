@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.data import buckets, captions, pixels
+from core.data import buckets, masks, pixels, variation
+from core.data import walk as walking
 from core.data.batches import Item
 from core.data.findings import lines
 from core.data.fit import fit_findings
@@ -19,7 +21,7 @@ from core.protocol.events import Event, Progress, Warned
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.config.options import RunConfig
+    from core.config.options import DatasetConfig, RunConfig
     from core.data.cache import Cache
     from core.families.family import Model
     from core.training.control import Control
@@ -79,32 +81,34 @@ def encode(
 ) -> Generator[Event, None, list[Item]]:
     """The pictures' latents, from the cache where they are there; some, if asked to stop.
 
+    Each picture at each resolution, and mirrored, if that is wished.
+
     Raises:
         DatasetError: Not one of them could be read any more.
     """
+    edges = sorted({config.dataset.resolution_px, *config.dataset.more_resolutions_px})
+    yield from _warnings(fit_findings(dataset.pictures, edges[-1], model.multiple_px))
     encoder = model.only(model.family.picture_parts)
-    sizes = buckets.sizes(config.dataset.resolution_px, model.multiple_px)
-    yield from _warnings(
-        fit_findings(dataset.pictures, config.dataset.resolution_px, model.multiple_px)
-    )
+    choices = [buckets.sizes(edge, model.multiple_px) for edge in edges]
+    repeats = repeats_of(dataset.pictures, config.dataset)
     items: list[Item] = []
     total = len(dataset.pictures)
     for number, picture in enumerate(dataset.pictures, start=1):
         if control.stop.is_set():
             break
         size = buckets.Size(picture.width_px, picture.height_px)
-        bucket = buckets.nearest(size, sizes)
-        caption = captions.for_training(picture.caption, config.dataset.trigger)
+        fitted = dict.fromkeys(buckets.nearest(size, sizes) for sizes in choices)
         try:
             file = PictureFile(picture.path, file_hash(picture.path))
-            made = cache.get(latents_of, model=encoder, picture=file, bucket=bucket)
+            for bucket in fitted:
+                frame = buckets.frame(size, bucket)
+                item = _item(encoder, (picture, file), frame, config.dataset, cache)
+                items += [replace(one, repeats=repeats[picture.path]) for one in item]
         except OSError as error:  # it was whole a moment ago
             yield Warned(
                 message=f"{picture.path.name} was left out: {error}", path=str(picture.path)
             )
             continue
-        frame = buckets.frame(size, bucket)
-        items.append(Item(file.content, frame, caption, made["mean"], made["std"], picture.path))
         yield Progress(phase="Encoding the pictures", done=number, total=total)
     if not items and not control.stop.is_set():
         raise DatasetError(
@@ -114,6 +118,56 @@ def encode(
     return items
 
 
+def _item(
+    encoder: Model,
+    of: tuple[Picture, PictureFile],
+    frame: buckets.Frame,
+    config: DatasetConfig,
+    cache: Cache,
+) -> list[Item]:
+    """A picture in one bucket as it is and, if that is wished, mirrored."""
+    picture, file = of
+    bucket = frame.bucket
+    bodies = variation.bodies(picture.caption, config)
+    joined = bodies[0] if len(bodies) == 1 else " ".join(bodies)
+    made = cache.get(latents_of, model=encoder, picture=file, bucket=bucket)
+    plain = Item(
+        file.content,
+        frame,
+        variation.whole(joined, config),
+        made["mean"],
+        made["std"],
+        picture.path,
+        bodies,
+        mask=_mask(picture.path, config, bucket, made["mean"]),
+    )
+    if not config.flip:
+        return [plain]
+    made = cache.get(mirrored_latents_of, model=encoder, picture=file, bucket=bucket)
+    mirrored = replace(
+        plain,
+        key=f"{plain.key}/mirrored",
+        mean=made["mean"],
+        std=made["std"],
+        mask=None if plain.mask is None else plain.mask.flip(-1),
+    )
+    return [plain, mirrored]
+
+
+def repeats_of(pictures: Sequence[Picture], config: DatasetConfig) -> dict[Path, int]:
+    """How often each picture comes in an epoch: by its folder's name, and by how full that is."""
+    asked = {
+        p.path: walking.repeats_of(p.path.parent) if config.folder_repeats else 1 for p in pictures
+    }
+    if not config.balance_folders:
+        return asked
+    held: Counter[Path] = Counter()
+    for path, times in asked.items():
+        held[path.parent] += times
+    most = max(held.values(), default=0)
+    return {path: times * round(most / held[path.parent]) for path, times in asked.items()}
+
+
 def latents_of(model: Model, picture: PictureFile, bucket: buckets.Size) -> dict[str, Tensor]:
     """Mean and deviation of one picture's latents, (C, h, w) each.
 
@@ -121,8 +175,39 @@ def latents_of(model: Model, picture: PictureFile, bucket: buckets.Size) -> dict
         OSError: The picture is gone or damaged.
     """
     image = pixels.fitted(pixels.open_rgb(picture.path), bucket)
-    mean, std = model.family.encode_picture(model, pixels.to_tensor(image)[None])
+    return _encoded(model, pixels.to_tensor(image))
+
+
+def mirrored_latents_of(
+    model: Model, picture: PictureFile, bucket: buckets.Size
+) -> dict[str, Tensor]:
+    """As `latents_of`, of the picture mirrored: an encoder does not quite mirror its answer."""
+    image = pixels.fitted(pixels.open_rgb(picture.path), bucket)
+    return _encoded(model, pixels.to_tensor(image).flip(-1))
+
+
+def _encoded(model: Model, seen: Tensor) -> dict[str, Tensor]:
+    mean, std = model.family.encode_picture(model, seen[None])
     return {"mean": mean[0], "std": std[0]}
+
+
+def _mask(
+    picture: Path, config: DatasetConfig, bucket: buckets.Size, latents: Tensor
+) -> Tensor | None:
+    """Where a picture counts, (h, w) with a mean of 1, so that it counts as much as any other.
+
+    Raises:
+        OSError: The mask is damaged.
+    """
+    file = masks.source(picture, config)
+    if file is None:
+        return None
+    grey = pixels.fitted(masks.opened(file, config.masks), bucket)
+    seen = pixels.to_mask(grey, *latents.shape[-2:])
+    counts = config.unmasked + (1 - config.unmasked) * seen
+    if not counts.any():
+        raise OSError(f"its mask {file.name} leaves nothing of it to learn from")
+    return counts / counts.mean()
 
 
 def long_captions(texts: Sequence[str], model: Model) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as model_replace
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from core.adapters import injection, kinds
 from core.adapters.kinds import Room
 from core.config.options import AdapterConfig, RunConfig
-from core.data import batches
+from core.data import batches, variation
 from core.data.batches import Item, step_seed
 from core.data.cache import Cache
 from core.diffusion.noise import timed
@@ -93,12 +93,13 @@ def prepare(
         return None
     config = with_prompts(config, items)
     yield from _notes(config, items, model)
-    batch_size = batches.whole_batch([i.bucket for i in items], config.training.batch_size)
+    batch_size = batches.whole_batch(items, config.training.batch_size)
     if batch_size < config.training.batch_size:
         yield Warned(message=f"No shape has more pictures: batches are of {batch_size} at most.")
     rates = {part: rates[part] for part in rates if start is None or part in parts_of(start)}
-    told = Conditions(model, rates, cache)
-    yield from _captions_read(told, config, items, control)
+    told = Conditions(model, rates, cache, varied=variation.varies(config.dataset))
+    texts = dict.fromkeys(["", *config.preview.prompts, *texts_of(told, config, items, batch_size)])
+    yield from _captions_read(told, list(texts), control)
     if control.stop.is_set():
         return None
     nets = model.nets(rates)
@@ -113,11 +114,25 @@ def prepare(
     )
 
 
+def texts_of(
+    told: Conditions, config: RunConfig, items: Sequence[Item], batch_size: int
+) -> Iterator[str]:
+    """What all steps will tell, as far as it must be known before the first one.
+
+    Captions that vary are read when they come, but by encoders that leave the memory before.
+    """
+    if not told.varied:
+        yield from (item.caption for item in items)
+    elif told.gives_back:
+        plan = batches.plan(items, batch_size, config.training.seed, 1)
+        for step, samples in zip(range(1, config.training.steps + 1), plan, strict=False):
+            yield from batches.captions(items, samples, config, step)
+
+
 def _captions_read(
-    told: Conditions, config: RunConfig, items: Sequence[Item], control: Control
+    told: Conditions, texts: Sequence[str], control: Control
 ) -> Generator[Event, None, None]:
-    """All texts of the run through the encoders that rest, which then may leave the memory."""
-    texts = dict.fromkeys(["", *(item.caption for item in items), *config.preview.prompts])
+    """Texts through the encoders that rest, which then may leave the memory."""
     for number, text in enumerate(texts, start=1):
         if control.stop.is_set():
             return

@@ -81,6 +81,8 @@ def denoising_losses(
         errors = path.huber_error(made.float(), wanted.float(), config.huber_c)
     else:
         errors = path.squared_error(made.float(), wanted.float())
+    if draw.masks is not None:
+        errors = errors * draw.masks.to(model.device)
     snr, prediction = model.path.snr(t), model.path.prediction
     if config.debiased:
         of_time = path.debiased_weight(snr, prediction)

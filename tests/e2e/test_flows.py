@@ -15,7 +15,7 @@ from torch import Tensor
 from core.base.opening import open_base
 from core.config import files
 from core.config.options import TrainingConfig
-from core.data import pixels
+from core.data import batches, pixels
 from core.errors import BaseModelError
 from core.families import registry
 from core.families.device import whole_cpu
@@ -274,6 +274,29 @@ def test_large_text_encoders_are_gone_before_the_first_step(
     assert not heavy & loaded.keys()  # both were read before
     prepared.conditions.each(["something new"])
     assert heavy <= loaded.keys()
+
+
+def test_captions_that_vary_are_all_read_before(tmp_path: Path, flow_base: Path) -> None:
+    """What every step will tell is known beforehand, so that no large encoder comes back."""
+    project = create(tmp_path / "p", small_config(str(flow_base)))
+    fill(project.images, 2)
+    for path in project.images.glob("*.txt"):
+        path.write_text("red, round, small, bright, new", encoding="utf-8")
+    wanted = ["dataset.shuffle_tags=true", "training.steps=5", "preview.prompts=[]"]
+    project.save(files.with_changes(project.config(), wanted))
+    prepared = prepared_for(project)
+    heavy = {n for n, e in prepared.model.family.text_encoders.items() if e.heavy}
+    told = set()
+    plan = batches.plan(prepared.items, prepared.batch_size, 0, 1)
+    for step, samples in zip(range(1, 6), plan, strict=False):
+        draw = batches.draw(
+            prepared.items, samples, prepared.config, step=step, batch_size=prepared.batch_size
+        )
+        prepared.conditions.of(draw.captions, draw.frames)
+        told |= set(draw.captions)
+    assert len(told) > 5
+    assert heavy
+    assert not heavy & prepared.model.parts._loaded.keys()
 
 
 def test_a_picture_larger_than_the_nets_table_of_places_is_refused(

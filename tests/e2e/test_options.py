@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
+from PIL import Image
 
 from core.adapters import files as adapter_files
 from core.base.opening import open_base
@@ -30,7 +31,19 @@ from tests.e2e.test_loss import draw_of, prepared_for
 LEARNT = {
     "dataset.folders": '["others"]',
     "dataset.resolution_px": "128",
+    "dataset.more_resolutions_px": "[128]",
+    "dataset.flip": "true",
+    "dataset.folder_repeats": "true",
+    "dataset.balance_folders": "true",
+    "dataset.masks": "files",
+    "dataset.unmasked": "0.5",
     "dataset.trigger": "otherword",
+    "dataset.prefix": "drawn",
+    "dataset.suffix": "on white",
+    "dataset.caption_lines": "one",
+    "dataset.shuffle_tags": "true",
+    "dataset.keep_tags": "2",
+    "dataset.tag_dropout": "0.5",
     "dataset.caption_dropout": "0.9",
     "adapter.rank": "5",
     "adapter.alpha": "7",
@@ -81,6 +94,8 @@ LEARNT = {
 }
 # What some of them need to act at all; the run that theirs is compared with has it, too.
 NEEDS = {
+    "dataset.unmasked": "dataset.masks=files",
+    "dataset.keep_tags": "dataset.shuffle_tags=true",
     "adapter.dora_norm": "adapter.kind=dora",
     "adapter.rank_dropout": "adapter.kind=loha",
     "adapter.module_dropout": "adapter.kind=loha",
@@ -122,6 +137,13 @@ def plain(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Project:
     """A finished run in which every option can act."""
     project = create(tmp_path_factory.mktemp("plain") / "project", small_config(str(tiny_base)))
     fill(project.images, 5)
+    for path in sorted(project.images.glob("*.txt"))[:3]:  # what options on captions act on
+        path.write_text("a ball, red\na disc, round, bright, small", encoding="utf-8")
+    fill(project.images / "3_often", 2)
+    picture = min(project.images.glob("*.png"))
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (0, 0, 32, 64))
+    mask.save(picture.with_name(f"{picture.stem}-masklabel.png"))
     for number in range(6):
         others = project.root / "others"
         others.mkdir(exist_ok=True)

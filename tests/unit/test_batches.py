@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -14,6 +15,16 @@ from core.data.buckets import Size, frame
 
 PLAIN_NOISE = NoiseConfig()
 BUCKETS = [Size(64, 64)] * 5 + [Size(96, 64)] * 3
+
+
+class Picture(NamedTuple):
+    """What a plan asks of one."""
+
+    bucket: Size
+    repeats: int = 1
+
+
+SHOWN = [Picture(bucket) for bucket in BUCKETS]
 
 
 def items(count: int) -> list[Item]:
@@ -56,17 +67,17 @@ def drawn(
 
 
 def test_a_plan_joined_in_the_middle_is_the_same_plan() -> None:
-    whole = list(itertools.islice(batches.plan(BUCKETS, 2, 7, 1), 20))
-    epochs = [batches.epoch(BUCKETS, 2, 7, number) for number in range(4)]
+    whole = list(itertools.islice(batches.plan(SHOWN, 2, 7, 1), 20))
+    epochs = [batches.epoch(SHOWN, 2, 7, number) for number in range(4)]
     assert whole == list(itertools.chain(*epochs))  # it begins with a whole epoch
     for first in (2, 5, 6, 13):
-        rest = list(itertools.islice(batches.plan(BUCKETS, 2, 7, first), 20 - first + 1))
+        rest = list(itertools.islice(batches.plan(SHOWN, 2, 7, first), 20 - first + 1))
         assert rest == whole[first - 1 :]
 
 
 def test_an_epoch_shows_every_picture_and_no_batch_mixes_buckets() -> None:
     for number in range(5):
-        made = batches.epoch(BUCKETS, 2, 3, number)
+        made = batches.epoch(SHOWN, 2, 3, number)
         assert {sample.item for sample in itertools.chain(*made)} == set(range(8))
         assert all(len({BUCKETS[sample.item] for sample in batch}) == 1 for batch in made)
         assert Counter(map(len, made)) == {2: 5}
@@ -78,7 +89,7 @@ def test_over_an_epoch_every_picture_weighs_the_same(batch_size: int) -> None:
     shapes = [Size(64, 64)] * 9 + [Size(96, 64)] * 2 + [Size(64, 128)]
     for number in range(3):
         weighs: dict[int, float] = defaultdict(float)
-        for batch in batches.epoch(shapes, batch_size, 3, number):
+        for batch in batches.epoch(list(map(Picture, shapes)), batch_size, 3, number):
             for sample in batch:
                 weighs[sample.item] += sample.weight
         assert weighs.keys() == set(range(12))
@@ -86,13 +97,13 @@ def test_over_an_epoch_every_picture_weighs_the_same(batch_size: int) -> None:
 
 
 def test_a_batch_is_no_larger_than_the_most_pictures_of_one_shape() -> None:
-    assert batches.whole_batch(BUCKETS, 64) == 5
-    assert batches.whole_batch(BUCKETS, 2) == 2
+    assert batches.whole_batch(SHOWN, 64) == 5
+    assert batches.whole_batch(SHOWN, 2) == 2
 
 
 def test_epochs_and_seeds_differ() -> None:
-    assert batches.epoch(BUCKETS, 2, 3, 0) != batches.epoch(BUCKETS, 2, 3, 1)
-    assert batches.epoch(BUCKETS, 2, 3, 0) != batches.epoch(BUCKETS, 2, 4, 0)
+    assert batches.epoch(SHOWN, 2, 3, 0) != batches.epoch(SHOWN, 2, 3, 1)
+    assert batches.epoch(SHOWN, 2, 3, 0) != batches.epoch(SHOWN, 2, 4, 0)
 
 
 def test_each_purpose_of_a_step_has_numbers_of_its_own() -> None:
@@ -144,3 +155,20 @@ def test_the_parts_of_a_draw_are_the_draw(size: int) -> None:
         assert torch.equal(torch.cat([getattr(p, name) for p in parts]), getattr(whole, name))
     assert sum((part.captions for part in parts), ()) == whole.captions
     assert {part.batch_size for part in parts} == {5}
+
+
+def test_repeats_come_as_often_and_weigh_as_much() -> None:
+    shown = [Picture(Size(64, 64), 3), Picture(Size(64, 64)), Picture(Size(96, 64), 2)]
+    assert batches.whole_batch(shown, 64) == 4
+    for batch_size in (1, 2, 3, 4):
+        made = list(itertools.chain(*batches.epoch(shown, batch_size, 3, 0)))
+        weighs: dict[int, float] = defaultdict(float)
+        for sample in made:
+            weighs[sample.item] += sample.weight
+        assert {n: round(w, 9) for n, w in weighs.items()} == {0: 3, 1: 1, 2: 2}
+    # a batch of one is never filled up: each comes exactly as often
+    assert Counter(s.item for s in itertools.chain(*batches.epoch(shown, 1, 3, 0))) == {
+        0: 3,
+        1: 1,
+        2: 2,
+    }

@@ -1,0 +1,51 @@
+"""What a run tells of a picture: its caption, what is put around it, and what chance does to it."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from core.data import captions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.config.options import DatasetConfig
+
+
+def varies(config: DatasetConfig) -> bool:
+    """Whether a picture's caption differs from step to step, beside being left out at times."""
+    return bool(config.shuffle_tags or config.tag_dropout or config.caption_lines == "one")
+
+
+def bodies(text: str, config: DatasetConfig) -> tuple[str, ...]:
+    """The captions in a caption file, of which each step tells one; a single one, maybe empty."""
+    lines = text.splitlines() if config.caption_lines == "one" else [text]
+    cleaned = [captions.in_one_line(line) for line in lines]
+    return tuple(line for line in cleaned if line) or ("",)
+
+
+def whole(body: str, config: DatasetConfig) -> str:
+    """A caption without chance: the trigger, the prefix, the body, the suffix."""
+    between = [captions.in_one_line(config.prefix), body, captions.in_one_line(config.suffix)]
+    line = ", ".join(part for part in between if part)
+    return captions.for_training(line, config.trigger)
+
+
+def drawn(choices: Sequence[str], config: DatasetConfig, rng: random.Random) -> str:
+    """One of `choices` as `rng` has it: its tags in another order, some left out.
+
+    The first `keep_tags` stay where they are; so does a tag with the trigger in it, in front of
+    them.
+    """
+    body = rng.choice(choices)
+    tags = [tag for part in body.split(",") if (tag := part.strip())]
+    pinned = [tag for tag in tags if captions.has_word(tag, config.trigger)]
+    others = [tag for tag in tags if tag not in pinned]
+    kept, rest = others[: config.keep_tags], others[config.keep_tags :]
+    rest = [tag for tag in rest if rng.random() >= config.tag_dropout]
+    if config.shuffle_tags:
+        rng.shuffle(rest)
+    if not config.shuffle_tags and len(rest) == len(others) - len(kept) and not pinned[1:]:
+        return whole(body, config)  # as it was written, to the last blank
+    return whole(", ".join([*pinned, *kept, *rest]), config)
