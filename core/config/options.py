@@ -50,6 +50,7 @@ class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     shuffle_tags: bool = False  # what stands between commas, anew in each step
     keep_tags: Annotated[int, Meta(ge=0, le=1000)] = 0  # the first so many stay in place
     tag_dropout: Share = 0.0  # of the others, left out of a step's caption
+    held_out: Share = 0.0  # of the pictures, kept out of training to judge it by
     caption_dropout: Share = 0.05  # share of captions left empty, for guidance to work
 
 
@@ -123,6 +124,9 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     huber_c: Annotated[float, Meta(gt=0, le=10)] = 0.1  # differences above it pull less
     min_snr_gamma: Annotated[float, Meta(ge=0)] = 0.0  # 0 is off (arXiv:2303.09556)
     debiased: bool = False  # more weight on noisy times (arXiv:2310.08442)
+    measure_every: Every = 50  # the pictures held out
+    patience: Annotated[int, Meta(ge=0, le=1000)] = 0  # measurements without a better one, after
+    # which the run stops; 0 is never
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     base_precision: Literal["whole", "int8", "nf4"] = "whole"  # of the frozen base (QLoRA)
     seed: Seed = 0

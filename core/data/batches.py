@@ -43,6 +43,11 @@ class Item:
     def bucket(self) -> Size:
         return self.frame.bucket
 
+    @property
+    def content(self) -> str:
+        """Of its file, whether it is mirrored or not."""
+        return self.key.partition("/")[0]
+
 
 class Shown(Protocol):
     """What a plan has to know of a picture."""

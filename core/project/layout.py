@@ -48,6 +48,14 @@ class Run:
     def adapters(self) -> Path:
         return self.root / "adapters"
 
+    @property
+    def best(self) -> Path:
+        """The trained numbers of the step that held-out pictures were drawn best at."""
+        return self.root / "best"
+
+    def best_file(self, step: int) -> Path:
+        return self.best / f"step{step:06}.safetensors"
+
     def preview_file(self, step: int, index: int) -> Path:
         """The picture of prompt number `index` at `step`; sorts by step."""
         return self.previews / f"step{step:06}-{index:02}.png"

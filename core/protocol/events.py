@@ -92,6 +92,20 @@ class AdapterSaved(Struct, frozen=True, kw_only=True, tag="adapter_saved"):
     readers: str = ""  # of an export: what each other program would load of it
 
 
+class HeldOutMeasured(Struct, frozen=True, kw_only=True, tag="held_out_measured"):
+    """How well pictures are drawn that are not learnt from; step 0 is without the adapter."""
+
+    step: _Step
+    losses: list[_Number]  # of each picture, noised in the same way at each step
+    best_step: _Step
+    verdict: str  # of the run so far, in words
+
+    @property
+    def loss(self) -> float:
+        """Of all of them."""
+        return sum(self.losses) / len(self.losses) if self.losses else 0.0
+
+
 class StyleMeasured(Struct, frozen=True, kw_only=True, tag="style_measured"):
     """How far the previews are from the dataset's style, beside the measure's own check."""
 
@@ -143,6 +157,7 @@ Event = (
     | PreviewReady
     | CheckpointSaved
     | AdapterSaved
+    | HeldOutMeasured
     | StyleMeasured
     | PictureDrawn
     | Finished

@@ -40,7 +40,8 @@ class Clock:
         self._saved_at = now()
         self._patience = min(FIRST_SAVE_MINUTES, self._minutes)
         self._took: list[float] = []
-        self._save = 0.0
+        self._save = self._measuring = 0.0
+        self._measure_every = config.training.measure_every
 
     def step_took(self, seconds: float) -> None:
         self._drawn = 0
@@ -58,6 +59,10 @@ class Clock:
         self._save = seconds
         self._saved_at, self._patience = self._now(), self._minutes
 
+    def measuring_took(self, seconds: float) -> None:
+        """The pictures held out."""
+        self._measuring = seconds
+
     def save_due(self) -> bool:
         """Whether the newest checkpoint is so old that another should come."""
         return self._minutes > 0 and self._now() - self._saved_at >= 60 * self._patience
@@ -69,7 +74,9 @@ class Clock:
         rounds = self._rounds(max(step, 1), self._preview_every)
         pictures = rounds * self._prompts - self._drawn + self._untrained
         saves = self._rounds(max(step, 1), self._save_every) * self._save
-        return max(0.0, (self._steps - step) * typical + pictures * picture + saves)
+        measures = self._rounds(step + 1, self._measure_every) * self._measuring
+        rest = pictures * picture + saves + measures
+        return max(0.0, (self._steps - step) * typical + rest)
 
     def _rounds(self, step: int, every: int) -> int:
         """How often something comes from `step` on that is due `every` so often and at the end."""

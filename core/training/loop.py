@@ -12,7 +12,7 @@ from core.adapters import injection
 from core.data import batches
 from core.errors import full_memory
 from core.protocol.events import CheckpointSaved, Event, StepDone, Warned
-from core.training import checkpoint, lr, preview
+from core.training import checkpoint, heldout, lr, preview
 from core.training.step import StepResult, denoising_losses, set_rate, train_step
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def steps(
             seconds=seconds,
             seconds_left=clock.left(step),
         )
+        yield from _measured(run, prepared, control, clock, step)
         now = waiting if step == config.steps else waiting[:1]
         yield from preview.draw(run, prepared, control, clock, preview.UNTRAINED, now)
         waiting = waiting[len(now) :]
@@ -84,6 +85,30 @@ def steps(
         if saves and control.stop.is_set():
             return step
     return config.steps
+
+
+def _measured(
+    run: Run, prepared: Prepared, control: Control, clock: Clock, step: int
+) -> Generator[Event, None, None]:
+    """Look at the pictures held out, if it is time; stop, if nothing better comes of it."""
+    config = prepared.config.training
+    if not prepared.held_out or not (step == config.steps or due(step, config.measure_every)):
+        return
+    began = time.monotonic()
+    before = heldout.told(run)
+    if not before:  # not before the first step, which a person waits for
+        yield heldout.measure(run, prepared, 0, ())
+        before = heldout.told(run)
+    event = heldout.measure(run, prepared, step, before)
+    clock.measuring_took(time.monotonic() - began)
+    yield event
+    since = sum(other.step > event.best_step for other in [*before, event])
+    if config.patience and since >= config.patience and step < config.steps:
+        yield Warned(
+            message=f"Stopped at step {step:,}: none of {since} measurements was better than that "
+            f"of step {event.best_step:,} (training.patience)."
+        )
+        control.stop.set()
 
 
 def due(step: int, every: int) -> bool:

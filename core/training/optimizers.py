@@ -228,7 +228,23 @@ class Average:
 
 
 @contextlib.contextmanager
+def holding(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within, parameters have other values; afterwards their own, to the bit."""
+    before = {name: p.detach().clone() for name, p in parameters.items()}
+    _put(parameters, values)
+    try:
+        yield
+    finally:
+        _put(parameters, before)
+
+
 @torch.no_grad()
+def _put(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
+    for name, parameter in parameters.items():
+        parameter.copy_(values[name])
+
+
+@contextlib.contextmanager
 def learnt(
     kind: Kind,
     optimizer: Made,
@@ -239,21 +255,17 @@ def learnt(
 
     Afterwards they are as before, to the bit.
     """
-    if average is None and kind.averaged is None:
-        yield
-        return
-    before = {name: p.detach().clone() for name, p in parameters.items()}
-    modes = [group.get("train_mode") for group in optimizer.param_groups]
-    try:
-        if average is not None:
-            for name, p in parameters.items():
-                p.copy_(average.values[name])
-        elif kind.averaged is not None:
+    if average is not None:
+        with holding(parameters, average.values):
+            yield
+    elif kind.averaged is not None:
+        modes = [group["train_mode"] for group in optimizer.param_groups]
+        with holding(parameters, parameters):
             kind.averaged(optimizer)
+            try:
+                yield
+            finally:
+                for group, mode in zip(optimizer.param_groups, modes, strict=True):
+                    group["train_mode"] = mode
+    else:
         yield
-    finally:
-        for name, p in parameters.items():
-            p.copy_(before[name])
-        for group, mode in zip(optimizer.param_groups, modes, strict=True):
-            if mode is not None:
-                group["train_mode"] = mode

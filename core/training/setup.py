@@ -17,14 +17,14 @@ from core.data import batches, variation
 from core.data.batches import Item, step_seed
 from core.data.cache import Cache
 from core.diffusion.noise import timed
-from core.errors import RunError
+from core.errors import DatasetError, RunError
 from core.families import registry
 from core.families.device import choose
 from core.families.family import Model
 from core.hashing import RememberedHashes, key_of
 from core.project.layout import Project
 from core.protocol.events import Event, Progress, Warned
-from core.training import export, optimizers, pictures
+from core.training import export, heldout, optimizers, pictures
 from core.training.conditions import Conditions
 from core.training.control import Control
 from core.training.step import FIRST_SCALE, Trainable
@@ -46,7 +46,8 @@ class Prepared:
     config: RunConfig
     model: Model
     nets: dict[str, torch.nn.Module]  # those that carry the adapter
-    items: list[Item]
+    items: list[Item]  # that are learnt from
+    held_out: list[Item]  # that are not
     batch_size: int  # what the pictures allow of the config's
     trainable: Trainable
     conditions: Conditions
@@ -54,7 +55,8 @@ class Prepared:
     @property
     def dataset_key(self) -> str:
         """A fingerprint of what is learnt from: a resumed run should find the same."""
-        return key_of(*((i.key, i.caption, i.frame.bucket) for i in self.items))
+        pictures = [*self.items, *self.held_out]
+        return key_of(*((i.key, i.caption, i.frame.bucket) for i in pictures))
 
 
 def prepare(
@@ -91,6 +93,7 @@ def prepare(
     items = yield from pictures.encode(dataset, model, config, cache, control)
     if control.stop.is_set():
         return None
+    items, held_out = parted(items, config.dataset.held_out)
     config = with_prompts(config, items)
     yield from _notes(config, items, model)
     batch_size = batches.whole_batch(items, config.training.batch_size)
@@ -98,7 +101,9 @@ def prepare(
         yield Warned(message=f"No shape has more pictures: batches are of {batch_size} at most.")
     rates = {part: rates[part] for part in rates if start is None or part in parts_of(start)}
     told = Conditions(model, rates, cache, varied=variation.varies(config.dataset))
-    texts = dict.fromkeys(["", *config.preview.prompts, *texts_of(told, config, items, batch_size)])
+    held_texts = [item.caption for item in held_out]
+    learnt_texts = texts_of(told, config, items, batch_size)
+    texts = dict.fromkeys(["", *config.preview.prompts, *held_texts, *learnt_texts])
     yield from _captions_read(told, list(texts), control)
     if control.stop.is_set():
         return None
@@ -108,6 +113,7 @@ def prepare(
         model=model,
         nets=nets,
         items=items,
+        held_out=held_out,
         batch_size=batch_size,
         trainable=trainable(model, nets, config, start),
         conditions=told,
@@ -167,6 +173,22 @@ def check_targets(facts: Facts, adapter: AdapterConfig) -> None:
         raise RunError(
             f"{facts.title} has no convolutions to change.", hint="Set adapter.conv_rank to 0."
         )
+
+
+def parted(items: Sequence[Item], share: float) -> tuple[list[Item], list[Item]]:
+    """Those that are learnt from, and a share that is held out: each as it is, in one size.
+
+    Raises:
+        DatasetError: There are too few pictures to hold any out.
+    """
+    names = heldout.chosen([item.content for item in items], share)
+    if share and not names:
+        raise DatasetError(
+            "A single picture cannot be held out and learnt from.",
+            hint="Set dataset.held_out to 0, or add pictures.",
+        )
+    held = {item.content: item for item in reversed(items) if item.content in names}
+    return [item for item in items if item.content not in names], list(held.values())
 
 
 def small_rank(adapter: AdapterConfig) -> str:

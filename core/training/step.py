@@ -14,7 +14,7 @@ from core.errors import DivergedError
 from core.training import optimizers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from torch import Tensor, nn
@@ -46,6 +46,10 @@ class Trainable:
     scaler: torch.amp.GradScaler  # does nothing but in float16
     max_grad_norm: float
     average: Average | None = None
+
+    def holding(self, values: Mapping[str, Tensor]) -> AbstractContextManager[None]:
+        """Within, the parameters have other values."""
+        return optimizers.holding(self.parameters, values)
 
     def learnt(self) -> AbstractContextManager[None]:
         """Within, what is drawn with and exported is in the nets: an average, if there is one."""

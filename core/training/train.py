@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.adapters import injection, report
-from core.config import files
+from core.adapters import files, injection, report
+from core.config import files as run_files
 from core.config.files import write_beside
 from core.data import pixels
 from core.errors import (
@@ -29,6 +29,7 @@ from core.protocol.events import (
     Event,
     Failed,
     Finished,
+    HeldOutMeasured,
     Hello,
     PreviewReady,
     Progress,
@@ -37,8 +38,9 @@ from core.protocol.events import (
     StyleMeasured,
     Warned,
 )
-from core.training import checkpoint, export, loop, preview, setup, style
+from core.training import checkpoint, export, heldout, loop, preview, setup, style
 from core.training.clock import Clock
+from core.training.log import event_of, read_log_lines
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,14 +75,14 @@ def _begin(project: Project, control: Control) -> Iterator[Event]:
         yield Finished(stopped=True)
         return
     run = project.new_run(prepared.config)
-    prepared = replace(prepared, config=files.load(run.config_file))  # as it is frozen
+    prepared = replace(prepared, config=run_files.load(run.config_file))  # as it is frozen
     with lock.training(run):
         yield from _logged(run, _train(run, prepared, control, first_step=1))
 
 
 def _go_on(project: Project, run: Run, control: Control) -> Iterator[Event]:
     with lock.training(run):
-        config = files.load(run.config_file)
+        config = run_files.load(run.config_file)
         folder = _unfinished_checkpoint(run, config)
         run.sweep()
         try:
@@ -103,7 +105,7 @@ def _undrawn(run: Run, prepared: Prepared, step: int) -> list[range]:
     told = {
         event.index
         for line in read_log_lines(run)
-        if isinstance(event := _event(line), PreviewReady) and event.step == step
+        if isinstance(event := event_of(line), PreviewReady) and event.step == step
     }
     drawn = {index for index in told if run.preview_file(step, index).exists()}
     return [part for part in preview.parts_of(prepared) if not drawn.issuperset(part)]
@@ -185,15 +187,22 @@ def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterat
                 yield StyleMeasured(
                     step=step, before=change.before, after=change.after, check=change.check
                 )
-    config = prepared.config
-    path = run.adapter_file(config.name, step)
-    if picture := run.newest_preview(step, 0):  # where Forge and A1111 look for it
-        write_beside(path.with_suffix(".png"), picture.read_bytes())
+    if best := heldout.overfitting(run, step):
+        with prepared.trainable.holding(files.read(run.best_file(best))[0]):
+            yield _exported(run, prepared, best)
     with prepared.trainable.learnt():
-        adapter = injection.take(prepared.nets)
+        yield _exported(run, prepared, step)
+
+
+def _exported(run: Run, prepared: Prepared, step: int) -> AdapterSaved:
+    """Write the adapter that the nets carry, and its picture, where Forge and A1111 look for it."""
+    path = run.adapter_file(prepared.config.name, step)
+    if picture := run.newest_preview(step, 0):
+        write_beside(path.with_suffix(".png"), picture.read_bytes())
+    adapter = injection.take(prepared.nets)
     header = export.header_of(prepared, adapter, title=path.stem, step=step)
     export.write(path, adapter, prepared.model.facts, header, "usual")
-    yield AdapterSaved(step=step, path=str(path))
+    return AdapterSaved(step=step, path=str(path))
 
 
 class _StoppedError(Exception):
@@ -252,8 +261,10 @@ def _cut_log(run: Run, step: int) -> None:
     """Forget what came after the checkpoint, and previews that are gone: they come again."""
     kept: list[bytes] = []
     for line in read_log_lines(run):
-        match _event(line):
-            case StepDone(step=at) | CheckpointSaved(step=at) if at > step:
+        match event_of(line):
+            case StepDone(step=at) | CheckpointSaved(step=at) | HeldOutMeasured(step=at) if (
+                at > step
+            ):
                 continue
             case PreviewReady(step=at, index=index) if (
                 at > step or not run.preview_file(at, index).exists()
@@ -264,19 +275,3 @@ def _cut_log(run: Run, step: int) -> None:
             case _:
                 kept.append(line)
     write_beside(run.log_file, b"".join(kept))
-
-
-def _event(line: bytes) -> Event | None:
-    """A line of a log; None for another version's."""
-    with contextlib.suppress(wire.WireError):
-        return wire.event_from(line)
-    return None
-
-
-def read_log_lines(run: Run) -> list[bytes]:
-    """The whole lines of a run's log; a half line at the end means that it was killed."""
-    try:
-        content = run.log_file.read_bytes()
-    except FileNotFoundError:
-        return []
-    return [line for line in content.splitlines(keepends=True) if line.endswith(b"\n")]

@@ -37,6 +37,7 @@ LEARNT = {
     "dataset.balance_folders": "true",
     "dataset.masks": "files",
     "dataset.unmasked": "0.5",
+    "dataset.held_out": "0.3",
     "dataset.trigger": "otherword",
     "dataset.prefix": "drawn",
     "dataset.suffix": "on white",
@@ -114,7 +115,8 @@ DRAWN = {
     "preview.seed": "9",
 }
 ELSEWHERE = {  # each has tests of its own
-    "schema", "name", "base", "vae", "rest", "prediction", "adapter.start", "training.checkpoint_every",
+    "schema", "name", "base", "vae", "rest", "prediction", "adapter.start", "training.measure_every",
+    "training.patience", "training.checkpoint_every",
     "training.checkpoint_minutes", "training.keep_checkpoints", "preview.every",
 }  # fmt: skip
 

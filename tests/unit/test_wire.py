@@ -15,6 +15,9 @@ def sample(kind: type):
     """A message with every field set."""
     values = {}
     for field in msgspec.structs.fields(kind):
+        if typing.get_origin(field.type) is list:
+            values[field.name] = [0.5, 0.25]
+            continue
         if typing.get_origin(field.type) is dict:
             values[field.name] = {"a": 0.5}
             continue
