@@ -105,6 +105,11 @@ QPlainTextEdit, QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox {{ background: {w
     border: 1px solid {line}; border-radius: 6px; padding: 5px 8px; }}
 QPlainTextEdit:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus {{
     border: 2px solid {accent}; padding: 4px 7px; }}
+QCheckBox::indicator {{ width: 16px; height: 16px; border: 1px solid {secondary};
+    border-radius: 4px; background: {window}; }}
+QCheckBox::indicator:checked {{ background: {accent}; border-color: {accent};
+    image: url("{icons}/check.svg"); }}
+QCheckBox::indicator:focus {{ border: 2px solid {accent}; width: 14px; height: 14px; }}
 QListView, QTableView, QScrollArea {{ background: transparent; border: none; outline: none; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}
 #findings::item {{ padding: 4px 14px; border-radius: 4px; }}

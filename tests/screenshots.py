@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QApplication
 from app import theme
 from app.views.main_window import NAMES, MainWindow
 from core.protocol.events import Progress, RunStarted
+from tests.gui.conftest import train_page
 from tests.gui.fake_worker import FakeWorker
 
 SIZES = ((960, 520), (1280, 800), (1920, 1080), (2560, 1440))
@@ -45,6 +46,10 @@ def pages(window: MainWindow, out: Path, kind: str) -> None:
         window.studio.actions["train.form"].trigger()
         settle()
         window.grab().save(str(out / f"train-before-{kind}.png"))
+        window.studio.actions["train.every"].trigger()
+        settle()
+        window.grab().save(str(out / f"train-every-{kind}.png"))
+        train_page(window).form._unfold.setChecked(False)
 
 
 def running(window: MainWindow, out: Path, kind: str) -> None:

@@ -14,7 +14,14 @@ from core.config.options import RunConfig
 from core.errors import UserError
 from core.project.layout import Run
 from core.protocol import wire
-from core.protocol.events import AdapterSaved, Event, PreviewReady, StepDone, StyleMeasured
+from core.protocol.events import (
+    AdapterSaved,
+    Event,
+    HeldOutMeasured,
+    PreviewReady,
+    StepDone,
+    StyleMeasured,
+)
 
 PACE_STEPS = 50  # the newest of a run tell how long a step takes
 SMOOTHING = 0.9  # of the loss: a mean over about ten steps
@@ -37,6 +44,7 @@ class RunRecord:
     previews: dict[int, dict[int, PreviewReady]] = field(default_factory=dict)  # index, step
     adapters: list[AdapterSaved] = field(default_factory=list)
     styles: dict[int, StyleMeasured] = field(default_factory=dict)  # by step
+    held_out: dict[int, HeldOutMeasured] = field(default_factory=dict)  # by step, in their order
 
     @property
     def name(self) -> str:
@@ -68,21 +76,16 @@ class RunRecord:
         """The newest adapter's."""
         return self.styles.get(self.adapters[-1].step) if self.adapters else None
 
+    @property
+    def verdict(self) -> str:
+        """What the pictures held out say of it, in words; "" where there are none."""
+        return next(reversed(self.held_out.values())).verdict if self.held_out else ""
+
     def take(self, event: Event) -> bool:
         """Add what an event tells; False if it tells nothing that lasts, or that can be."""
         match event:
-            case StepDone(step=step, loss=loss, seconds=seconds, seconds_left=left):
-                if step > MOST_STEPS or not math.isfinite(loss):
-                    return False
-                if math.isfinite(seconds) and seconds >= 0:
-                    self.step_seconds.append(seconds)
-                if math.isfinite(left) and left > 0:
-                    self.left = (step, left)
-                self._forget_from(step)
-                before = self.smoothed[-1] if self.smoothed else loss
-                self.steps.append(step)
-                self.losses.append(loss)
-                self.smoothed.append(SMOOTHING * before + (1 - SMOOTHING) * loss)
+            case StepDone():
+                return self._take_step(event)
             case PreviewReady(index=index, step=step):
                 if not (0 <= index < MOST_PROMPTS and 0 <= step <= MOST_STEPS):
                     return False
@@ -91,6 +94,8 @@ class RunRecord:
                 if not _is_file_name(_name_of(path)):
                     return False
                 self.adapters = [a for a in self.adapters if a.path != path] + [event]
+            case HeldOutMeasured():
+                return self._take_held_out(event)
             case StyleMeasured(step=step, before=before, after=after, check=check):
                 if not all(map(math.isfinite, (before, after, check))):
                     return False
@@ -98,6 +103,29 @@ class RunRecord:
                     self.styles[step or self.adapters[-1].step] = event
             case _:
                 return False
+        return True
+
+    def _take_step(self, event: StepDone) -> bool:
+        step, loss, seconds = event.step, event.loss, event.seconds
+        if step > MOST_STEPS or not math.isfinite(loss):
+            return False
+        if math.isfinite(seconds) and seconds >= 0:
+            self.step_seconds.append(seconds)
+        if math.isfinite(event.seconds_left) and event.seconds_left > 0:
+            self.left = (step, event.seconds_left)
+        self._forget_from(step)
+        before = self.smoothed[-1] if self.smoothed else loss
+        self.steps.append(step)
+        self.losses.append(loss)
+        self.smoothed.append(SMOOTHING * before + (1 - SMOOTHING) * loss)
+        return True
+
+    def _take_held_out(self, event: HeldOutMeasured) -> bool:
+        if not math.isfinite(event.loss):
+            return False
+        for later in [step for step in self.held_out if step >= event.step]:
+            del self.held_out[later]  # a resumed run measures anew
+        self.held_out[event.step] = event
         return True
 
     def _forget_from(self, step: int) -> None:

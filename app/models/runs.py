@@ -12,7 +12,14 @@ from app.models.estimate import estimate_seconds
 from app.models.run_record import RunRecord, read
 from core.config.options import DEMO_BASE, RunConfig
 from core.project.layout import Project, Run
-from core.protocol.events import Event, PreviewReady, RunStarted, StepDone, StyleMeasured
+from core.protocol.events import (
+    Event,
+    HeldOutMeasured,
+    PreviewReady,
+    RunStarted,
+    StepDone,
+    StyleMeasured,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ class Runs(QObject):
         if not self._live.take(event):
             return
         match event:
-            case StepDone():
+            case StepDone() | HeldOutMeasured():
                 if self.shown is self._live:
                     self.stepped.emit()
             case PreviewReady():

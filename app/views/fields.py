@@ -111,6 +111,24 @@ def lines(settings: Settings, path: str, widget: QPlainTextEdit) -> Field:
     return field
 
 
+def numbers(settings: Settings, path: str, widget: QLineEdit) -> Field:
+    """Some whole numbers, with commas between; what is none is left out."""
+
+    def read() -> Values:
+        written = widget.text().replace(",", " ").split()
+        return {path: tuple(int(word) for word in written if word.isdecimal())}
+
+    def show(value: object) -> None:
+        if isinstance(value, tuple) and read()[path] != value:
+            widget.setText(", ".join(map(str, value)))
+
+    field = Field(settings, path, widget, read, show)
+    widget.textEdited.connect(field.begun)
+    widget.editingFinished.connect(field.commit)
+    pass_undo(widget)
+    return field
+
+
 def spin(settings: Settings, path: str, widget: QSpinBox | QDoubleSpinBox) -> Field:
     """A number."""
     widget.setKeyboardTracking(False)

@@ -24,6 +24,7 @@ from app.models.studio import Studio
 from app.views import fields
 from app.views.adapter_choice import KINDS, TARGETS, StartChoice, with_kind
 from app.views.base_choice import BaseChoice
+from app.views.every_setting import EverySetting
 from app.views.fields import Field
 from app.views.preset_cards import PresetCards
 from app.widgets import labels
@@ -61,6 +62,15 @@ class SettingsForm(QWidget):
         self._on_folded(shown=False)
         layout.addWidget(self._fold, alignment=Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self._rest)
+        self._unfold = QPushButton()
+        self._unfold.setObjectName("fold")
+        self._unfold.setCheckable(True)
+        self._unfold.toggled.connect(lambda shown: self._on_unfolded(shown=shown))
+        self.every: EverySetting | None = None
+        self._on_unfolded(shown=False)
+        layout.addWidget(self._unfold, alignment=Qt.AlignmentFlag.AlignLeft)
+        actions = studio.actions
+        actions.add("train.every", "Every setting", self.show_every, place=PLACE)
         self._settings.changed.connect(self._on_changed)
         studio.dataset.refreshed.connect(self._on_changed)
         studio.runs.reset.connect(self._on_changed)
@@ -69,8 +79,17 @@ class SettingsForm(QWidget):
 
     def commit(self) -> None:
         """Set what is typed and not yet left."""
-        for field in self._fields:
+        for field in [*self._fields, *(self.every.fields if self.every else ())]:
             field.commit()
+
+    @Slot()
+    def show_every(self) -> None:
+        """Turn to all options, and to their search."""
+        self._studio.actions["page.train"].trigger()
+        self._studio.actions["train.form"].trigger()
+        self._unfold.setChecked(True)
+        if self.every is not None:
+            self.every.search.setFocus()
 
     def _make_main(self) -> QFrame:
         panel, grid = _panel()
@@ -189,7 +208,18 @@ class SettingsForm(QWidget):
 
     def _on_folded(self, *, shown: bool) -> None:
         self._rest.setVisible(shown)
-        self._fold.setText("\u25be  All settings" if shown else "\u25b8  All settings")
+        self._fold.setText("\u25be  More settings" if shown else "\u25b8  More settings")
+
+    def _on_unfolded(self, *, shown: bool) -> None:
+        """Made when it is first looked at: a fifth of a second that few starts need."""
+        if shown and self.every is None:
+            self.every = EverySetting(self._studio)
+            layout = self.layout()
+            if layout is not None:
+                layout.addWidget(self.every)
+        if self.every is not None:
+            self.every.setVisible(shown)
+        self._unfold.setText("\u25be  Every setting" if shown else "\u25b8  Every setting")
 
     @Slot()
     def _on_changed(self) -> None:

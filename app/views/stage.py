@@ -99,7 +99,8 @@ class Stage(QWidget):
         inside = QVBoxLayout(panel)
         inside.setContentsMargins(8, 4, 12, 4)
         inside.setSpacing(0)
-        inside.addWidget(labels.small("Loss"))
+        self._chart_name = labels.small("Loss")
+        inside.addWidget(self._chart_name)
         self.chart = LossChart()
         inside.addWidget(self.chart, stretch=1)
         row = QHBoxLayout()
@@ -159,7 +160,13 @@ class Stage(QWidget):
         if record is None:
             self.chart.show_losses((), (), ())
         else:
-            self.chart.show_losses(record.steps, record.losses, record.smoothed)
+            held_out = record.held_out
+            losses = [event.loss for event in held_out.values()]
+            self.chart.show_losses(
+                record.steps, record.losses, record.smoothed, (list(held_out), losses)
+            )
+            self._chart_name.setText("Loss, and that of pictures held out" if losses else "Loss")
+            self.chart.setToolTip(record.verdict)
 
     @Slot(str)
     def _on_picture_ready(self, _name: str) -> None:

@@ -1,4 +1,4 @@
-"""The loss while training: every step faintly, the smoothed line on top."""
+"""The loss while training: each step faintly, the smoothed line, that of pictures held out."""
 
 from __future__ import annotations
 
@@ -32,15 +32,22 @@ class LossChart(QWidget):
         self._plot = None
         self._raw = self._smooth = None
         self._data: tuple[Sequence[int], Sequence[float], Sequence[float]] = ((), (), ())
+        self._held_out: tuple[Sequence[int], Sequence[float]] = ((), ())
+        self._points = None
         self._stale = False
         self._timer = QTimer(self, interval=DRAW_EVERY_MS, singleShot=True)
         self._timer.timeout.connect(self._draw)
 
     def show_losses(
-        self, steps: Sequence[int], losses: Sequence[float], smoothed: Sequence[float]
+        self,
+        steps: Sequence[int],
+        losses: Sequence[float],
+        smoothed: Sequence[float],
+        held_out: tuple[Sequence[int], Sequence[float]] = ((), ()),
     ) -> None:
-        """Draw these soon; the sequences may grow until then."""
+        """Draw these soon; the sequences may grow until then. `held_out`: steps and losses."""
         self._data, self._stale = (steps, losses, smoothed), True
+        self._held_out = held_out
         if self.isVisible() and not self._timer.isActive():
             self._timer.start()
 
@@ -64,6 +71,8 @@ class LossChart(QWidget):
             self._empty.setVisible(not len(steps))
             self._raw.setData(*thinned(steps, losses))
             self._smooth.setData(*thinned(steps, smoothed))
+            if self._points is not None:
+                self._points.setData(*map(list, self._held_out))
 
     @override
     def changeEvent(self, event: QEvent) -> None:
@@ -77,8 +86,8 @@ class LossChart(QWidget):
         if plot is not None:
             self._layout.removeWidget(plot)
             plot.deleteLater()
-            self._plot = self._raw = self._smooth = None
-            self.show_losses(*self._data)
+            self._plot = self._raw = self._smooth = self._points = None
+            self.show_losses(*self._data, self._held_out)
 
     def _make_plot(self) -> None:
         import pyqtgraph
@@ -104,6 +113,13 @@ class LossChart(QWidget):
         faint.setAlpha(110)
         self._raw = plot.plot(pen=pyqtgraph.mkPen(faint, width=1))
         self._smooth = plot.plot(pen=pyqtgraph.mkPen(colours.accent, width=2))
+        self._points = plot.plot(
+            pen=pyqtgraph.mkPen(colours.good, width=2),
+            symbol="o",
+            symbolSize=5,
+            symbolPen=None,
+            symbolBrush=colours.good,
+        )
         for line in (self._raw, self._smooth):
             line.setClipToView(True)
         self._layout.addWidget(plot)

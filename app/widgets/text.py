@@ -44,11 +44,14 @@ def _can(field: QObject, what: str) -> bool:
     return False
 
 
-class RateSpin(QDoubleSpinBox):
-    """A learning rate as people write it, 1e-4, which no number of decimals fits."""
+class NumberSpin(QDoubleSpinBox):
+    """A number as people write it, 0.05 or 1e-4, which no number of decimals fits."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, decimals=RATE_DECIMALS, minimum=0.0, maximum=10.0)
+    def __init__(
+        self, parent: QWidget | None = None, *, minimum: float = 0.0, maximum: float = 10.0
+    ) -> None:
+        super().__init__(parent, decimals=RATE_DECIMALS, minimum=minimum, maximum=maximum)
+        self.setSingleStep(0.05 if maximum <= 1 else 1.0)
 
     @override
     def textFromValue(self, val: float) -> str:
@@ -64,6 +67,10 @@ class RateSpin(QDoubleSpinBox):
         fits = number is not None and self.minimum() <= number <= self.maximum()
         state = QValidator.State.Acceptable if fits else QValidator.State.Intermediate
         return (state, input, pos)
+
+
+class RateSpin(NumberSpin):
+    """A learning rate, which is stepped by factors."""
 
     @override
     def stepBy(self, steps: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from core.config.facts import Facts
+from core.config.facts import SD1, Facts
 from core.config.optimizers import OPTIMIZERS
 from core.config.options import Optimizer, RunConfig
 
@@ -68,6 +68,7 @@ PRESETS = (
     ),
 )
 
+_PLAIN = SD1  # the family that the options' own defaults are for
 RATE_DIGITS = 9  # after the point: ten times 3e-4 is 3e-3, not a little less
 
 
@@ -95,6 +96,14 @@ def apply(preset: Preset, config: RunConfig, facts: Facts) -> RunConfig:
             text_encoder_learning_rate=round(text_rate, RATE_DIGITS),
         ),
     )
+
+
+def usual(config: RunConfig, facts: Facts) -> RunConfig:
+    """What `config` would be if nothing but its base, optimizer and preset had been chosen."""
+    preset = next((p for p in PRESETS if p.steps == config.training.steps), PRESETS[0])
+    plain = RunConfig(name=config.name, base=config.base, vae=config.vae, rest=config.rest)
+    plain = on_base(plain, config.base, _PLAIN, facts)
+    return on_optimizer(apply(preset, plain, facts), config.training.optimizer, facts)
 
 
 def matching(config: RunConfig, facts: Facts) -> Preset | None:
