@@ -17,6 +17,7 @@ for _command in (
     projects.demo,
     projects.new,
     projects.train,
+    projects.verify,
     projects.sample,
     adapters.export,
     projects.check,

@@ -16,9 +16,11 @@ from core.cli.stopping import stopping
 from core.config import files, presets
 from core.config.facts import FAMILIES
 from core.config.options import DEMO_BASE, RunConfig, Told
-from core.errors import ConfigError, UserError
+from core.errors import ConfigError, RunError, UserError
 from core.project import demo as demo_project
+from core.project import prolonging
 from core.project.layout import Project, create, named_base
+from core.protocol.events import Event, Verified
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print events as JSON lines.")]
 Changes = Annotated[
@@ -104,13 +106,19 @@ def new(
 
 
 def train(
-    project: Path, *, resume: str | None = None, changes: Changes = None, json: Json = False
+    project: Path,
+    *,
+    resume: str | None = None,
+    steps: Steps | None = None,
+    changes: Changes = None,
+    json: Json = False,
 ) -> None:
     """Train a project's next run, or go on with one.
 
     Args:
         project: The project's folder.
-        resume: A run's folder name, or "newest".
+        resume: A run's folder name, its number, or "newest".
+        steps: With --resume, make the run so many steps long: a finished one goes on, too.
         changes: Options for this run and the next ones; not with --resume.
         json: Print events as JSON lines.
     """
@@ -123,9 +131,45 @@ def train(
         )
     if changes:
         opened.save(files.with_changes(opened.config(), changes))
+    if steps is not None and resume is None:
+        raise ConfigError(
+            "--steps makes a run longer that is resumed.",
+            hint="Name it with --resume, or set --set training.steps for a new one.",
+        )
     name = None if resume is None else resume.removeprefix("newest")
+    if steps is not None and name is not None:
+        said = prolonging.prolong(opened.run(name), steps)
+        telling.line(telling.console(error=json), said)
     with stopping() as control:
         telling.show(train_events(opened, control, name), as_json=json)
+
+
+def verify(project: Path, run: str = "newest") -> None:
+    """Take a run's last steps again and tell whether they come out the same, to the bit.
+
+    Args:
+        project: The project's folder.
+        run: The run's folder name, its number, or "newest".
+    """
+    from core.training.verify import verify as verify_events
+
+    opened = Project(project)
+    found = opened.run(run.removeprefix("newest"))
+    events: list[Event] = []
+    with stopping() as control:
+        telling.show(telling.kept(verify_events(opened, found, control), events), as_json=False)
+    told = [event for event in events if isinstance(event, Verified)]
+    if not told:
+        return
+    steps = f"Steps {told[0].first_step} to {told[0].last_step} of the run {found.root.name}"
+    if told[0].different:
+        names = ", ".join(told[0].different[:3])
+        raise RunError(
+            f"{steps} came out otherwise: {len(told[0].different)} tensors differ ({names}).",
+            hint="Another device, another version of torch, or pictures that have changed do that; "
+            f"compare {found.manifest_file}.",
+        )
+    telling.line(telling.console(), f"{steps} came out the same, to the bit.")
 
 
 def sample(

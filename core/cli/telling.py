@@ -15,6 +15,7 @@ from core.protocol import wire
 from core.protocol.events import (
     AdapterSaved,
     Event,
+    HeldOutMeasured,
     RunStarted,
     StepDone,
     StyleMeasured,
@@ -39,9 +40,9 @@ def _to_nowhere() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def console() -> Console:
-    """Of the standard output."""
-    return _LastingConsole(file=sys.stdout)
+def console(*, error: bool = False) -> Console:
+    """Of the standard output, or of that for errors."""
+    return _LastingConsole(file=sys.stderr if error else sys.stdout)
 
 
 def show(events: Iterable[Event], *, as_json: bool) -> None:
@@ -55,6 +56,13 @@ def show(events: Iterable[Event], *, as_json: bool) -> None:
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             _to_nowhere()
+
+
+def kept(events: Iterable[Event], into: list[Event]) -> Iterator[Event]:
+    """The same events, which `into` then holds."""
+    for event in events:
+        into.append(event)
+        yield event
 
 
 def _print(events: Iterable[Event]) -> None:
@@ -84,6 +92,8 @@ def _print(events: Iterable[Event]) -> None:
                     line(to, f"Note: {message}")
                 case AdapterSaved(path=path):
                     line(to, f"Adapter: {path}")
+                case HeldOutMeasured(step=step):
+                    line(to, f"Step {step}: pictures held out {event.loss:.4f}. {event.verdict}")
                 case StyleMeasured():
                     line(to, _measured(event))
                 case _:

@@ -127,6 +127,8 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     measure_every: Every = 50  # the pictures held out
     patience: Annotated[int, Meta(ge=0, le=1000)] = 0  # measurements without a better one, after
     # which the run stops; 0 is never
+    on_divergence: Literal["stop", "go_back"] = "stop"  # go_back: to the last checkpoint, at half
+    # the rate
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     base_precision: Literal["whole", "int8", "nf4"] = "whole"  # of the frozen base (QLoRA)
     seed: Seed = 0

@@ -179,6 +179,11 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
             "LoRA+", "B learns so many times as fast as A; 16 is its authors'."
         ),
         "training.weight_decay": Words("Weight decay", "Pulls towards nothing."),
+        "training.on_divergence": Words(
+            "If it diverges",
+            "Go back to the last checkpoint, and on at half the rate.",
+            {"stop": "Stop", "go_back": "Go back"},
+        ),
         "training.max_grad_norm": Words("Clip gradients", "At this norm."),
         "training.seed": Words("Seed", "Every random number comes from it."),
     },

@@ -37,6 +37,10 @@ class Run:
         return self.root / "log.jsonl"
 
     @property
+    def manifest_file(self) -> Path:
+        return self.root / "manifest.json"
+
+    @property
     def checkpoints(self) -> Path:
         return self.root / "checkpoints"
 

@@ -124,6 +124,14 @@ class StyleMeasured(Struct, frozen=True, kw_only=True, tag="style_measured"):
         return f"{abs(nearer):.0%} {direction} your pictures' style"
 
 
+class Verified(Struct, frozen=True, kw_only=True, tag="verified"):
+    """Some steps of a run were taken again; `different` are the tensors that did not match."""
+
+    first_step: _Step
+    last_step: _Step
+    different: list[str]
+
+
 class PictureDrawn(Struct, frozen=True, kw_only=True, tag="picture_drawn"):
     """The answer to one Draw command."""
 
@@ -159,6 +167,7 @@ Event = (
     | AdapterSaved
     | HeldOutMeasured
     | StyleMeasured
+    | Verified
     | PictureDrawn
     | Finished
     | Failed

@@ -55,6 +55,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     adapter: AdapterConfig
     optimizer: str = "adamw"
+    slowed: float = 1.0  # of the learning rates, since the run has diverged
     parts: list[str]  # that carry the adapter
     groups: list[dict[str, float]]  # what the optimizer has learnt beside its tensors
     loss_scale: LossScale | None = None
@@ -86,6 +87,7 @@ def save(run: Run, prepared: Prepared, step: int, *, planned: bool) -> Path:
         device=str(prepared.model.place),
         adapter=prepared.config.adapter,
         optimizer=prepared.config.training.optimizer,
+        slowed=slowed(prepared),
         parts=list(prepared.nets),
         groups=groups,
         loss_scale=_loss_scale(trainable.scaler),
@@ -187,9 +189,21 @@ def load(folder: Path, prepared: Prepared) -> Generator[Event, None, State]:
             if len(list(folder.parent.glob("step*"))) > 1
             else "There is none before it: start a new run.",
         ) from error
+    slow(prepared, state.slowed)
     for words in _differences(state, prepared):
         yield Warned(message=words)
     return state
+
+
+def slowed(prepared: Prepared) -> float:
+    """What is left of the learning rates; 1 is all."""
+    return prepared.trainable.optimizer.param_groups[0].get("slowed", 1.0)
+
+
+def slow(prepared: Prepared, share: float) -> None:
+    """Leave so much of the learning rates."""
+    for group in prepared.trainable.optimizer.param_groups:
+        group["slowed"] = share
 
 
 def _check_same_adapter(state: State, prepared: Prepared) -> None:

@@ -13,6 +13,7 @@ from core.adapters.kinds import kind_of
 from core.base.configs import read_json
 from core.config.files import write_beside
 from core.errors import AdapterError, BaseModelError
+from core.training import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +51,7 @@ def header_of(prepared: Prepared, adapter: Adapter, *, title: str, step: int) ->
         "ss_optimizer": prepared.trainable.kind.title,
         **_dataset(config, prepared.items, title),
         **_modelspec(model.facts, model.path.prediction, config),
+        **manifest.short(prepared),
     }
     return {name: str(value) for name, value in header.items() if value != ""}
 

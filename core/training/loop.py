@@ -16,7 +16,7 @@ from core.training import checkpoint, heldout, lr, preview
 from core.training.step import StepResult, denoising_losses, set_rate, train_step
 
 if TYPE_CHECKING:
-    from core.data.batches import Draw
+    from core.data.batches import Draw, Sample
     from core.project.layout import Run
     from core.training.clock import Clock
     from core.training.control import Control
@@ -49,15 +49,7 @@ def steps(
     at_once, waiting = prepared.batch_size, list(untrained)
     for step, samples in zip(range(first_step, config.steps + 1), plan, strict=False):
         began = time.monotonic()
-        rate = set_rate(prepared.trainable.optimizer, lr.factor(config, step), step)
-        draw = batches.draw(
-            prepared.items,
-            samples,
-            prepared.config,
-            step=step,
-            batch_size=prepared.batch_size,
-        )
-        done, at_once = yield from _fitting_step(prepared, draw, step, at_once)
+        done, rate, at_once = yield from taken(prepared, samples, step, at_once)
         seconds = time.monotonic() - began
         clock.step_took(seconds)
         yield StepDone(
@@ -85,6 +77,22 @@ def steps(
         if saves and control.stop.is_set():
             return step
     return config.steps
+
+
+def taken(
+    prepared: Prepared, samples: Sequence[Sample], step: int, at_once: int
+) -> Generator[Event, None, tuple[StepResult, float, int]]:
+    """One step, as the plan has it; also the rate, and how many pictures fitted the memory.
+
+    Raises:
+        DivergedError: The loss or a gradient is no finite number.
+        MemoryFullError: Not even one picture at a time fits.
+    """
+    config = prepared.config
+    rate = set_rate(prepared.trainable.optimizer, lr.factor(config.training, step), step)
+    draw = batches.draw(prepared.items, samples, config, step=step, batch_size=prepared.batch_size)
+    done, at_once = yield from _fitting_step(prepared, draw, step, at_once)
+    return done, rate, at_once
 
 
 def _measured(

@@ -58,6 +58,11 @@ class Prepared:
         pictures = [*self.items, *self.held_out]
         return key_of(*((i.key, i.caption, i.frame.bucket) for i in pictures))
 
+    @property
+    def base_key(self) -> str:
+        """A fingerprint of the base model's files."""
+        return key_of(*sorted(self.model.keys.items()))
+
 
 def prepare(
     project: Project, config: RunConfig, control: Control

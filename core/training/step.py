@@ -57,9 +57,13 @@ class Trainable:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float, step: int) -> float:
-    """Scale every group's peak rate, 0 after its last step; returns the first group's rate."""
+    """Scale every group's peak rate, 0 after its last step; returns the first group's rate.
+
+    `slowed` is what the rates were lowered to after a run diverged, 1 where it did not.
+    """
     for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor if step <= group["last"] else 0.0
+        peak = group["peak"] * group.get("slowed", 1.0)
+        group["lr"] = peak * factor if step <= group["last"] else 0.0
     return optimizer.param_groups[0]["lr"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from core.config.files import write_beside
 from core.data import pixels
 from core.errors import (
     BaseModelError,
+    DivergedError,
     MemoryFullError,
     RunError,
     StorageError,
@@ -38,7 +39,7 @@ from core.protocol.events import (
     StyleMeasured,
     Warned,
 )
-from core.training import checkpoint, export, heldout, loop, preview, setup, style
+from core.training import checkpoint, export, heldout, loop, manifest, preview, setup, style
 from core.training.clock import Clock
 from core.training.log import event_of, read_log_lines
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from core.training.control import Control
     from core.training.setup import Prepared
 
+MOST_RETURNS = 5  # of a run that diverges: by then its rate is a thirtieth
 STYLE_PICTURES = 64  # of the dataset: more change the measure little and cost time
 
 
@@ -76,6 +78,7 @@ def _begin(project: Project, control: Control) -> Iterator[Event]:
         return
     run = project.new_run(prepared.config)
     prepared = replace(prepared, config=run_files.load(run.config_file))  # as it is frozen
+    manifest.write(run, prepared)
     with lock.training(run):
         yield from _logged(run, _train(run, prepared, control, first_step=1))
 
@@ -149,10 +152,39 @@ def _train(run: Run, prepared: Prepared, control: Control, *, first_step: int) -
     if _previews_due(run, config, last):
         yield from preview.draw(run, prepared, control, clock, last, _undrawn(run, prepared, last))
     if last < steps and not control.stop.is_set():
-        last = yield from loop.steps(run, prepared, control, first_step, clock, untrained)
+        last = yield from _steps(run, prepared, control, first_step, (clock, untrained))
     if last >= first_step or last == steps:
         yield from _finish(run, prepared, control, last)
     yield Finished(stopped=not run.complete(config))
+
+
+def _steps(
+    run: Run,
+    prepared: Prepared,
+    control: Control,
+    first_step: int,
+    with_them: tuple[Clock, Sequence[range]],
+) -> Generator[Event, None, int]:
+    """All steps; a run that diverges may go back, some times, and on at half the rate."""
+    clock, untrained = with_them
+    for _ in range(MOST_RETURNS):
+        try:
+            return (yield from loop.steps(run, prepared, control, first_step, clock, untrained))
+        except DivergedError as error:
+            newest = run.newest_checkpoint()
+            if prepared.config.training.on_divergence == "stop" or newest is None:
+                raise
+            words = error.message
+        left = checkpoint.slowed(prepared) / 2  # of what it had, not of what the checkpoint had
+        first_step = (yield from checkpoint.load(newest, prepared)).step + 1
+        checkpoint.slow(prepared, left)
+        _cut_log(run, first_step - 1)
+        untrained = _undrawn(run, prepared, preview.UNTRAINED)
+        yield Warned(
+            message=f"{words} The run goes back to step {first_step - 1:,} and on at "
+            f"{left:.3g} of its learning rates."
+        )
+    return (yield from loop.steps(run, prepared, control, first_step, clock, untrained))
 
 
 def _started(run: Run, prepared: Prepared, first_step: int) -> RunStarted:

@@ -16,7 +16,9 @@ def sample(kind: type):
     values = {}
     for field in msgspec.structs.fields(kind):
         if typing.get_origin(field.type) is list:
-            values[field.name] = [0.5, 0.25]
+            values[field.name] = (
+                ["a", "b"] if typing.get_args(field.type)[0] is str else [0.5, 0.25]
+            )
             continue
         if typing.get_origin(field.type) is dict:
             values[field.name] = {"a": 0.5}
