@@ -241,6 +241,16 @@ def set_weight(nets: Mapping[str, nn.Module], weight: float) -> None:
             _blend(layer, weight)
 
 
+@contextlib.contextmanager
+def off(nets: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Within, the nets are the base model's."""
+    set_weight(nets, 0.0)
+    try:
+        yield
+    finally:
+        set_weight(nets, 1.0)
+
+
 def _blend(layer: Any, weight: float) -> None:  # noqa: ANN401 - peft's
     """By the module's output, which is linear in its weight: peft cannot scale these kinds."""
     if hook := layer.__dict__.pop(_STRENGTH, None):

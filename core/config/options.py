@@ -123,6 +123,8 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     loss: Literal["squared", "huber"] = "squared"
     huber_c: Annotated[float, Meta(gt=0, le=10)] = 0.1  # differences above it pull less
     min_snr_gamma: Annotated[float, Meta(ge=0)] = 0.0  # 0 is off (arXiv:2303.09556)
+    prior_share: Share = 0.0  # of the pictures, told without the trigger, where the base's own
+    # answer is to stay
     debiased: bool = False  # more weight on noisy times (arXiv:2310.08442)
     measure_every: Every = 50  # the pictures held out
     patience: Annotated[int, Meta(ge=0, le=1000)] = 0  # measurements without a better one, after
@@ -131,6 +133,7 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # the rate
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     base_precision: Literal["whole", "int8", "nf4"] = "whole"  # of the frozen base (QLoRA)
+    recompute: bool = False  # blocks are computed anew on the way back (gradient checkpointing)
     seed: Seed = 0
     checkpoint_every: Every = 250
     checkpoint_minutes: Minutes = 5.0  # besides; the first one comes after one
@@ -215,6 +218,10 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(
                 "training.max_weight_norm fits neither adapter.kind = oft nor an adapter.init of "
                 "its own: set it to 0"
+            )
+        if self.training.prior_share and not self.dataset.trigger:
+            raise ValueError(
+                "training.prior_share needs a word that calls the style: set dataset.trigger"
             )
         if self.training.base_precision == "nf4" and self.adapter.kind in ("loha", "lokr"):
             raise ValueError(

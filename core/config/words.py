@@ -198,6 +198,10 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         ),
         "training.huber_c": Words("Huber's c", "Differences above it pull less."),
         "training.min_snr_gamma": Words("Min-SNR gamma", "5 is its authors'; 0 is off."),
+        "training.prior_share": Words(
+            "Keep the rest",
+            "A share of the pictures without the trigger word, as the model draws them itself.",
+        ),
         "training.debiased": Words("Debiased", "More weight on noisy times."),
     },
     "Noise": {
@@ -229,6 +233,9 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
                 "bfloat16": "bfloat16",
                 "float16": "float16",
             },
+        ),
+        "training.recompute": Words(
+            "Compute blocks anew", "Far less memory, a third slower; flow models always do."
         ),
         "training.base_precision": Words(
             "Base model held in",

@@ -84,6 +84,7 @@ class Draw:
     u: Tensor  # (B,), where on the path from data (0) to noise (1)
     weights: Tensor  # (B,), of each picture's loss
     masks: Tensor | None  # (B, 1, h, w), of each place's loss, each with a mean of 1
+    prior: Tensor  # (B,), whether the base's own answer is wanted of it
     captions: tuple[str, ...]  # some of them left empty
     frames: tuple[Frame, ...]  # how each picture is shown
     files: tuple[str, ...]  # the pictures' names, for messages
@@ -101,6 +102,7 @@ class Draw:
                 u=self.u[some],
                 weights=self.weights[some],
                 masks=None if self.masks is None else self.masks[some],
+                prior=self.prior[some],
                 captions=self.captions[some],
                 frames=self.frames[some],
                 files=self.files[some],
@@ -183,6 +185,12 @@ def draw(
     empty = torch.rand(len(chosen), generator=rng) < config.dataset.caption_dropout
     told = captions(items, samples, config, step)
     told = tuple("" if left_out else text for text, left_out in zip(told, empty, strict=True))
+    prior = _prior(len(chosen), config, step)
+    trigger = config.dataset.trigger
+    told = tuple(
+        variation.untriggered(text, trigger) if kept else text
+        for text, kept in zip(told, prior, strict=True)
+    )
     u, rng = _places(len(chosen), seed=seed, step=step, batch_size=batch_size)
     noise = _coloured(torch.randn(mean.shape, generator=rng), config, step)
     return Draw(
@@ -192,6 +200,7 @@ def draw(
         u=u,
         weights=torch.tensor([sample.weight for sample in samples]),
         masks=_masks(chosen),
+        prior=prior,
         captions=told,
         frames=tuple(item.frame for item in chosen),
         files=tuple(item.path.name for item in chosen),
@@ -209,6 +218,13 @@ def captions(
     seed = step_seed(config.training.seed, step, "captions")
     rng = random.Random(seed)  # noqa: S311
     return tuple(variation.drawn(item.bodies, config.dataset, rng) for item in chosen)
+
+
+def _prior(count: int, config: RunConfig, step: int) -> Tensor:
+    share = config.training.prior_share
+    if not share:
+        return torch.zeros(count, dtype=torch.bool)
+    return torch.rand(count, generator=generator(config.training.seed, step, "prior")) < share
 
 
 def _masks(chosen: Sequence[Item]) -> Tensor | None:

@@ -32,6 +32,12 @@ def whole(body: str, config: DatasetConfig) -> str:
     return captions.for_training(line, config.trigger)
 
 
+def untriggered(text: str, trigger: str) -> str:
+    """A caption as it would be of a picture in no style: without the trigger, nor its tag."""
+    tags = [tag for part in text.split(",") if (tag := part.strip())]
+    return ", ".join(tag for tag in tags if not captions.has_word(tag, trigger))
+
+
 def drawn(choices: Sequence[str], config: DatasetConfig, rng: random.Random) -> str:
     """One of `choices` as `rng` has it: its tags in another order, some left out.
 

@@ -32,6 +32,7 @@ Layout = Literal["usual", "kohya", "diffusers", "peft"]
 FORMAT_VERSION = "1.0.1"  # of the ModelSpec
 CONFIG_FILE = "adapter_config.json"  # of a peft folder
 TENSORS_FILE = "adapter_model.safetensors"
+OWN = "stylewright_"  # entries of ours
 _HALF_BYTES = 2
 _SCHEDULES = {"restarts": "cosine_with_restarts"}  # what kohya's scripts call them
 
@@ -142,12 +143,12 @@ def write(
     if layout == "kohya":
         tensors = formats.halved(formats.to_kohya(adapter, facts.names))
         # diffusers refuses a file with kohya's alphas and its own header
-        said = {n: v for n, v in header.items() if n.startswith(("ss_", "modelspec."))}
+        said = {n: v for n, v in header.items() if n.startswith(("ss_", "modelspec.", OWN))}
         files.write(path, tensors, files.with_hashes(tensors, said))
         _write_trigger(path.with_suffix(".json"), facts, trigger)
     elif layout == "diffusers":
         tensors, said = formats.to_diffusers(adapter, facts.names)
-        words = {n: v for n, v in header.items() if n.startswith("modelspec.")}
+        words = {n: v for n, v in header.items() if n.startswith(("modelspec.", OWN))}
         files.write(path, formats.halved(tensors), {**words, **said})
         _write_trigger(path.with_suffix(".json"), facts, trigger)
     else:

@@ -6,6 +6,7 @@ between two of them is the adapter.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import statistics
@@ -53,6 +54,7 @@ def draw_of(item: Item) -> Draw:
         u=(torch.arange(TIMES) + 0.5) / TIMES,
         weights=torch.ones(TIMES),
         masks=None if item.mask is None else item.mask.expand(TIMES, 1, *item.mask.shape),
+        prior=torch.zeros(TIMES, dtype=torch.bool),
         captions=(item.caption,) * TIMES,
         frames=(item.frame,) * TIMES,
         files=(item.path.name,) * TIMES,
@@ -74,11 +76,8 @@ def measure(
     Raises:
         StorageError: The run's folder cannot be written.
     """
-    injection.set_weight(prepared.nets, 0.0 if step == 0 else 1.0)
-    try:
+    with contextlib.nullcontext() if step else injection.off(prepared.nets):
         now = losses(prepared)
-    finally:
-        injection.set_weight(prepared.nets, 1.0)
     said = verdict([*((event.step, event.losses) for event in before), (step, now)])
     if step and said.best_step == step:
         with prepared.trainable.learnt():

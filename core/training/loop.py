@@ -149,7 +149,9 @@ def _step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult
 
     def losses_of(part: Draw) -> torch.Tensor:
         with model.place.autocast():
-            return denoising_losses(model, part, prepared.conditions, config)
+            return denoising_losses(
+                model, part, prepared.conditions, config, lambda: injection.off(prepared.nets)
+            )
 
     torch.manual_seed(batches.step_seed(config.seed, step, "dropout"))
     injection.train_mode(prepared.nets, on=True)

@@ -110,12 +110,8 @@ def parts_of(prepared: Prepared) -> list[range]:
 def _ready_to_draw(prepared: Prepared, *, untrained: bool) -> Iterator[None]:
     """What is exported, without dropout; for a picture of the base no adapter at all."""
     injection.train_mode(prepared.nets, on=False)
-    injection.set_weight(prepared.nets, 0.0 if untrained else 1.0)
-    try:
-        with prepared.trainable.learnt():
-            yield
-    finally:
-        injection.set_weight(prepared.nets, 1.0)
+    with injection.off(prepared.nets) if untrained else prepared.trainable.learnt():
+        yield
 
 
 class _StoppedError(Exception):

@@ -113,6 +113,9 @@ def prepare(
     if control.stop.is_set():
         return None
     nets = model.nets(rates)
+    if config.training.recompute:
+        denoiser = model.parts[model.facts.denoiser]
+        denoiser.enable_gradient_checkpointing()  # transformers' encoders do so in training alone
     return Prepared(
         config=config,
         model=model,

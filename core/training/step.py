@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -72,10 +73,12 @@ def denoising_losses(
     draw: Draw,
     conditions: Conditions,
     config: TrainingConfig,
+    untrained: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> Tensor:
     """The weighted mean error of each sample, (B,), float32; no random number is drawn.
 
-    The weight is the picture's share in its epoch, times that of its time (min-SNR, debiased).
+    The weight is the picture's share in its epoch, times that of its time (min-SNR, debiased). Of
+    pictures that are `draw.prior` the base's own answer is wanted, which it gives in `untrained`.
     """
     t = model.path.time(draw.u, draw.latents[0, 0].numel())
     signal, noise_share = (share.to(model.device) for share in model.path.coefficients(t))
@@ -84,11 +87,18 @@ def denoising_losses(
     made = model.family.predict(
         model, x_t, t.to(model.device), conditions.of(draw.captions, draw.frames)
     )
-    wanted = path.target(x0, noise, signal, noise_share, model.path.prediction)
+    wanted = path.target(x0, noise, signal, noise_share, model.path.prediction).float()
+    if draw.prior.any():
+        kept = draw.prior.nonzero().flatten().tolist()
+        with torch.no_grad(), untrained():
+            told = conditions.of([draw.captions[n] for n in kept], [draw.frames[n] for n in kept])
+            said = model.family.predict(model, x_t[kept], t[kept].to(model.device), told)
+        wanted = wanted.clone()  # plain noise may be the draw's own
+        wanted[kept] = said.float()
     if config.loss == "huber":
-        errors = path.huber_error(made.float(), wanted.float(), config.huber_c)
+        errors = path.huber_error(made.float(), wanted, config.huber_c)
     else:
-        errors = path.squared_error(made.float(), wanted.float())
+        errors = path.squared_error(made.float(), wanted)
     if draw.masks is not None:
         errors = errors * draw.masks.to(model.device)
     snr, prediction = model.path.snr(t), model.path.prediction

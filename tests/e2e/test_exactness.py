@@ -164,7 +164,7 @@ def test_a_run_says_what_it_was_made_of(project: Project) -> None:
         assert one["caption"].startswith("ballstyle, a ball number")
     assert sorted(p["learnt"] for p in told["pictures"]) == [False, *[True] * 5]
     assert told["seed"] == 7
-    assert told["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert told["versions"]["torch"] == torch.__version__
     assert set(told["base"]) >= {"unet", "vae", "text_encoder"}
     first = adapter_files.read(project.run("").newest_adapter())[1]
     fill(project.images, 7)

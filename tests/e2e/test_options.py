@@ -80,6 +80,7 @@ LEARNT = {
     "training.huber_c": "0.01",
     "training.min_snr_gamma": "0.5",
     "training.debiased": "true",
+    "training.prior_share": "0.5",
     "noise.times": "logit_normal",
     "noise.logit_mean": "1",
     "noise.logit_spread": "0.5",
@@ -116,7 +117,7 @@ DRAWN = {
 }
 ELSEWHERE = {  # each has tests of its own
     "schema", "name", "base", "vae", "rest", "prediction", "adapter.start", "training.measure_every",
-    "training.patience", "training.on_divergence", "training.checkpoint_every",
+    "training.patience", "training.on_divergence", "training.recompute", "training.checkpoint_every",
     "training.checkpoint_minutes", "training.keep_checkpoints", "preview.every",
 }  # fmt: skip
 
