@@ -98,6 +98,11 @@ QPushButton#primary {{ background: {accent}; color: {on_accent}; border-color: {
 QPushButton#primary:disabled {{ background: {raised}; color: {secondary}; border-color: {line}; }}
 QPushButton#primary:focus {{ border: 2px solid {text}; }}
 QPushButton#card, QPushButton#card:focus {{ background: {panel}; padding: 0; min-height: 112px; }}
+QPushButton#view {{ background: transparent; border: 1px solid transparent; padding: 4px 12px;
+    color: {secondary}; }}
+QPushButton#view:hover {{ background: {raised}; }}
+QPushButton#view:checked {{ background: {raised}; border-color: {line}; color: {text}; }}
+QPushButton#view:focus {{ border: 2px solid {accent}; padding: 3px 11px; }}
 QToolButton#project {{ border: none; border-radius: 6px; padding: 6px 8px; font-weight: 600; }}
 QToolButton#project::menu-indicator {{ image: none; }}
 QToolButton#project:hover {{ background: {raised}; }}

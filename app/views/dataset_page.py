@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, Qt, Slot
+from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
@@ -21,11 +22,13 @@ from PySide6.QtWidgets import (
 from app.figures import count_of
 from app.models.news import Message
 from app.models.picture_rows import Role
+from app.models.shown_rows import ShownRows
 from app.models.studio import Studio
 from app.models.workspace import NEW_NAME
 from app.views import places
 from app.views.caption_editor import CaptionEditor
 from app.views.page import Page
+from app.views.picture_search import PictureSearch
 from app.views.welcome import Welcome
 from app.widgets import labels
 from app.widgets.button import ActionButton
@@ -50,8 +53,9 @@ class DatasetPage(QWidget):
         self._row = 0  # of the editor's picture, where its neighbour is once it is gone
         self._said: tuple[Message, int] | None = None  # of what was done; where its undo stands
         self._add_actions()
-        self.grid = Wall(self._model.rows.aspects, Role.CAPTION, Role.FINDING)
-        self.grid.setModel(self._model.rows)
+        self.shown = ShownRows(self._model.rows, self)
+        self.grid = Wall(self.shown.aspects, Role.CAPTION, Role.FINDING)
+        self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
         self.editor = CaptionEditor(self._model, studio.tiles, studio.large)
         self.editor.setMaximumWidth(WIDEST_PX)
@@ -68,6 +72,9 @@ class DatasetPage(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(8)
         inside.addLayout(self._make_bar())
+        self.search = PictureSearch(self._model, self.shown)
+        self.search.searched.connect(self._on_searched)
+        inside.addWidget(self.search)
         inside.addWidget(self._make_findings())
         inside.addWidget(splitter, stretch=1)
         actions = studio.actions
@@ -98,6 +105,8 @@ class DatasetPage(QWidget):
         add = self._studio.actions.add
         add("dataset.add", "Add pictures", self._on_add, place=PLACE)
         add("dataset.add_folder", "Add a folder", self._on_add_folder, place=PLACE)
+        words, keys = "Search pictures", (QKeySequence.StandardKey.Find,)
+        self.addAction(add("dataset.search", words, self.go_to_search, keys=keys, place=PLACE))
         add("dataset.findings", "Show findings", self.show_findings, place=PLACE)
         add("dataset.caption", "Caption", lambda: self.go_to(self.editor), place=PLACE)
         add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
@@ -167,7 +176,10 @@ class DatasetPage(QWidget):
 
     def show_silent(self) -> None:
         """Go to the next picture without caption, ready to be written."""
-        pictures = self._model.rows.pictures
+        pictures = self.shown.pictures
+        if not any(captions.says_nothing(one.caption) for one in pictures):
+            self.search.show_all()
+            pictures = self.shown.pictures
         after = self.grid.currentIndex().row() + 1
         order = [*range(after, len(pictures)), *range(after)]
         silent = (row for row in order if captions.says_nothing(pictures[row].caption))
@@ -189,11 +201,11 @@ class DatasetPage(QWidget):
         if not rows:
             return
         before = self._model.rows.rowCount()
-        self._model.remove([self._model.rows.pictures[row].path for row in rows])
+        self._model.remove([self.shown.picture(row).path for row in rows])
         self.editor.show_picture(None)
-        if count := self._model.rows.rowCount():
+        if count := self.shown.rowCount():
             self._choose(min(rows[0], count - 1))
-        if gone := before - count:
+        if gone := before - self._model.rows.rowCount():
             self._offer_undo(f"Removed {count_of(gone, 'picture')}.")
 
     @Slot()
@@ -213,7 +225,7 @@ class DatasetPage(QWidget):
     def _choose(self, row: int) -> None:
         """Make a picture the chosen one, and the editor's."""
         self.grid.choose(row)
-        path = self._model.rows.pictures[row].path
+        path = self.shown.picture(row).path
         if self.editor.path != path:
             self.editor.show_picture(path)
 
@@ -224,7 +236,7 @@ class DatasetPage(QWidget):
             self._stack.setCurrentWidget(self._full)
         else:
             self._stack.setCurrentWidget(self.drop if model.project else self.welcome)
-        self._count.setText(count_of(count, "picture"))
+        self._show_count()
         found = len(model.findings.all)
         self._findings.setVisible(found > 0)
         self._findings.setText(count_of(found, "finding"))
@@ -238,17 +250,17 @@ class DatasetPage(QWidget):
         self._list.setFixedHeight(min(found, FINDINGS_LINES) * line)
         if not found:
             self._findings.setChecked(False)
+        self.search.show_counts()
         self._keep_together()
         self.editor.refresh()
 
     def _keep_together(self) -> None:
         """The editor's picture is the chosen one, whatever came, went or was put elsewhere."""
-        model = self._model
-        if self._wanted is not None and model.rows.row_of(self._wanted) >= 0:
+        if self._wanted is not None and self._model.rows.row_of(self._wanted) >= 0:
             wanted, self._wanted = self._wanted, None
-            self._choose(model.rows.row_of(wanted))
+            self._reveal(wanted)
             return
-        row = model.rows.row_of(self.editor.path) if self.editor.path else -1
+        row = self.shown.row_of(self.editor.path) if self.editor.path else -1
         if row >= 0:
             self._row = row
             selection = self.grid.selectionModel()
@@ -256,8 +268,8 @@ class DatasetPage(QWidget):
                 self.grid.choose(row)
         elif self.editor.path is not None and self.editor.writing:
             self.grid.choose_none()  # Qt has moved on; the person has not
-        elif model.rows.rowCount():
-            self._choose(min(self._row, model.rows.rowCount() - 1))
+        elif self.shown.rowCount():
+            self._choose(min(self._row, self.shown.rowCount() - 1))
         elif self.editor.path is not None:
             self.editor.show_picture(None)
 
@@ -274,13 +286,35 @@ class DatasetPage(QWidget):
 
     @Slot(QModelIndex)
     def _on_finding_clicked(self, index: QModelIndex) -> None:
-        row = self._model.rows.row_of(index.data(Qt.ItemDataRole.UserRole))
-        if row >= 0:
+        self._reveal(index.data(Qt.ItemDataRole.UserRole))
+
+    def _reveal(self, path: Path) -> bool:
+        """Choose a picture, also where a search had left it out; whether it is there."""
+        if self._model.rows.row_of(path) >= 0 > self.shown.row_of(path):
+            self.search.show_all()
+        if (row := self.shown.row_of(path)) >= 0:
             self._choose(row)
+        return row >= 0
+
+    def go_to_search(self) -> None:
+        """Turn to this page and search."""
+        self.go_to(self.search.words)
+        self.search.words.selectAll()
+
+    @Slot()
+    def _on_searched(self) -> None:
+        self._show_count()
+        self._keep_together()
+
+    def _show_count(self) -> None:
+        words = count_of(self._model.rows.rowCount(), "picture")
+        self._count.setText(
+            f"{self.shown.rowCount():,} of {words}" if self.shown.searched else words
+        )
 
     @Slot(QModelIndex, QModelIndex)
     def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
-        if not self._model.rows.changing and current.isValid():
+        if not self.shown.changing and current.isValid():
             self.editor.show_picture(current.data(Role.PATH))
 
     @Slot(object)
@@ -288,9 +322,7 @@ class DatasetPage(QWidget):
         """Show what an undo did; what is typed here is shown already."""
         if path == self.editor.path:
             return
-        if (row := self._model.rows.row_of(path)) >= 0:
-            self._choose(row)
-        else:
+        if not self._reveal(path):
             self._wanted = path
 
     @Slot(int)
@@ -311,6 +343,7 @@ class DatasetPage(QWidget):
     def _on_opened(self) -> None:
         project = self._studio.workspace.project
         self.editor.forget()
+        self.search.show_all()
         self._wanted = places.chosen(self._studio.store, project.root) if project else None
 
     @Slot()

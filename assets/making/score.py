@@ -21,10 +21,14 @@ from pack import read
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from core.families.family import DrawOptions
+from core.adapters.stack import Stack
+from core.base.opening import open_base
+from core.families import registry
+from core.families.device import choose
+from core.families.family import DrawOptions, draw_texts
 from core.project import demo
 from core.protocol.events import StyleMeasured
-from core.training import sample
+from core.training import export
 from core.training.control import Control
 from core.training.train import train
 
@@ -40,7 +44,10 @@ def jobs() -> list[tuple[str, int]]:
 
 def drawn(base: Path, adapter: Path | None, wishes: list[tuple[str, int]]) -> np.ndarray:
     """A picture (128, 128, 3), uint8, of every prompt and seed, as the demo draws its previews."""
-    model = sample.load(base, adapter).model
+    model = registry.load(open_base(base), choose("auto"))
+    if adapter is not None:
+        stack = Stack(model.nets(model.facts.names))
+        stack.wear([(stack.ready(export.read(adapter, model.facts)[0]), 1.0)])
     preview = demo.demo_config().preview
     options = DrawOptions(
         width_px=EDGE_PX,
@@ -52,7 +59,7 @@ def drawn(base: Path, adapter: Path | None, wishes: list[tuple[str, int]]) -> np
     made = []
     for start in range(0, len(wishes), TOGETHER):
         prompts, seeds = zip(*wishes[start : start + TOGETHER], strict=True)
-        for picture in model.family.draw(model, prompts, seeds, options):
+        for picture in draw_texts(model, prompts, seeds, options):
             pixels = ((picture / 2 + 0.5).clamp(0, 1) * 255).round().byte()
             made.append(pixels.permute(1, 2, 0).cpu().numpy())
     return np.stack(made)

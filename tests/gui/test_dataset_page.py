@@ -31,10 +31,10 @@ def test_a_caption_changed_elsewhere_is_not_written_over(
     opened: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
     grid = dataset_page(opened).grid
-    grid.setCurrentIndex(opened.studio.dataset.rows.index(2))
+    grid.setCurrentIndex(dataset_page(opened).shown.index(2))
     sidecar = project.images / "p02.txt"
     sidecar.write_bytes(b"from a tagger\r\n")
-    grid.setCurrentIndex(opened.studio.dataset.rows.index(3))
+    grid.setCurrentIndex(dataset_page(opened).shown.index(3))
     dataset_page(opened).save()
     assert sidecar.read_bytes() == b"from a tagger\r\n"
 
@@ -43,7 +43,7 @@ def test_writing_goes_on_while_files_come_and_go(
     opened: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
     grid = dataset_page(opened).grid
-    grid.setCurrentIndex(opened.studio.dataset.rows.index(3))
+    grid.setCurrentIndex(dataset_page(opened).shown.index(3))
     editor = editor_of(opened)
     editor.setFocus()
     editor.selectAll()
@@ -80,7 +80,7 @@ def test_delete_goes_on_with_the_next_picture(
     opened: MainWindow, qtbot: QtBot, project: Project
 ) -> None:
     grid = dataset_page(opened).grid
-    grid.setCurrentIndex(opened.studio.dataset.rows.index(2))
+    grid.setCurrentIndex(dataset_page(opened).shown.index(2))
     for left in (5, 4):
         qtbot.keyClick(grid, Qt.Key.Key_Delete)
         qtbot.waitUntil(lambda left=left: opened.studio.dataset.rows.rowCount() == left)
@@ -99,16 +99,16 @@ def test_captions_that_cannot_be_saved_are_not_lost_in_silence(
 
     monkeypatch.setattr("app.models.dataset.captions.write", full)
     for row in (1, 2):
-        grid.setCurrentIndex(opened.studio.dataset.rows.index(row))
+        grid.setCurrentIndex(dataset_page(opened).shown.index(row))
         editor.selectAll()
         qtbot.keyClicks(editor, f"words {row}")
-    grid.setCurrentIndex(opened.studio.dataset.rows.index(0))
+    grid.setCurrentIndex(dataset_page(opened).shown.index(0))
     assert "No space left" in opened.messages.text
     asked = []
     opened.closing.ask_to_lose = lambda count: asked.append(count) is not None
     assert not opened.close()
     assert asked == [2]
-    grid.setCurrentIndex(opened.studio.dataset.rows.index(1))
+    grid.setCurrentIndex(dataset_page(opened).shown.index(1))
     assert editor.toPlainText() == "words 1"
     monkeypatch.undo()
     assert opened.close()
@@ -124,7 +124,7 @@ def test_words_for_a_picture_that_is_gone_do_not_keep_the_window_open(
 
     monkeypatch.setattr("app.models.dataset.captions.write", full)
     qtbot.keyClicks(editor_of(opened), "New words. ")
-    dataset_page(opened).grid.setCurrentIndex(opened.studio.dataset.rows.index(3))
+    dataset_page(opened).grid.setCurrentIndex(dataset_page(opened).shown.index(3))
     assert dataset_page(opened).save() == 1
     for file in project.images.glob("p00.*"):
         file.unlink()
@@ -371,7 +371,7 @@ def test_an_uncaptioned_picture_is_marked(
 
     def marked() -> bool:
         image = page.grid.viewport().grab().toImage()
-        place = page.grid.visualRect(opened.studio.dataset.rows.index(1))
+        place = page.grid.visualRect(page.shown.index(1))
         line = range(place.bottom() - 20, place.bottom())
         inks = {
             image.pixelColor(x, y).name() for y in line for x in range(place.left(), place.right())

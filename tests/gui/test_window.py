@@ -479,7 +479,7 @@ def test_a_question_is_answered_by_key_without_harm(
 def test_an_undo_shows_what_it_did(opened: MainWindow, qtbot: QtBot) -> None:
     grid = dataset_page(opened).grid
     qtbot.keyClicks(editor_of(opened), "New words. ")
-    grid.setCurrentIndex(opened.studio.dataset.rows.index(4))
+    grid.setCurrentIndex(dataset_page(opened).shown.index(4))
     opened.undo.trigger()
     assert grid.currentIndex().row() == 0
     assert not editor_of(opened).toPlainText().startswith("New")

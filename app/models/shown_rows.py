@@ -1,0 +1,142 @@
+"""Those of the pictures that fit what is searched for, in their order."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Slot
+from typing_extensions import override
+
+from app.models.picture_rows import Index, PictureRows
+from core.data.scan import Picture
+
+Fits = Callable[[Picture], bool]
+_ROOT = QModelIndex()
+
+
+class ShownRows(QAbstractListModel):
+    """Without a search rows come and go as the pictures do, so that selection and scrolling stay.
+
+    With one the list begins anew when pictures come or go. A caption that is written moves nothing,
+    whether it still fits or not: who writes it looks at it.
+    """
+
+    def __init__(self, rows: PictureRows, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._rows, self._fits = rows, None
+        self._ids: list[int] | None = None  # rows of `rows`, in order; None is all
+        self._resetting = False
+        rows.rowsAboutToBeInserted.connect(self._on_coming)
+        rows.rowsInserted.connect(self._on_come)
+        rows.rowsAboutToBeRemoved.connect(self._on_going)
+        rows.rowsRemoved.connect(self._on_gone)
+        rows.modelAboutToBeReset.connect(self._on_resetting)
+        rows.modelReset.connect(self._on_reset)
+        rows.dataChanged.connect(self._on_changed)
+
+    @property
+    def searched(self) -> bool:
+        """Whether some pictures may be left out."""
+        return self._fits is not None
+
+    @property
+    def changing(self) -> bool:
+        """Whether rows come and go by themselves."""
+        return self._rows.changing or self._resetting
+
+    @property
+    def pictures(self) -> Sequence[Picture]:
+        everything = self._rows.pictures
+        return everything if self._ids is None else [everything[n] for n in self._ids]
+
+    def picture(self, row: int) -> Picture:
+        """The one in a row."""
+        return self._rows.pictures[row if self._ids is None else self._ids[row]]
+
+    def aspects(self) -> list[float]:
+        """Width / height of each."""
+        everything = self._rows.aspects()
+        return everything if self._ids is None else [everything[n] for n in self._ids]
+
+    def row_of(self, path: Path) -> int:
+        """-1 where it is not shown."""
+        row = self._rows.row_of(path)
+        if self._ids is None or row < 0:
+            return row
+        place = bisect_left(self._ids, row)
+        return place if place < len(self._ids) and self._ids[place] == row else -1
+
+    def show_only(self, fits: Fits | None) -> None:
+        """Show what fits; None is all."""
+        if fits is None and self._fits is None:
+            return
+        self._resetting = True
+        self.beginResetModel()
+        self._fits = fits
+        self._find()
+        self.endResetModel()
+        self._resetting = False
+
+    def _find(self) -> None:
+        fits = self._fits
+        self._ids = fits and [n for n, one in enumerate(self._rows.pictures) if fits(one)]
+
+    @override
+    def rowCount(self, parent: Index = _ROOT) -> int:
+        if parent.isValid():
+            return 0
+        return self._rows.rowCount() if self._ids is None else len(self._ids)
+
+    @override
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if not index.isValid():
+            return None
+        row = index.row() if self._ids is None else self._ids[index.row()]
+        return self._rows.data(self._rows.index(row), role)
+
+    @Slot(QModelIndex, int, int)
+    def _on_coming(self, _parent: QModelIndex, first: int, last: int) -> None:
+        if self._fits is None:
+            self.beginInsertRows(QModelIndex(), first, last)
+        else:
+            self._on_resetting()
+
+    @Slot(QModelIndex, int, int)
+    def _on_come(self, *_: object) -> None:
+        if self._fits is None:
+            self.endInsertRows()
+        else:
+            self._on_reset()
+
+    @Slot(QModelIndex, int, int)
+    def _on_going(self, _parent: QModelIndex, first: int, last: int) -> None:
+        if self._fits is None:
+            self.beginRemoveRows(QModelIndex(), first, last)
+        else:
+            self._on_resetting()
+
+    @Slot(QModelIndex, int, int)
+    def _on_gone(self, *_: object) -> None:
+        if self._fits is None:
+            self.endRemoveRows()
+        else:
+            self._on_reset()
+
+    @Slot()
+    def _on_resetting(self) -> None:
+        self.beginResetModel()
+
+    @Slot()
+    def _on_reset(self) -> None:
+        self._find()
+        self.endResetModel()
+
+    @Slot(QModelIndex, QModelIndex, list)
+    def _on_changed(self, first: QModelIndex, last: QModelIndex, roles: list[int]) -> None:
+        begin, end = first.row(), last.row()
+        if self._ids is not None:
+            begin, end = bisect_left(self._ids, begin), bisect_right(self._ids, end) - 1
+        if begin <= end:
+            self.dataChanged.emit(self.index(begin), self.index(end), roles)

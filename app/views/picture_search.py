@@ -1,0 +1,109 @@
+"""The search above the pictures: words, and three views with how many each holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLineEdit, QPushButton, QWidget
+
+from app.models.dataset import Dataset
+from app.models.shown_rows import Fits, ShownRows
+from app.widgets import labels
+from core.data import captions, query
+
+ALL, SILENT, AMISS = range(3)
+SEARCH_AFTER_MS = 150  # of no typing
+HELP = (
+    "Words in captions and names. tag:red is a whole tag; name: and folder: look there alone;\n"
+    "size<512, width, height, aspect, words>20, tags compare; missing:caption;\n"
+    '"red fox" as it stands; -night leaves out; OR is either; ( ) keep together.'
+)
+
+
+class PictureSearch(QWidget):
+    """Decides which pictures are shown."""
+
+    searched = Signal()  # other pictures are shown
+
+    def __init__(self, dataset: Dataset, shown: ShownRows, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._dataset, self._shown = dataset, shown
+        self.words = QLineEdit()
+        self.words.setPlaceholderText("Search: fox -night size<512 tag:red")
+        self.words.setAccessibleName("Search pictures")
+        self.words.setToolTip(HELP)
+        self.words.setClearButtonEnabled(True)
+        self.words.setAcceptDrops(False)
+        self._timer = QTimer(self, interval=SEARCH_AFTER_MS, singleShot=True)
+        self._timer.timeout.connect(self.apply)
+        self.words.textChanged.connect(self._timer.start)
+        self.words.returnPressed.connect(self.apply)
+        self.views = QButtonGroup(self)
+        self._problem = labels.warning()
+        self._problem.hide()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.words, stretch=1)
+        row.addWidget(self._problem)
+        for view in (ALL, SILENT, AMISS):
+            button = QPushButton()
+            button.setCheckable(True)
+            button.setObjectName("view")
+            self.views.addButton(button, view)
+            row.addWidget(button)
+        self.views.button(ALL).setChecked(True)
+        self.views.idClicked.connect(self.apply)
+        self.show_counts()
+
+    def show_counts(self) -> None:
+        """How many pictures each view holds now."""
+        rows = self._dataset.rows
+        amiss = sum(rows.row_of(path) >= 0 for path in self._amiss())
+        counts = {ALL: rows.rowCount(), SILENT: rows.silent, AMISS: amiss}
+        titles = {ALL: "All", SILENT: "No caption", AMISS: "Problems"}
+        for view, count in counts.items():
+            button = self.views.button(view)
+            button.setText(f"{titles[view]} {count:,}")
+            button.setVisible(view == ALL or count > 0 or button.isChecked())
+
+    def show_all(self) -> None:
+        """Search for nothing."""
+        self.words.clear()
+        self.views.button(ALL).setChecked(True)
+        self.apply()
+
+    @Slot()
+    def apply(self) -> None:
+        """Show what fits now."""
+        self._timer.stop()
+        try:
+            fits = query.parse(self.words.text())
+        except query.QueryError as error:
+            self._problem.setText(str(error))
+            self._problem.show()
+            return
+        self._problem.hide()
+        self._shown.show_only(self._both(self._view(), fits))
+        self.show_counts()
+        self.searched.emit()
+
+    def _view(self) -> Fits | None:
+        match self.views.checkedId():
+            case 1:
+                return lambda picture: captions.says_nothing(picture.caption)
+            case 2:
+                amiss = self._amiss()
+                return lambda picture: picture.path in amiss
+            case _:
+                return None
+
+    def _amiss(self) -> set[Path]:
+        return {finding.path for finding in self._dataset.findings.all if finding.usable}
+
+    @staticmethod
+    def _both(one: Fits | None, other: Fits | None) -> Fits | None:
+        if one is None or other is None:
+            return one or other
+        return lambda picture: one(picture) and other(picture)
