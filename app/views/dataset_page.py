@@ -29,6 +29,7 @@ from app.views import places
 from app.views.caption_editor import CaptionEditor
 from app.views.page import Page
 from app.views.picture_search import PictureSearch
+from app.views.rewording_dialog import RewordingDialog
 from app.views.welcome import Welcome
 from app.widgets import labels
 from app.widgets.button import ActionButton
@@ -51,6 +52,7 @@ class DatasetPage(QWidget):
         self._studio, self._model = studio, studio.dataset
         self._wanted: Path | None = None  # to be chosen once it is there
         self._row = 0  # of the editor's picture, where its neighbour is once it is gone
+        self.dialog: RewordingDialog | None = None  # the last that was opened
         self._said: tuple[Message, int] | None = None  # of what was done; where its undo stands
         self._add_actions()
         self.shown = ShownRows(self._model.rows, self)
@@ -107,6 +109,9 @@ class DatasetPage(QWidget):
         add("dataset.add_folder", "Add a folder", self._on_add_folder, place=PLACE)
         words, keys = "Search pictures", (QKeySequence.StandardKey.Find,)
         self.addAction(add("dataset.search", words, self.go_to_search, keys=keys, place=PLACE))
+        keys = ("Ctrl+H",)
+        words = "Change captions"
+        self.addAction(add("dataset.reword", words, self.reword, keys=keys, place=PLACE))
         add("dataset.findings", "Show findings", self.show_findings, place=PLACE)
         add("dataset.caption", "Caption", lambda: self.go_to(self.editor), place=PLACE)
         add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
@@ -139,7 +144,7 @@ class DatasetPage(QWidget):
         bar.addStretch()
         bar.addWidget(labels.small("Zoom"))
         bar.addWidget(self._zoom)
-        for name in ("dataset.add_folder", "dataset.add"):
+        for name in ("dataset.reword", "dataset.add_folder", "dataset.add"):
             bar.addWidget(ActionButton(self._studio.actions[name]))
         return bar
 
@@ -209,6 +214,23 @@ class DatasetPage(QWidget):
             self._offer_undo(f"Removed {count_of(gone, 'picture')}.")
 
     @Slot()
+    def reword(self) -> None:
+        """Change many captions at once: those that are chosen, or all that are shown."""
+        self.save()
+        chosen = [self.shown.picture(row) for row in self.grid.chosen_rows()]
+        dialog = RewordingDialog(chosen, self.shown.pictures, self)
+        self.dialog = dialog
+        dialog.accepted.connect(lambda: self._on_reworded(dialog))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+        dialog.words.setFocus()
+
+    def _on_reworded(self, dialog: RewordingDialog) -> None:
+        self._model.rewrite(dialog.changes)
+        if count := len(dialog.changes):
+            self._offer_undo(f"Changed {count_of(count, 'caption')}.")
+
+    @Slot()
     def take_signs_out(self) -> None:
         """Write plain words in the place of a prompt's signs, in all captions."""
         self.save()
@@ -241,7 +263,8 @@ class DatasetPage(QWidget):
         self._findings.setVisible(found > 0)
         self._findings.setText(count_of(found, "finding"))
         self._studio.actions["dataset.findings"].setVisible(found > 0)
-        self._studio.actions["dataset.remove"].setVisible(count > 0)
+        for name in ("dataset.remove", "dataset.reword", "dataset.search"):
+            self._studio.actions[name].setVisible(count > 0)
         signs = len(model.with_signs())
         plain = self._studio.actions["dataset.plain"]
         plain.setVisible(signs > 0)

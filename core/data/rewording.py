@@ -1,0 +1,94 @@
+"""Many captions changed alike: words replaced, tags added, taken out, renamed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from core.data.query import tags_of
+
+Reword = Callable[[str], str]  # of a caption; the same text where there is nothing to change
+
+
+def counts(captions: Iterable[str]) -> list[tuple[str, int]]:
+    """Every tag and in how many captions it is, the most frequent first, then by name."""
+    found: Counter[str] = Counter()
+    for caption in captions:
+        found.update(set(tags_of(caption)))
+    return sorted(found.items(), key=lambda item: (-item[1], item[0].casefold(), item[0]))
+
+
+def replacing(find: str, by: str, *, as_regex: bool = False, any_case: bool = True) -> Reword:
+    r"""Wherever `find` is, `by` is put; of a regular expression groups are \1, \2.
+
+    Raises:
+        ValueError: `find` is no regular expression, or `by` names a group that it has not.
+    """
+    if not find:
+        return lambda text: text
+    template = by if as_regex else by.replace("\\", r"\\")
+    try:
+        pattern = re.compile(find if as_regex else re.escape(find), re.IGNORECASE * any_case)
+        if as_regex:  # groups are looked for only where something fits: nothing does always
+            re.compile(f"{find}|").sub(template, "")
+    except (re.error, IndexError) as error:
+        raise ValueError(f"That is no regular expression: {error}.") from error
+    return lambda text: pattern.sub(template, text)
+
+
+def adding(tag: str, *, in_front: bool = False) -> Reword:
+    """A tag is put at the end, or in front, of captions that have it not yet."""
+    tag = tag.strip().strip(",").strip()
+
+    def add(text: str) -> str:
+        if not tag or _has(text, tag):
+            return text
+        if not text.strip():
+            return tag
+        return f"{tag}, {text}" if in_front else f"{text.rstrip().rstrip(',')}, {tag}"
+
+    return add
+
+
+def removing(tag: str) -> Reword:
+    """A whole tag is taken out, whatever its case; what else there is stays as it is."""
+    return _renaming(tag, "")
+
+
+def renaming(tag: str, to: str) -> Reword:
+    """A whole tag is called otherwise; where that is there already, it goes."""
+    return _renaming(tag, to.strip())
+
+
+def _renaming(tag: str, to: str) -> Reword:
+    wanted = tag.strip().casefold()
+
+    def rename(text: str) -> str:
+        if not wanted or not _has(text, tag):
+            return text
+        return "\n".join(_in_line(line, wanted, to) for line in text.split("\n"))
+
+    return rename
+
+
+def _in_line(line: str, wanted: str, to: str) -> str:
+    """The line without the tag, or with another in its place; the other parts to the blank."""
+    parts = line.split(",")
+    if wanted not in (part.strip().casefold() for part in parts):
+        return line
+    there = {part.strip().casefold() for part in parts} - {wanted}
+    new = "" if to.casefold() in there else to
+    kept: list[str] = []
+    for part in parts:
+        if part.strip().casefold() != wanted:
+            kept.append(part)
+        elif new:
+            kept.append(part.replace(part.strip(), new))
+            new = ""  # once is enough
+    return ",".join(kept).strip()
+
+
+def _has(text: str, tag: str) -> bool:
+    wanted = tag.strip().casefold()
+    return any(one.casefold() == wanted for one in tags_of(text))
