@@ -240,3 +240,10 @@ def test_a_long_name_leaves_room_for_what_follows_it(name: str, tmp_path: Path) 
     run = project.new_run(replace(CONFIG, name=name))
     files.write_beside(run.adapter_file(name, 1500), b"")
     assert run.newest_adapter() is not None
+
+
+def test_the_table_of_settings_is_true() -> None:
+    from tests import settings_table
+
+    there = settings_table.ROOT / "docs" / "settings.md"
+    assert there.read_text(encoding="utf-8") == settings_table.text()
