@@ -9,12 +9,13 @@ from cyclopts import App, CycloptsError, MissingArgumentError
 from rich.console import Console
 
 from core import version
-from core.cli import adapters, projects, telling
+from core.cli import adapters, fetching, projects, telling
 from core.errors import UserError
 
 app = App(name="stylewright", version=version.VERSION, help="Teach an image model an art style.")
 for _command in (
     projects.demo,
+    fetching.get,
     projects.new,
     projects.train,
     projects.verify,

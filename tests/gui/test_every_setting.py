@@ -124,6 +124,11 @@ def test_what_differs_can_be_put_back(
     one.reset.click()
     assert project.config().noise.offset == 0
     assert one.reset.isHidden()
+    rate = row(every, "training.learning_rate")  # the base's own, not the option's default
+    usual = project.config().training.learning_rate
+    put(rate.field, 0.5, rate.words)
+    rate.reset.click()
+    assert project.config().training.learning_rate == usual
 
 
 def test_a_search_finds_titles_sentences_and_choices(every: EverySetting) -> None:
