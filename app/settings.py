@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSettings, QStandardPaths
 
+from core.base.hub import MODELS_FOLDER
 from core.project.layout import is_project
 
 RECENT = 8
@@ -24,6 +25,12 @@ def projects_folder() -> Path:
     chosen = os.environ.get("STYLEWRIGHT_HOME")
     documents = QStandardPaths.StandardLocation.DocumentsLocation
     return Path(chosen) if chosen else _place(documents) / "Stylewright"
+
+
+def models_folder() -> Path:
+    """Where base models go that are fetched, as with the command line."""
+    chosen = os.environ.get("STYLEWRIGHT_HOME")
+    return Path(chosen) / "models" if chosen else Path.home() / MODELS_FOLDER
 
 
 def _place(kind: QStandardPaths.StandardLocation) -> Path:

@@ -17,6 +17,7 @@ from app.models.run_settings import Settings
 from app.models.runs import Runs
 from app.models.workspace import Workspace
 from app.process.exporter import Exporter
+from app.process.fetcher import Fetcher
 from app.process.jobs import Jobs
 from app.process.sampler import Sampler
 from app.process.session import Session
@@ -43,6 +44,7 @@ class Studio:
     session: Session
     sampler: Sampler
     exporter: Exporter
+    fetcher: Fetcher
 
     def lacks(self) -> list[Lack]:
         """What the next run still lacks."""
@@ -57,6 +59,7 @@ class Studio:
         for stack in (self.dataset.undo_stack, self.settings.undo_stack):
             stack.clear()  # as long as who listens to them is there
         self.jobs.end()
+        self.fetcher.finish()
         self.dataset.finish()
         self.runs.finish()
         self.tiles.finish()
@@ -83,4 +86,5 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
         session=Session(jobs, parent),
         sampler=Sampler(jobs, parent),
         exporter=Exporter(jobs, parent),
+        fetcher=Fetcher(Jobs(parent, make_worker=make_worker), parent),
     )

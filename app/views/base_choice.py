@@ -9,12 +9,15 @@ from pathlib import Path
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from app import settings
 from app.models.studio import Studio
 from app.views.base_words import PREDICTIONS, base_words
+from app.views.fetch_dialog import FetchDialog
 from app.widgets.choice import Choice
 from core.base.words import in_words
 from core.config.options import DEMO_BASE
 from core.errors import BaseModelError, RestMissingError
+from core.protocol.events import Fetched
 
 PLACE = "Train"
 
@@ -28,7 +31,9 @@ class BaseChoice(Choice):
         """`commit` sets what is typed on the page and not yet left."""
         super().__init__("Change the base model", parent)
         self._studio, self._settings, self._commit = studio, studio.settings, commit
+        self.dialog: FetchDialog | None = None  # the last that was opened
         self._fill_menu()
+        studio.fetcher.fetched.connect(self._on_fetched)
         self._settings.changed.connect(self._on_changed)
         self._on_changed()
 
@@ -41,6 +46,8 @@ class BaseChoice(Choice):
         menu.addAction(
             add("base.folder", "Choose a model folder...", self._on_folder_wished, place=PLACE)
         )
+        fetch = "Get a model from the hub..."
+        menu.addAction(add("base.fetch", fetch, self.offer_fetching, place=PLACE))
         demo = "The demo base, only to try"
         menu.addAction(add("base.demo", demo, lambda: self.use(DEMO_BASE), place=PLACE))
         menu.addSeparator()
@@ -89,6 +96,21 @@ class BaseChoice(Choice):
         words = base_words(config, self._settings.facts())
         where = "" if config.base == DEMO_BASE else config.base
         self.show_chosen(words, where, anything=bool(config.base))
+
+    @Slot()
+    def offer_fetching(self) -> None:
+        """Choose a model that is fetched; it is used once it is there."""
+        dialog = self.dialog = FetchDialog(self._studio.fetcher, settings.models_folder(), self)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot(object)
+    def _on_fetched(self, fetched: Fetched) -> None:
+        """In a project it is used; what was chosen meanwhile can be had back by undo."""
+        if self._settings.config is not None:
+            self.use(fetched.path)
+        else:
+            self._studio.news.note(f"{fetched.path}: {fetched.words}.", lasting=True)
 
     def _on_menu_wished(self) -> None:
         """Show the choices where they are."""

@@ -23,6 +23,7 @@ Tell = Callable[
     [str, int, int], None
 ]  # the file in hand, and how many bytes are there, of how many
 PREFERRED = ("fp16", "bf16", "")  # of weights that come in several precisions: the smaller file
+MODELS_FOLDER = "Stylewright models"  # in one's home
 SPARE_BYTES = 2**30  # that a disk should keep
 _WITHOUT = ("safety_checker", "feature_extractor")  # no picture is drawn with them here
 _TIMEOUT_SECONDS = 20.0

@@ -13,8 +13,6 @@ from core.base.words import in_words
 from core.cli import telling
 from core.cli.stopping import stopping
 
-MODELS = "Stylewright models"  # in one's home
-
 
 def get(repo: str = "", *, to: Path | None = None) -> None:
     """Fetch a base model from the hub; without a name, list some that many people use.
@@ -32,7 +30,9 @@ def get(repo: str = "", *, to: Path | None = None) -> None:
         telling.line(console, "Fetch one: stylewright get OWNER/NAME. Its page tells its licence.")
         return
     offer = hub.offer(repo)
-    folder = (to or Path.home() / MODELS / repo.rpartition("/")[2]).expanduser().absolute()
+    folder = (
+        (to or Path.home() / hub.MODELS_FOLDER / repo.rpartition("/")[2]).expanduser().absolute()
+    )
     licence = f" Licence: {offer.licence}." if offer.licence else " Its page tells its licence."
     size = f"{offer.total_bytes / 1e9:.1f} GB in {len(offer.files)} files"
     telling.line(console, f"{repo}: {size}, to {folder}.{licence}")

@@ -36,6 +36,14 @@ class ExportJob(Struct, frozen=True, kw_only=True, tag="export"):
     out: str
 
 
+class FetchJob(Struct, frozen=True, kw_only=True, tag="fetch"):
+    """Fetch a base model from the hub into a folder."""
+
+    repo: str
+    to: str
+    endpoint: str = ""  # of another hub
+
+
 class Stop(Struct, frozen=True, kw_only=True, tag="stop"):
     """Finish the step in hand, save, and end."""
 
@@ -55,6 +63,6 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
     height_px: Annotated[int, Meta(ge=0, le=4096)] = 0
 
 
-Job = TrainJob | SampleJob | ExportJob
+Job = TrainJob | SampleJob | ExportJob | FetchJob
 Word = Stop | PreviewNow | Draw
 Command = Job | Word

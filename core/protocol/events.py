@@ -124,6 +124,22 @@ class StyleMeasured(Struct, frozen=True, kw_only=True, tag="style_measured"):
         return f"{abs(nearer):.0%} {direction} your pictures' style"
 
 
+class FetchStarted(Struct, frozen=True, kw_only=True, tag="fetch_started"):
+    """What the hub has of a base model that is fetched."""
+
+    repo: str
+    path: _Path  # of the folder it goes to
+    total_bytes: _Count
+    licence: str = ""  # as its card names it
+
+
+class Fetched(Struct, frozen=True, kw_only=True, tag="fetched"):
+    """A base model is there, whole."""
+
+    path: _Path
+    words: str  # what it is
+
+
 class Verified(Struct, frozen=True, kw_only=True, tag="verified"):
     """Some steps of a run were taken again; `different` are the tensors that did not match."""
 
@@ -167,6 +183,8 @@ Event = (
     | AdapterSaved
     | HeldOutMeasured
     | StyleMeasured
+    | FetchStarted
+    | Fetched
     | Verified
     | PictureDrawn
     | Finished

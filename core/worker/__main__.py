@@ -10,8 +10,9 @@ import traceback
 from typing import TYPE_CHECKING
 
 from core.errors import UserError
-from core.protocol.commands import Command, ExportJob, SampleJob, TrainJob
+from core.protocol.commands import Command, ExportJob, FetchJob, SampleJob, TrainJob
 from core.protocol.events import Event, Failed, Hello, Progress
+from core.worker import fetching
 from core.worker.pipe import Pipe, claim_stdout
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def _events(job: Command | None, pipe: Pipe) -> Iterator[Event]:
     if job is None:
         return
     yield Progress(phase="Starting the engine")
+    if isinstance(job, FetchJob):  # without torch
+        yield from fetching.fetch_job(job, pipe)
+        return
     from core.worker import jobs  # torch takes seconds to import: the app is told first
 
     match job:

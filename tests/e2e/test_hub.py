@@ -294,3 +294,35 @@ def test_what_is_no_base_is_said() -> None:
     pickled = {"model_index.json": 1, "unet/config.json": 1, "unet/model.bin": 1}
     with pytest.raises(BaseModelError, match="only there as a pickle"):
         hub.wanted(pickled)
+
+
+def test_a_worker_fetches_over_its_pipe_and_stops(there: Hub, tmp_path: Path) -> None:
+    """The real worker: what it tells, and that a stop leaves what the next goes on from."""
+    from core.protocol import wire
+    from core.protocol.commands import FetchJob, Stop
+    from core.protocol.events import Fetched, FetchStarted, Finished
+
+    to = tmp_path / "m"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+
+    def told(*words) -> list:
+        job = FetchJob(repo="maker/model", to=str(to), endpoint=there.url)
+        sent = b"".join(wire.to_line(word) for word in (job, *words))
+        with subprocess.Popen(
+            [sys.executable, "stylewright.py", "--worker"], cwd=ROOT, env=environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as worker:  # fmt: skip
+            worker.stdin.write(sent)
+            worker.stdin.flush()
+            lines = worker.stdout.read().splitlines(keepends=True)
+            assert worker.wait() == 0, worker.stderr.read()
+        return [wire.event_from(line) for line in lines]
+
+    assert told(Stop())[-1] == Finished(stopped=True)
+    events = told()
+    started = next(e for e in events if isinstance(e, FetchStarted))
+    assert (started.repo, started.licence, started.path) == ("maker/model", "openrail", str(to))
+    (fetched_,) = [e for e in events if isinstance(e, Fetched)]
+    assert "Stable Diffusion 1" in fetched_.words
+    assert events[-1] == Finished()
+    assert open_base(to).facts.family == "sd1"
