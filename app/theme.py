@@ -114,6 +114,10 @@ QCheckBox::indicator {{ width: 16px; height: 16px; border: 1px solid {secondary}
     border-radius: 4px; background: {window}; }}
 QCheckBox::indicator:checked {{ background: {accent}; border-color: {accent};
     image: url("{icons}/check.svg"); }}
+QRadioButton::indicator {{ width: 14px; height: 14px; border: 1px solid {secondary};
+    border-radius: 8px; background: {window}; }}
+QRadioButton::indicator:checked {{ border: 5px solid {accent}; width: 6px; height: 6px; }}
+QRadioButton::indicator:focus {{ border-color: {accent}; }}
 QCheckBox::indicator:focus {{ border: 2px solid {accent}; width: 14px; height: 14px; }}
 QListView, QTableView, QScrollArea {{ background: transparent; border: none; outline: none; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}

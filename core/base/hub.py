@@ -45,29 +45,29 @@ WELL_KNOWN = (
     Known(
         "stable-diffusion-v1-5/stable-diffusion-v1-5",
         "Stable Diffusion 1.5",
-        "Small and quick; most styles, 512 px. 6 GB of a card's memory and more.",
+        "Small and quick; most styles, 512 px. About 6 GB of a card's memory.",
     ),
     Known(
         "stabilityai/stable-diffusion-xl-base-1.0",
         "Stable Diffusion XL",
-        "1024 px, far better pictures. 10 GB of a card's memory and more, 8 with nf4.",
+        "1024 px, far better pictures. About 10 GB of a card's memory, 8 with nf4.",
     ),
     Known(
         "Tongyi-MAI/Z-Image",
         "Z-Image",
-        "New and strong, reads long sentences. 16 GB of a card's memory and more.",
+        "New and strong, reads long sentences. About 16 GB of a card's memory.",
     ),
     Known(
         "black-forest-labs/FLUX.2-klein-base-4B",
         "Flux.2 klein 4B",
-        "New, made for training; use adapters on the distilled one, too. 16 GB and more.",
+        "New, made for training; use adapters on the distilled one, too. About 16 GB.",
     ),
     Known(
         "lodestones/Chroma1-HD",
         "Chroma",
-        "Flux.1's kind, free in licence and subject. 24 GB of a card's memory and more.",
+        "Flux.1's kind, free in licence and subject. About 24 GB of a card's memory.",
     ),
-    Known("Qwen/Qwen-Image", "Qwen-Image", "Very large: 24 GB of a card's memory with nf4."),
+    Known("Qwen/Qwen-Image", "Qwen-Image", "Very large: about 24 GB of a card's memory with nf4."),
 )
 
 
