@@ -27,6 +27,8 @@ COMMANDS = (
     "extract",
     "compare",
     "unpickle",
+    "get",
+    "verify",
     "-h",
     "--help",
     "--version",

@@ -58,6 +58,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     slowed: float = 1.0  # of the learning rates, since the run has diverged
     parts: list[str]  # that carry the adapter
     groups: list[dict[str, float]]  # what the optimizer has learnt beside its tensors
+    resting: list[str] | None = None  # parameters of which it holds nothing; None is not known
     loss_scale: LossScale | None = None
 
 
@@ -90,6 +91,7 @@ def save(run: Run, prepared: Prepared, step: int, *, planned: bool) -> Path:
         slowed=slowed(prepared),
         parts=list(prepared.nets),
         groups=groups,
+        resting=optimizers.resting(trainable.optimizer, trainable.parameters),
         loss_scale=_loss_scale(trainable.scaler),
     )
     write_beside(beside / STATE_FILE, msgspec.json.encode(state))
@@ -245,7 +247,7 @@ def _put(
         trainable.parameters,
         tensors,
         state.groups,
-        resting=prepared.config.adapter.module_dropout > 0,
+        resting=state.resting,
     )
     for name, parameter in trainable.parameters.items():
         parameter.copy_(adapter[name])

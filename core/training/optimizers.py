@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +141,15 @@ def state_of(
     return tensors, groups
 
 
+def resting(optimizer: Made, parameters: Mapping[str, nn.Parameter]) -> list[str]:
+    """The parameters that no step has changed so far.
+
+    Module dropout may have left them out, or the net has no use for what they make: Qwen-Image's
+    last block writes texts that nobody reads.
+    """
+    return [name for name, parameter in parameters.items() if not optimizer.state.get(parameter)]
+
+
 def restore(
     kind: Kind,
     optimizer: Made,
@@ -148,13 +157,13 @@ def restore(
     tensors: Mapping[str, Tensor],
     groups: list[dict[str, float]],
     *,
-    resting: bool = False,
+    resting: Collection[str] | None = (),
 ) -> None:
     """Put back what `state_of` gave; everything the config says stays as it is.
 
     What there has to be is what this optimizer keeps after a step: it takes one, on gradients of
-    0. The parameters' own values are not kept. `resting`: some may have none yet, since module
-    dropout has left them out of every step so far.
+    0. The parameters' own values are not kept. `resting` are those that no step has changed so far
+    (see there), of which it keeps nothing; None is not known.
 
     Raises:
         RunError: A tensor is missing, unknown, of another shape or kind, or not finite.
@@ -167,7 +176,11 @@ def restore(
         name: {f"{name}/{key}" for key in optimizer.state[p] if key not in kind.constant}
         for name, p in parameters.items()
     }
-    known = {name for name, keys in whole.items() if not (resting and keys.isdisjoint(tensors))}
+    known = {
+        name
+        for name, keys in whole.items()
+        if not ((resting is None or name in resting) and keys.isdisjoint(tensors))
+    }
     expected = {key for name in known for key in whole[name]}
     if odd := expected ^ tensors.keys():
         raise RunError(f"its optimizer's {sorted(odd)[0]} has no partner")
