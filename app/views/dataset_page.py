@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, Qt, Slot
 from PySide6.QtGui import QKeySequence
@@ -29,7 +30,6 @@ from app.views import places
 from app.views.caption_editor import CaptionEditor
 from app.views.page import Page
 from app.views.picture_search import PictureSearch
-from app.views.rewording_dialog import RewordingDialog
 from app.views.welcome import Welcome
 from app.widgets import labels
 from app.widgets.button import ActionButton
@@ -38,6 +38,9 @@ from app.widgets.grid import TILE_PX
 from app.widgets.wall import Wall
 from core.data import captions
 from core.data.walk import SUFFIXES
+
+if TYPE_CHECKING:
+    from app.views.rewording_dialog import RewordingDialog
 
 FINDINGS_LINES = 5
 WIDEST_PX = 560  # a panel beside the pictures
@@ -216,6 +219,8 @@ class DatasetPage(QWidget):
     @Slot()
     def reword(self) -> None:
         """Change many captions at once: those that are chosen, or all that are shown."""
+        from app.views.rewording_dialog import RewordingDialog  # no start has need of it
+
         self.save()
         chosen = [self.shown.picture(row) for row in self.grid.chosen_rows()]
         dialog = RewordingDialog(chosen, self.shown.pictures, self)
