@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,13 +20,13 @@ from core.base.folder import INDEX
 from core.base.value import VARIANTS, is_weights, variant_of
 from core.errors import BaseModelError, StorageError
 
-Tell = Callable[
-    [str, int, int], None
-]  # the file in hand, and how many bytes are there, of how many
+Tell = Callable[[str, int, int], None]  # the file in hand; how many bytes are there, of how many
 PREFERRED = ("fp16", "bf16", "")  # of weights that come in several precisions: the smaller file
 MODELS_FOLDER = "Stylewright models"  # in one's home
 SPARE_BYTES = 2**30  # that a disk should keep
 _WITHOUT = ("safety_checker", "feature_extractor")  # no picture is drawn with them here
+# A file, or one in a folder: no other name is written to, whatever a repository says it holds.
+_PLAIN = re.compile(r"(\w[\w-]*/)?\w[\w.-]*")
 _TIMEOUT_SECONDS = 20.0
 _CHUNK_BYTES = 2**20
 _PARTIAL = 206  # HTTP: the answer begins where it was asked to
@@ -103,11 +104,13 @@ def wanted(files: Mapping[str, int]) -> dict[str, int]:
             hint="If it holds a single .safetensors file, fetch that in a browser and choose it.",
         )
     parts: dict[str, list[str]] = {}
-    for name in files:
-        part, slash, inside = name.partition("/")
-        if slash and "/" not in inside and part not in _WITHOUT:
+    chosen = [INDEX]
+    for name in filter(_PLAIN.fullmatch, files):
+        part, slash, _ = name.partition("/")
+        if slash and part not in _WITHOUT:
             parts.setdefault(part, []).append(name)
-    chosen = [INDEX, *(name for name in files if name.upper().startswith("LICENSE"))]
+        elif not slash and name.upper().startswith("LICENSE"):
+            chosen.append(name)
     for part, names in parts.items():
         if any(name.endswith((".json", ".safetensors")) for name in names):
             chosen += _of_part(part, names)
@@ -241,7 +244,7 @@ def _check_room(folder: Path, needed_bytes: int) -> None:
         raise StorageError(
             f"{needed_bytes / 1e9:.1f} GB are to be fetched, and the disk of {place} has "
             f"{free / 1e9:.1f} GB left.",
-            hint="Make room, or name a folder on another disk with --to.",
+            hint="Make room, or choose a folder on another disk.",
         )
 
 
@@ -254,22 +257,16 @@ def _named(repo: str, do: Callable[[], Any], folder: Path | None = None) -> Any:
     except errors.GatedRepoError as error:
         raise BaseModelError(
             f"{repo} wants its terms accepted first.",
-            hint="Open its page in a browser, log in and accept; then run `hf auth login` once.",
+            hint="Open its page in a browser, log in and accept; then run `hf auth login` once, "
+            "or set HF_TOKEN.",
         ) from error
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise BaseModelError(
             f"The hub has no {repo}, or only for its owner.",
             hint="Name it as its page does: owner/name.",
         ) from error
-    except (
-        errors.HfHubHTTPError,
-        errors.LocalEntryNotFoundError,
-        errors.OfflineModeIsEnabled,
-    ) as error:
-        raise BaseModelError(
-            f"The hub could not be reached for {repo}: {_first_line(error)}.",
-            hint="Try again; what was fetched stays.",
-        ) from error
+    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError) as error:
+        raise _unreachable(repo, error) from error
     except OSError as error:
         if folder is not None and error.errno:
             raise StorageError.writing(folder, error) from error

@@ -251,7 +251,7 @@ def test_a_full_disk_is_told_before(tmp_path: Path, monkeypatch) -> None:
     offer = hub.Offer("maker/model", REVISION, "", {"model_index.json": 10**18})
     with pytest.raises(StorageError, match=r"1000000000\.0 GB are to be fetched") as caught:
         hub.fetch(offer, tmp_path / "new" / "m", lambda *_: None)
-    assert "--to" in caught.value.hint
+    assert "another disk" in caught.value.hint
 
 
 SHARDED = {
@@ -286,6 +286,11 @@ def test_what_makes_up_a_base() -> None:
         "scheduler/scheduler_config.json",
         "vae/config.json", "vae/diffusion_pytorch_model.safetensors",
     }  # fmt: skip
+
+
+def test_no_name_leads_out_of_the_folder() -> None:
+    odd = ("../x.json", "LICENSE/../../x", "unet/../x.json", "..\\x.json", "/x.json", "./x.json")
+    assert set(hub.wanted({"model_index.json": 1, **dict.fromkeys(odd, 1)})) == {"model_index.json"}
 
 
 def test_what_is_no_base_is_said() -> None:

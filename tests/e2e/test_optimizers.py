@@ -21,6 +21,7 @@ from core.training.step import set_rate
 from core.training.train import train
 from tests.e2e.test_loss import prepared_for
 from tests.e2e.test_options import small_trainable
+from tests.e2e.test_resume import half_done
 
 NAMES = list(OPTIMIZERS)
 BIG = ["adapter.rank=64", "adapter.alpha=64"]  # 8 bits need tensors of 4,096 numbers and more
@@ -204,12 +205,7 @@ def test_a_preset_goes_with_any_optimizer_and_back(project: Project, facts, pres
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_damaged_checkpoint_is_told(project: Project, name: str) -> None:
-    change(project, "training.steps=4", "training.checkpoint_every=2", *BIG, *wishes(name))
-    control = Control()
-    for event in train(project, control):
-        if isinstance(event, CheckpointSaved) and event.step == 2:
-            control.stop.set()
-    folder = project.run("").newest_checkpoint()
+    folder = half_done(project, *BIG, *wishes(name)).newest_checkpoint()
     path = folder / "optimizer.safetensors"
     tensors, _ = adapter_files.read(path)
     key = next(k for k in tensors if tensors[k].numel() > 1)
@@ -221,12 +217,7 @@ def test_a_damaged_checkpoint_is_told(project: Project, name: str) -> None:
 
 
 def test_another_optimizer_is_no_way_to_go_on(project: Project) -> None:
-    change(project, "training.steps=4", "training.checkpoint_every=2")
-    control = Control()
-    for event in train(project, control):
-        if isinstance(event, CheckpointSaved) and event.step == 2:
-            control.stop.set()
-    run = project.run("")
+    run = half_done(project)
     files.save(files.with_changes(files.load(run.config_file), wishes("lion")), run.config_file)
     with pytest.raises(RunError, match=r"optimizer = lion.*begun with adamw") as caught:
         list(train(project, Control(), ""))
@@ -234,12 +225,7 @@ def test_another_optimizer_is_no_way_to_go_on(project: Project) -> None:
 
 
 def test_an_average_may_begin_in_the_middle(project: Project) -> None:
-    change(project, "training.steps=4", "training.checkpoint_every=2")
-    control = Control()
-    for event in train(project, control):
-        if isinstance(event, CheckpointSaved) and event.step == 2:
-            control.stop.set()
-    run = project.run("")
+    run = half_done(project)
     files.save(
         files.with_changes(files.load(run.config_file), ["training.average=0.9"]), run.config_file
     )
