@@ -10,15 +10,16 @@ from PySide6.QtGui import QUndoStack
 
 from app.models import moves
 from app.models.background import Background
-from app.models.edits import Add, Remove, SetCaption, SetCaptions
+from app.models.edits import Add, Cut, Remove, SetCaption, SetCaptions
 from app.models.findings import Findings
 from app.models.importer import Imported, copy_all
-from app.models.moves import Moves
+from app.models.moves import Cuts, Moves
 from app.models.picture_rows import PictureRows
 from app.models.pictures import Thumbnails
 from app.models.rewriting import Changes, rewrite
 from app.models.scanner import Look, Scanner
-from core.data import captions, scan, wording
+from core.data import captions, health, scan, wording
+from core.data.cropping import Shares
 from core.errors import StorageError, UserError
 from core.project.layout import Project
 
@@ -62,6 +63,8 @@ class Dataset(QObject):
         """Show another project."""
         self._scanner.stop()
         self.project = project
+        if project is not None:
+            self._scanner.remember_in(project.catalogue)
         self.undo_stack.clear()
         self.findings.show(())
         self.rows.clear()
@@ -135,6 +138,11 @@ class Dataset(QObject):
         if self.project is not None and paths:
             self.undo_stack.push(Remove(paths, self._take_out, self._bring_back))
 
+    def cut(self, parts: Mapping[Path, Shares]) -> None:
+        """Put parts of pictures in their place; the whole ones go to the bin. Can be undone."""
+        if self.project is not None and parts:
+            self.undo_stack.push(Cut(parts, self._cut, self._uncut))
+
     def _write_caption(self, path: Path, text: str, expected: str) -> bool:
         """What set_caption, its undo and its redo do."""
         try:
@@ -162,7 +170,7 @@ class Dataset(QObject):
         shown = [self.rows.set_caption(path, text) for path, text in texts.items()]
         pictures = [picture for picture in shown if picture]
         own = [finding for picture in pictures for finding in scan.findings_of(picture)]
-        self.findings.show_usable({picture.path for picture in pictures}, own)
+        self.findings.show_usable({picture.path for picture in pictures}, own, health.OF_PIXELS)
 
     def _rewrite(self, changes: Changes) -> None:
         """Shown at once, written by the thread; what fails a scan shows as it is."""
@@ -203,6 +211,24 @@ class Dataset(QObject):
         )
         if paths:
             self.touched.emit(paths[0])
+
+    def _cut(self, parts: Mapping[Path, Shares], noted: Cuts) -> None:
+        if self.project is not None:
+            folder = self.project.bin
+            self._files.start(
+                "Cropping pictures",
+                lambda work: moves.cut_all(parts, folder, noted, work),
+                lambda problem, bug: self._on_files_ended(set(), str(problem or bug)),
+            )
+
+    def _uncut(self, noted: Cuts) -> None:
+        if self.project is not None:
+            folder = self.project.bin
+            self._files.start(
+                "Bringing whole pictures back",
+                lambda work: moves.uncut(noted, folder, work),
+                lambda problem, bug: self._on_files_ended(set(), str(problem or bug)),
+            )
 
     def _on_files_ended(self, paths: set[Path], problem: str) -> None:
         self._leaving -= paths

@@ -143,6 +143,11 @@ class Project:
         return self.root / "cache"
 
     @property
+    def catalogue(self) -> Path:
+        """What was found of each picture; see `core.data.catalogue`."""
+        return self.cache / "pictures.sqlite"
+
+    @property
     def bin(self) -> Path:
         """What was removed from the dataset; nothing is ever deleted."""
         return self.root / "bin"

@@ -13,7 +13,7 @@ from core.data import walk as walking
 from core.data.batches import Item
 from core.data.findings import lines
 from core.data.fit import fit_findings
-from core.data.scan import Dataset, Finding, Picture, dataset_of, examine, walk
+from core.data.scan import Catalogue, Dataset, Finding, Picture, dataset_of, walk
 from core.errors import DatasetError
 from core.hashing import file_hash, key_of
 from core.protocol.events import Event, Progress, Warned
@@ -40,8 +40,12 @@ class PictureFile:
         return key_of(self.content, pixels.RECIPE)
 
 
-def read(folders: list[Path], control: Control) -> Generator[Event, None, Dataset]:
+def read(
+    folders: list[Path], catalogue: Catalogue, control: Control
+) -> Generator[Event, None, Dataset]:
     """The dataset, whole unless asked to stop, and what is to be said of it.
+
+    What `catalogue` knows to be unchanged is not decoded again.
 
     Raises:
         DatasetError: No usable picture.
@@ -52,7 +56,8 @@ def read(folders: list[Path], control: Control) -> Generator[Event, None, Datase
         yield Progress(phase="Reading the pictures", done=number, total=len(there.pictures))
         if control.stop.is_set():
             return dataset_of(found)
-        found.append(examine(path))
+        found.append(catalogue.examine(path, there.captions[number]))
+    catalogue.save()
     dataset = dataset_of(found, there.findings)
     yield from _warnings(dataset.findings)
     _check_not_empty(dataset, folders)

@@ -16,6 +16,7 @@ from core.config.options import AdapterConfig, RunConfig
 from core.data import batches, variation
 from core.data.batches import Item, step_seed
 from core.data.cache import Cache
+from core.data.catalogue import Catalogue
 from core.diffusion.noise import timed
 from core.errors import DatasetError, RunError
 from core.families import registry
@@ -83,7 +84,9 @@ def prepare(
         )
     check_targets(base.facts, config.adapter)
     start = starting(project.start(config), base.facts, rates)
-    dataset = yield from pictures.read(project.folders(config), control)
+    dataset = yield from pictures.read(
+        project.folders(config), Catalogue(project.catalogue), control
+    )
     if control.stop.is_set():
         return None
     yield Progress(phase="Loading the base model")
