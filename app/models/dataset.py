@@ -10,7 +10,7 @@ from PySide6.QtGui import QUndoStack
 
 from app.models import moves
 from app.models.background import Background
-from app.models.edits import Add, Cut, Remove, SetCaption, SetCaptions
+from app.models.edits import Add, Cut, Remove, SetCaption, SetCaptions, SetFocus
 from app.models.findings import Findings
 from app.models.importer import Imported, copy_all
 from app.models.moves import Cuts, Moves
@@ -18,8 +18,9 @@ from app.models.picture_rows import PictureRows
 from app.models.pictures import Thumbnails
 from app.models.rewriting import Changes, rewrite
 from app.models.scanner import Look, Scanner
-from core.data import captions, health, scan, wording
+from core.data import captions, focus, health, scan, wording
 from core.data.cropping import Shares
+from core.data.focus import Point
 from core.errors import StorageError, UserError
 from core.project.layout import Project
 
@@ -32,6 +33,7 @@ class Dataset(QObject):
     busy_changed = Signal()  # see `busy`
     imported = Signal(object)  # an Imported
     noted = Signal(str)  # something worth knowing, in words
+    focused = Signal(object)  # the Path of a picture of which a crop keeps another part
     failed = Signal(str)  # something could not be written; in words
 
     def __init__(self, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
@@ -40,6 +42,7 @@ class Dataset(QObject):
         self.undo_stack = QUndoStack(self)
         self.rows = PictureRows(thumbnails, self)
         self.findings = Findings(self)
+        self.focus: dict[Path, Point] = {}  # what crops keep of pictures, where it was said
         self.busy = ""  # what goes on in the background, in words
         self._written: dict[Path, str] = {}  # captions since the scan began, which it may not know
         self._removed: set[Path] = set()  # pictures, likewise
@@ -66,6 +69,7 @@ class Dataset(QObject):
         if project is not None:
             self._scanner.remember_in(project.catalogue)
         self.undo_stack.clear()
+        self._read_focus()
         self.findings.show(())
         self.rows.clear()
         self._written.clear()
@@ -137,6 +141,12 @@ class Dataset(QObject):
         """Move pictures and their captions to the project's bin; can be undone."""
         if self.project is not None and paths:
             self.undo_stack.push(Remove(paths, self._take_out, self._bring_back))
+
+    def set_focus(self, path: Path, point: Point | None) -> None:
+        """What crops are to keep of a picture; None is its middle. Can be undone."""
+        before = self.focus.get(path)
+        if self.project is not None and point != before:
+            self.undo_stack.push(SetFocus(self._put_focus, path, (before, point)))
 
     def cut(self, parts: Mapping[Path, Shares]) -> None:
         """Put parts of pictures in their place; the whole ones go to the bin. Can be undone."""
@@ -211,6 +221,30 @@ class Dataset(QObject):
         )
         if paths:
             self.touched.emit(paths[0])
+
+    def _put_focus(self, path: Path, point: Point | None) -> None:
+        if self.project is None:
+            return
+        try:
+            points = focus.read(self.project.focus_file, self.project.root)  # others write it, too
+            if point is None:
+                points.pop(path, None)
+            else:
+                points[path] = point
+            focus.write(self.project.focus_file, points, self.project.root)
+        except UserError as error:
+            self.failed.emit(str(error))
+            return
+        self.focus = points
+        self.focused.emit(path)
+
+    def _read_focus(self) -> None:
+        self.focus = {}
+        if self.project is not None:
+            try:
+                self.focus = focus.read(self.project.focus_file, self.project.root)
+            except UserError as error:
+                self.failed.emit(str(error))
 
     def _cut(self, parts: Mapping[Path, Shares], noted: Cuts) -> None:
         if self.project is not None:

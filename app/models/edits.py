@@ -12,8 +12,10 @@ from app.figures import count_of
 from app.models.moves import Cuts, Moves
 from app.models.rewriting import Changes
 from core.data.cropping import Shares
+from core.data.focus import Point
 
 Write = Callable[[Path, str, str], bool]  # a caption in the place of another; False if it failed
+Points = tuple[Point | None, Point | None]
 Move = Callable[[Sequence[Path], Moves], None]  # pictures that go or come, and the moves to note
 
 
@@ -108,6 +110,38 @@ class Add(QUndoCommand):
     def undo(self) -> None:
         self._take_out(self._paths, self._moves)
         self._there = False
+
+
+class SetFocus(QUndoCommand):
+    """What a crop is to keep of a picture; moving it on is one step back."""
+
+    ID = 2
+
+    def __init__(
+        self, put: Callable[[Path, Point | None], None], path: Path, points: Points
+    ) -> None:
+        """`points` are the one before and the new one; None is the middle."""
+        super().__init__(f"Crop of {path.name}")
+        self._put, self._path, self._points = put, path, points
+
+    @override
+    def id(self) -> int:
+        return self.ID
+
+    @override
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        if not isinstance(other, SetFocus) or other._path != self._path:
+            return False
+        self._points = (self._points[0], other._points[1])
+        return True
+
+    @override
+    def redo(self) -> None:
+        self._put(self._path, self._points[1])
+
+    @override
+    def undo(self) -> None:
+        self._put(self._path, self._points[0])
 
 
 class Cut(QUndoCommand):

@@ -63,7 +63,7 @@ class DatasetPage(QWidget):
         self.grid = Wall(self.shown.aspects, Role.CAPTION, Role.FINDING)
         self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
-        self.editor = CaptionEditor(self._model, studio.tiles, studio.large)
+        self.editor = CaptionEditor(self._model, studio.tiles, studio.large, studio.framing)
         self.editor.setMaximumWidth(WIDEST_PX)
         splitter = QSplitter()
         splitter.setObjectName(places.SPLITTERS[0])

@@ -143,6 +143,11 @@ class Project:
         return self.root / "cache"
 
     @property
+    def focus_file(self) -> Path:
+        """What crops are to keep of its pictures; see `core.data.focus`."""
+        return self.root / "focus.json"
+
+    @property
     def catalogue(self) -> Path:
         """What was found of each picture; see `core.data.catalogue`."""
         return self.cache / "pictures.sqlite"
