@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtGui import QUndoStack
+from PySide6.QtGui import QImage, QUndoStack
 
 from app.models import moves
 from app.models.background import Background
 from app.models.edits import Add, Cut, Remove, SetCaption, SetCaptions, SetFocus
 from app.models.findings import Findings
-from app.models.importer import Imported, copy_all
+from app.models.importer import Imported, copy_all, save_picture
 from app.models.moves import Cuts, Moves
 from app.models.picture_rows import PictureRows
 from app.models.pictures import Thumbnails
@@ -106,6 +106,17 @@ class Dataset(QObject):
             self._files.start(
                 "Copying your pictures",
                 lambda work: copy_all(paths, folder, work),
+                lambda imported, problem: self._on_imported(project, imported, problem),
+            )
+
+    def import_picture(self, image: QImage) -> None:
+        """Save a picture that is no file into the project; `imported` tells how it went."""
+        if self.project is not None:
+            self._imports += 1
+            project, folder = self.project, self.project.images
+            self._files.start(
+                "Saving your picture",
+                lambda work: save_picture(image, folder, work),
                 lambda imported, problem: self._on_imported(project, imported, problem),
             )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, Qt, Slot
-from PySide6.QtGui import QKeySequence, QResizeEvent
+from PySide6.QtGui import QImage, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -398,6 +398,13 @@ def add_pictures(studio: Studio, paths: list[Path]) -> None:
         # a drive's root has no name
         studio.workspace.open_new((first.name if first.is_dir() else "") or NEW_NAME)
     studio.dataset.import_paths(paths)
+
+
+def add_picture(studio: Studio, image: QImage) -> None:
+    """Save a picture that is no file into the open project, or a new one."""
+    if studio.workspace.project is None:
+        studio.workspace.open_new(NEW_NAME)
+    studio.dataset.import_picture(image)
 
 
 def make(studio: Studio) -> Page:

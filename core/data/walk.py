@@ -31,6 +31,7 @@ UNREAD = frozenset(
         *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"),
     }
 )
+ARCHIVES = frozenset({".zip"})  # out of which pictures can be taken
 OWN_FOLDERS = frozenset({"runs", "cache", "bin"})  # of a project: previews are no pictures to learn
 # What systems and network drives leave in folders, thumbnails among it; in lower case. They and
 # hidden files are no one's pictures, and not worth a word.

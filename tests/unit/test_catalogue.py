@@ -102,6 +102,21 @@ def test_a_caption_written_again_at_the_same_time_and_length_is_read_again(
     assert looked_at(folder, file).pictures[0].caption == "new words"
 
 
+def test_a_caption_of_another_suffix_is_seen_where_files_do_not_tell_of_a_new_name(
+    folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where a file's second time is that of its making."""
+    real = cataloguing._stamp_of
+    monkeypatch.setattr(cataloguing, "_stamp_of", lambda s: (real(s)[0], 0, real(s)[2]))
+    monkeypatch.setattr(cataloguing, "SETTLED_NS", 0)
+    (folder / "p00.caption").write_text("b ball number 0")  # as long as the other
+    for name in ("p00.txt", "p00.caption"):
+        os.utime(folder / name, (1, 1))
+    looked_at(folder, file)
+    (folder / "p00.txt").unlink()
+    assert looked_at(folder, file) == scan.scan([folder])
+
+
 def test_what_is_out_of_reach_is_tried_again(
     folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +181,19 @@ def _change(file: Path, command: str) -> None:
     except sqlite3.OperationalError:
         assert "sharp" in command  # of an older table
     db.close()
+
+
+def test_what_another_version_found_is_found_anew(
+    folder: Path, file: Path, decoded: list[str]
+) -> None:
+    """It may have found other things in the same files."""
+    looked_at(folder, file)
+    _change(file, "PRAGMA user_version = 999")
+    decoded.clear()
+    looked_at(folder, file)
+    assert len(decoded) == 3
+    looked_at(folder, file)
+    assert len(decoded) == 3
 
 
 def test_a_spoilt_one_serves_again_from_the_second_scan_on(
