@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import shutil
+import struct
 import zipfile
 import zlib
 from pathlib import PurePosixPath
@@ -20,6 +23,18 @@ if TYPE_CHECKING:
 MOST_TIMES = 200  # that what is inside may be larger than the file; pictures hardly shrink at all
 SMALL_BYTES = 64 * 2**20  # which harm no one, however they were packed
 MOST_FILES = 1_000_000
+# What zipfile raises for damaged archives and ways of packing that it does not know.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    NotImplementedError,
+)
 SPARE_BYTES = 2**30  # that stay free on the disk
 
 
@@ -46,14 +61,22 @@ def unpack(file: Path, folder: Path, stopped: Callable[[], bool]) -> None:
                 if stopped():
                     return
                 archive.extract(one, folder)  # of "../x", "/x" and "C:\\x" what stays inside
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise DatasetError(
-            f"{file.name} cannot be unpacked ({error}).", hint="Get a whole copy of it."
-        ) from error
+    except _DAMAGED as error:
+        raise _damaged(file, error) from error
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a place before the file's beginning
+            raise _damaged(file, error) from error
+        raise
     except RuntimeError as error:  # what zipfile says of passwords
         raise DatasetError(
             f"{file.name} wants a password.", hint="Unpack it yourself, and drop the folder."
         ) from error
+
+
+def _damaged(file: Path, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"{file.name} cannot be unpacked ({error}).", hint="Get a whole copy of it."
+    )
 
 
 def _is_wanted(one: zipfile.ZipInfo) -> bool:

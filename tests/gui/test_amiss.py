@@ -149,7 +149,7 @@ def test_writing_a_caption_leads_nobody_away(
     assert page.editor.path.name == "z copy.jpg"
     assert shown(amiss) == ["d5.png", "a copy.png", "d3.png", "z copy.jpg"]
     assert page.findings.group[0].summary == health.ALIKE
-    assert health.ALIKE in kinds(amiss)
+    assert len(page.findings.group) == 2  # it still looks like another
 
 
 def test_when_nothing_is_left_of_a_kind_all_are_shown(
