@@ -41,10 +41,10 @@ class Framing(QObject):
 
     def _sizes(self) -> list[Size]:
         if self._known is None:
-            config, multiple_px = self._settings.config, self._settings.multiple_px()
-            there = config is not None and multiple_px > 0
-            edge_px = config.dataset.resolution_px if config else 0
-            self._known = buckets.sizes(edge_px, multiple_px) if there else []
+            config, base = self._settings.config, self._settings.base()
+            self._known = []
+            if config is not None and base is not None:
+                self._known = buckets.sizes(config.dataset.resolution_px, base.multiple_px)
         return self._known
 
     @Slot()

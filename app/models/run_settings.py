@@ -84,14 +84,14 @@ class Settings(QObject):
         root = self._open.project.root if self._open else Path()
         return facts_of(self.config.base if self.config else "", root)
 
-    def multiple_px(self) -> int:
-        """What the base wants sides of pictures to be a multiple of; 0 where it cannot be read."""
+    def base(self) -> Base | None:
+        """The chosen base model, looked at and not loaded; None where it cannot be read."""
         if self._open is None or self.config is None or not self.config.base:
-            return 0
+            return None
         try:
-            return self._open.project.base(self.config).multiple_px
+            return self._open.project.base(self.config)
         except UserError:
-            return 0
+            return None
 
     def use_preset(self, preset: Preset) -> None:
         """Set what the preset stands for, on the base that is chosen."""

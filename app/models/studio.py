@@ -16,6 +16,7 @@ from app.models.pictures import Thumbnails
 from app.models.readiness import Lack, lacks
 from app.models.run_settings import Settings
 from app.models.runs import Runs
+from app.models.tokens import Tokens
 from app.models.workspace import Workspace
 from app.process.exporter import Exporter
 from app.process.fetcher import Fetcher
@@ -39,6 +40,7 @@ class Studio:
     settings: Settings  # of the next run
     dataset: Dataset
     framing: Framing
+    tokens: Tokens
     runs: Runs
     tiles: Thumbnails
     large: Thumbnails
@@ -64,6 +66,7 @@ class Studio:
         self.fetcher.finish()
         self.dataset.finish()
         self.runs.finish()
+        self.tokens.finish()
         self.tiles.finish()
         self.large.finish()
 
@@ -82,6 +85,7 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
         settings=run_settings,
         dataset=Dataset(tiles, parent),
         framing=Framing(run_settings, parent),
+        tokens=Tokens(run_settings, parent),
         runs=Runs(parent),
         tiles=tiles,
         large=Thumbnails(parent, edges_px=(LARGE_PX,), filling=False, kept_bytes=LARGE_BYTES),

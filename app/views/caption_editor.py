@@ -12,6 +12,7 @@ from app.figures import count_of
 from app.models.dataset import Dataset
 from app.models.framing import Framing
 from app.models.pictures import Thumbnails
+from app.models.tokens import Tokens
 from app.widgets import labels
 from app.widgets.picture import CropView
 from app.widgets.text import pass_undo
@@ -35,12 +36,13 @@ class CaptionEditor(QFrame):
         tiles: Thumbnails,
         large: Thumbnails,
         framing: Framing,
+        tokens: Tokens,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
         self._model, self._tiles, self._large = model, tiles, large
-        self._framing = framing
+        self._framing, self._tokens = framing, tokens
         self.path: Path | None = None
         self._based_on = ""  # the caption that the person began to change
         self._unsaved: dict[Path, tuple[str, str]] = {}  # what could not be written, its base
@@ -76,6 +78,7 @@ class CaptionEditor(QFrame):
         self._picture.pointed.connect(self._on_pointed)
         self._picture.centred.connect(self._on_centred)
         framing.changed.connect(self.refresh)
+        tokens.changed.connect(self._show_count)
         model.focused.connect(self.refresh)
         self.show_picture(None)
 
@@ -194,9 +197,22 @@ class CaptionEditor(QFrame):
         self._show_count()
 
     def _show_count(self) -> None:
-        words = len(self._text.toPlainText().split())
+        text = self._text.toPlainText()
+        words = len(text.split())
         state = "not saved" if self.path in self._unsaved else "saved as you write"
-        self._count.setText(f"{count_of(words, 'word')}, {state}" if words else "")
+        said = [count_of(words, "word"), *self._said_of_tokens(text), state]
+        self._count.setText(", ".join(said) if words else "")
+
+    def _said_of_tokens(self, text: str) -> list[str]:
+        """As the base reads the caption, once its vocabulary is there."""
+        counted = self._tokens.count(text) if text and self.path is not None else None
+        if counted is None:
+            return []
+        count, at_once = counted
+        if at_once and count > at_once:
+            parts = -(-count // at_once)
+            return [f"{count_of(count, 'token')}: read in {parts} parts of {at_once}"]
+        return [count_of(count, "token") + (f" of {at_once}" if at_once else "")]
 
     @Slot()
     def _show_large(self) -> None:

@@ -63,7 +63,9 @@ class DatasetPage(QWidget):
         self.grid = Wall(self.shown.aspects, Role.CAPTION, Role.FINDING)
         self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
-        self.editor = CaptionEditor(self._model, studio.tiles, studio.large, studio.framing)
+        self.editor = CaptionEditor(
+            self._model, studio.tiles, studio.large, studio.framing, studio.tokens
+        )
         self.editor.setMaximumWidth(WIDEST_PX)
         splitter = QSplitter()
         splitter.setObjectName(places.SPLITTERS[0])

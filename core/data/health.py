@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ALIKE_BITS = 8  # of 63 that may differ
 ALIKE_COLOUR = 8.0  # of 255, the mean difference of the sketches
 _BITS = 63
-_MANY = 20_000  # pictures; every pair of more would be minutes' work
+_MANY = 5_000  # pictures; every near pair of more would be minutes of work
 BLURRED = 0.1  # sharpness at 512 px; photographs in focus have 0.25 to 1
 BLURRED_SHARE = 0.25  # of the others' sharpness, since a style may be soft
 FEWEST = 8  # pictures that can say what the others are like
@@ -64,7 +64,12 @@ def alike(pictures: Sequence[Picture]) -> list[list[Picture]]:
             leads[number] = number = leads[leads[number]]
         return number
 
+    first: dict[tuple[int, bytes], int] = {}  # of those that look the same to the last bit
     for number, measures in seen:
+        one = first.setdefault((measures.fingerprint, measures.sketch), number)
+        if one != number:
+            leads[number] = one
+            continue
         for part in range(parts):
             bits = (measures.fingerprint >> part * width) & (2**width - 1)
             others = by_part[part, bits]

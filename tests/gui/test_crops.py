@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from app.views.main_window import MainWindow
 from app.widgets.picture import fitted
-from core.project.layout import Project
+from core.base.vocabulary import vocabulary_of
+from core.project.layout import Project, named_base
 from tests.gui.conftest import dataset_page, open_project
 
 
@@ -113,3 +114,20 @@ def test_a_damaged_file_is_told_and_stays(wide: MainWindow, project: Project, qt
     click(wide, qtbot, 0.0)
     assert "focus.json" in wide.messages.text
     assert file_of(project).read_text() == "{"
+
+
+def test_tokens_are_counted_as_the_base_reads_them(
+    faked: MainWindow, project: Project, qtbot: QtBot
+) -> None:
+    open_project(faked, qtbot, project)
+    faked.studio.settings.set("base", "demo")
+    faked.show_page("Dataset")
+    dataset_page(faked)._choose(0)
+    editor = dataset_page(faked).editor
+    vocabulary = vocabulary_of(named_base("demo", Path()))
+    used = vocabulary.count("a ball number 0")
+    qtbot.waitUntil(lambda: f"{used} tokens of {vocabulary.at_once}" in editor._count.text())
+    editor._text.setPlainText("word " * 4 * vocabulary.at_once)
+    assert f"parts of {vocabulary.at_once}" in editor._count.text()
+    faked.studio.settings.set("base", "")
+    assert "token" not in editor._count.text()
