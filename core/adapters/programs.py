@@ -74,13 +74,18 @@ class Reading:
     def whole(self) -> bool:
         return self.equal == self.of
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> str:
+        """How many of its changes, or why none."""
         if self.lacks:
-            return f"{self.program}: not known to read adapters of {self.lacks}"
+            return f"not known to read adapters of {self.lacks}"
         if self.refused:
-            return f"{self.program}: refuses it"
+            return "refuses it"
         other = f", {self.other} at another strength" if self.other else ""
-        return f"{self.program}: {self.equal} of {self.of}{other}"
+        return f"{self.equal} of {self.of}{other}"
+
+    def __str__(self) -> str:
+        return f"{self.program}: {self.words}"
 
 
 def _flat(prefix: str, module: str) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from core import version
-from core.adapters import files, formats, programs, reading, report
+from core.adapters import files, formats, reading, report
 from core.adapters.changes import DoRA, LoRA, tensors_of
 from core.adapters.kinds import kind_of
 from core.base.configs import read_json
@@ -219,7 +219,7 @@ def _read_peft(path: Path, facts: Facts) -> tuple[Adapter, dict[str, str]]:
     return adapter, {}
 
 
-def convert(source: Path, facts: Facts, layout: Layout, out: Path) -> None:
+def convert(source: Path, facts: Facts, layout: Layout, out: Path) -> Adapter:
     """Write an adapter file once more in another format; no base model is needed for it.
 
     Raises:
@@ -228,18 +228,7 @@ def convert(source: Path, facts: Facts, layout: Layout, out: Path) -> None:
     """
     adapter, header = read(source, facts)
     write(out, adapter, facts, header, layout)
-
-
-def proof(path: Path) -> list[str]:
-    """What each of the other programs would load of a file that was written, a line each.
-
-    Raises:
-        AdapterError: It cannot be read back.
-    """
-    if path.is_dir():  # peft's own form, which none of them reads
-        return ["This form is peft's alone; no other program loads it."]
-    tensors, header = files.read(path)
-    return [str(r) for r in programs.readings(tensors, header, report.family_of(tensors, header))]
+    return adapter
 
 
 def in_words(tensors: Mapping[str, Tensor], header: Mapping[str, str], facts: Facts) -> list[str]:
