@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
-from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import (
-    QApplication,
-    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -18,15 +13,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.models import pictures
 from app.models.demo_words import unknown_in_words, unknown_words
-from app.models.drawn import TILE_PX, Drawn, free_file
+from app.models.drawn import free_file
 from app.models.runs import AdapterCard
 from app.models.studio import Studio
+from app.views.drawn_strip import DrawnStrip
 from app.views.worn import Worn
 from app.widgets import labels
 from app.widgets.button import ActionButton
-from app.widgets.grid import GAP_PX, Grid
 from app.widgets.scrolled import Scrolled
 from app.widgets.text import pass_undo
 from core.config import files
@@ -36,7 +30,6 @@ from core.protocol.commands import Draw, SampleJob
 from core.protocol.events import AdaptersCompared, PictureDrawn
 
 DRAW_AFTER_MS = 250  # of no change to a slider
-SCROLL_PX = 12  # the bar below the pictures
 WIDEST_PX = 900
 PLACE = "Preview"
 
@@ -50,12 +43,13 @@ class Drawing(QWidget):
         super().__init__(parent)
         self._studio, self._runs, self._sampler = studio, studio.runs, studio.sampler
         self.setMaximumWidth(WIDEST_PX)
-        self.history = Drawn(studio.runs, studio.tiles, self)
+        self.past = DrawnStrip(studio)
+        self.history, self.strip = self.past.history, self.past.grid
         self._add_actions()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        layout.addWidget(self._make_history())
+        layout.addWidget(self.past)
         layout.addLayout(self._make_fields())
         self._timer = QTimer(self, interval=DRAW_AFTER_MS, singleShot=True)
         self._timer.timeout.connect(self._draw)
@@ -71,8 +65,8 @@ class Drawing(QWidget):
         self._sampler.phase.connect(self._on_phase)
         self._sampler.failed.connect(studio.news.failed)
         studio.session.changed.connect(self._on_session_changed)
+        self.past.chosen.connect(self._on_history_chosen)
         self._on_run_changed()
-        self._on_history_changed()
 
     def _add_actions(self) -> None:
         add = self._studio.actions.add
@@ -81,34 +75,6 @@ class Drawing(QWidget):
         self._row = add("draw.row", row, self._on_row_wished, place=PLACE)
         self._row.setToolTip("Without any adapter, with the first, with the first two ...")
         self._left: list[dict[str, float]] = []  # what is still to be drawn of such a row
-        self._save = add("drawn.save", "Save this picture...", self._on_save, place=PLACE)
-        self._copy = add("drawn.copy", "Copy this picture", self._on_copy, place=PLACE)
-        self._save.setToolTip("Save the chosen picture elsewhere")
-
-    def _make_history(self) -> QWidget:
-        self.strip = Grid(Qt.ItemDataRole.DisplayRole)
-        self.strip.setModel(self.history)
-        self.strip.setAccessibleName("Pictures made by hand, newest first")
-        self.strip.set_edge(TILE_PX)
-        self.strip.setWrapping(False)
-        self.strip.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-        self.strip.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.strip.setFixedHeight(TILE_PX + 2 * GAP_PX + self.fontMetrics().height() + SCROLL_PX)
-        self.strip.selectionModel().currentChanged.connect(self._on_history_chosen)
-        self.history.modelReset.connect(self._on_history_changed)
-        self.history.rowsInserted.connect(self._on_history_changed)
-        buttons = QVBoxLayout()
-        buttons.setSpacing(8)
-        buttons.addWidget(ActionButton(self._save))
-        buttons.addWidget(ActionButton(self._copy))
-        buttons.addStretch()
-        self._past = QWidget()
-        row = QHBoxLayout(self._past)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(self.strip, stretch=1)
-        row.addLayout(buttons)
-        return self._past
 
     def _make_fields(self) -> QGridLayout:
         self.worn = Worn(self._studio.shelf)
@@ -174,7 +140,6 @@ class Drawing(QWidget):
         if len(self.worn.rows) == 1:
             self.worn.first.show_strength(1.0)
         self._timer.stop()
-        self._on_history_changed()
 
     def forget_typed(self) -> None:
         """The next `offer` counts."""
@@ -210,7 +175,7 @@ class Drawing(QWidget):
         """The adapter that was picked comes first; else the newest of the run that is shown."""
         run = self._runs.shown.name if self._runs.shown else ""
         newest = next((card.path for card in self._runs.adapters() if card.run == run), None)
-        self.worn.choose(self._runs.picked or newest or self.worn.first.path)
+        self.worn.choose(self._runs.picked, newest, self.worn.first.path)
         self._on_worn_changed()
 
     @Slot()
@@ -292,9 +257,6 @@ class Drawing(QWidget):
             vae=str(base_path(config.vae, root)) if config.vae else "",
             rest=str(base_path(config.rest, root)) if config.rest else "",
             prediction=config.prediction,
-            inference_steps=config.preview.inference_steps,
-            guidance=config.preview.guidance,
-            guidance_rescale=config.preview.guidance_rescale,
         )
         edge = config.dataset.resolution_px
         self._sampler.draw(
@@ -306,6 +268,9 @@ class Drawing(QWidget):
                 out=str(out),
                 width_px=edge,
                 height_px=edge,
+                inference_steps=config.preview.inference_steps,
+                guidance=config.preview.guidance,
+                guidance_rescale=config.preview.guidance_rescale,
             ),
         )
 
@@ -328,13 +293,10 @@ class Drawing(QWidget):
         if self._left:
             self._draw(self._left.pop(0))
 
-    @Slot(QModelIndex, QModelIndex)
-    def _on_history_chosen(self, current: QModelIndex, _previous: QModelIndex) -> None:
-        self._on_history_changed()
-        if current.isValid():
-            drawn = self.history.pictures[current.row()]
-            self._show_weights(drawn)
-            self.shown.emit(drawn)
+    @Slot(object)
+    def _on_history_chosen(self, drawn: PictureDrawn) -> None:
+        self._show_weights(drawn)
+        self.shown.emit(drawn)
 
     def _show_weights(self, drawn: PictureDrawn) -> None:
         """Those of the picture that is shown, unless others are just being set; draws nothing."""
@@ -346,40 +308,6 @@ class Drawing(QWidget):
             self.worn.first.show_strength(drawn.weight)
         self._on_prompt_changed()
         self._enable()
-
-    @Slot()
-    def _on_history_changed(self) -> None:
-        self._past.setVisible(bool(self.history.pictures))
-        for action in (self._save, self._copy):
-            action.setEnabled(self.strip.currentIndex().isValid())
-
-    def _chosen_file(self) -> Path | None:
-        index = self.strip.currentIndex()
-        return self.history.file(self.history.pictures[index.row()]) if index.isValid() else None
-
-    @Slot()
-    def _on_save(self) -> None:
-        source = self._chosen_file()
-        if source is None:
-            return
-        dialog = QFileDialog(self, "Save the picture", str(Path.home()), "*.png")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("png")
-        dialog.selectFile(source.name)
-        if not dialog.exec():
-            return
-        target = Path(dialog.selectedFiles()[0])
-        try:
-            shutil.copyfile(source, target)
-        except OSError as error:
-            self._studio.news.failure(str(StorageError.writing(target, error)))
-        else:
-            self._studio.news.note(f"Saved {target}")
-
-    @Slot()
-    def _on_copy(self) -> None:
-        if source := self._chosen_file():
-            QApplication.clipboard().setImage(pictures.load(source))
 
     @Slot(str)
     def _on_phase(self, phase: str) -> None:

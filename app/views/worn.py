@@ -153,8 +153,10 @@ class Worn(QWidget):
     def first(self) -> WornRow:
         return self.rows[0]
 
-    def choose(self, path: Path | None) -> None:
-        """Wear this one in the first place."""
+    def choose(self, *paths: Path | None) -> None:
+        """Wear the first of these that is there in the first place."""
+        there = [card.path for card in self._shelf.cards()]
+        path = next((path for path in paths if path in there), None)
         for row in [row for row in self.rows[1:] if row.path == path]:
             self._drop(row)
         self._fill([path, *[row.path for row in self.rows[1:]]])

@@ -29,9 +29,6 @@ class SampleJob(Struct, frozen=True, kw_only=True, tag="sample"):
     vae: str = ""  # another than the base's own
     rest: str = ""  # a folder for what a base that is a transformer alone lacks
     prediction: Told = "auto"
-    inference_steps: Annotated[int, Meta(ge=1, le=200)] = 25
-    guidance: Annotated[float, Meta(ge=0, le=30)] = 7.0
-    guidance_rescale: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
 
 class ExportJob(Struct, frozen=True, kw_only=True, tag="export"):
@@ -115,6 +112,9 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
     adapters: dict[str, Weight] = {}  # files and their weights
     width_px: Annotated[int, Meta(ge=0, le=4096)] = 0  # 0 is the base's own size
     height_px: Annotated[int, Meta(ge=0, le=4096)] = 0
+    inference_steps: Annotated[int, Meta(ge=1, le=200)] = 25
+    guidance: Annotated[float, Meta(ge=0, le=30)] = 7.0
+    guidance_rescale: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
 
 FileJob = ExportJob | ResizeJob | JoinJob | BakeJob | ExtractJob  # writes one file and ends

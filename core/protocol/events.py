@@ -15,7 +15,7 @@ _Steps = Annotated[int, Meta(ge=1, le=999_999)]
 _Step = Annotated[int, Meta(ge=0, le=999_999)]
 _Path = Annotated[str, Meta(max_length=4096)]
 
-PROTOCOL_VERSION = 1  # raise on a rename or removal; a new field with a default is compatible
+PROTOCOL_VERSION = 2  # raise on a rename or removal; a new field with a default is compatible
 
 
 class Hello(Struct, frozen=True, kw_only=True, tag="hello"):

@@ -74,13 +74,13 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
     yield Progress(phase="Ready")
     while isinstance(wish := _newest(wishes), Draw):
         try:
-            yield from _drawn(sampler, wish, job)
+            yield from _drawn(sampler, wish)
         except (AdapterError, StorageError) as error:  # the base is as good as before
             yield NotDrawn(path=wish.out, message=str(error))
     yield Finished()
 
 
-def _drawn(sampler: sample.Sampler, wish: Draw, job: SampleJob) -> Iterator[Event]:
+def _drawn(sampler: sample.Sampler, wish: Draw) -> Iterator[Event]:
     worn = {Path(path): weight for path, weight in wish.adapters.items()}
     acting = [path for path, weight in worn.items() if weight]
     if len(acting) > 1 and sampler.compared != acting:
@@ -96,9 +96,9 @@ def _drawn(sampler: sample.Sampler, wish: Draw, job: SampleJob) -> Iterator[Even
             adapters=worn,
             width_px=wish.width_px,
             height_px=wish.height_px,
-            inference_steps=job.inference_steps,
-            guidance=job.guidance,
-            guidance_rescale=job.guidance_rescale,
+            inference_steps=wish.inference_steps,
+            guidance=wish.guidance,
+            guidance_rescale=wish.guidance_rescale,
         ),
     )
     yield PictureDrawn(

@@ -264,7 +264,8 @@ def _halves():
 
 
 def draw(pipe: Pipe, out: Path, adapters: dict[str, float]) -> list[Event]:
-    pipe.send(Draw(prompt="a ball", out=str(out), adapters=adapters, width_px=64, height_px=64))
+    size = {"width_px": 64, "height_px": 64, "inference_steps": 2, "guidance": 3.0}
+    pipe.send(Draw(prompt="a ball", out=str(out), adapters=adapters, **size))
     events = []
     for event in pipe.events():
         events.append(event)
@@ -277,7 +278,7 @@ def test_several_adapters_are_drawn_with_compared_once_and_a_bad_one_ends_nothin
     pipe: Pipe, shelf: Path, tiny_base: Path, tmp_path: Path
 ) -> None:
     style, against, lines = (str(shelf / name) for name in (STYLE, AGAINST, LINES))
-    pipe.send(SampleJob(base=str(tiny_base), inference_steps=2, guidance=3.0))
+    pipe.send(SampleJob(base=str(tiny_base)))
     alone = draw(pipe, tmp_path / "none.png", {style: 0.0, against: 0.0})
     assert not any(isinstance(event, AdaptersCompared) for event in alone)
     both = draw(pipe, tmp_path / "both.png", {style: 1.0, against: 1.0})
