@@ -480,6 +480,7 @@ def test_a_copy_for_another_program_goes_where_the_last_went(
         dialog.go.click()
         worker = of(workers, ExportJob)
         assert (worker.job.format, worker.job.source) == (format_, str(files["ink"]))
+        Path(worker.job.out).write_bytes(b"saved")
         worker.tell(FileMade(path=worker.job.out, words="1 layer."))
         worker.end()
     assert [card.path.stem for card in page.cards.cards[1:]] == ["ink", "lines", "wide", "broken"]
