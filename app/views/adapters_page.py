@@ -91,6 +91,7 @@ class AdaptersPage(QWidget):
         self.cards.dataChanged.connect(self._show_current)
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
         studio.shelf.opened.connect(self._on_opened)
+        studio.runs.reset.connect(self._show_current)
         self._on_reset()
 
     def _add_actions(self) -> None:
@@ -226,8 +227,11 @@ class AdaptersPage(QWidget):
         readers = known.readers if known and not card.only_here else []
         self.proof.show_readers([(one.program, one.words, one.whole) for one in readers])
         usable = not (known and known.problem)
-        for action in (self._save, self._draw, *self._more):
+        for action in (self._save, *self._more):
             action.setEnabled(usable)
+        run = self._studio.runs.shown  # whose base is drawn with, and which keeps the pictures
+        self._draw.setEnabled(usable and run is not None)
+        self._draw.setToolTip("" if run else "Train a run first: its base model is drawn with")
         self._copy.setEnabled(bool(self._trigger()))
 
     def _trigger(self) -> str:

@@ -110,7 +110,7 @@ class Drawing(QWidget):
         last.setSpacing(8)
         last.addWidget(self.seed)
         last.addWidget(self.phase, stretch=1)
-        last.addWidget(ActionButton(self._row))
+        last.addWidget(ActionButton(self._row, words="Compare"))
         last.addWidget(ActionButton(self._make, primary=True))
         grid.addWidget(self.hint, 3, 1)
         grid.addWidget(QLabel("Seed"), 4, 0)

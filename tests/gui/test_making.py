@@ -178,6 +178,7 @@ def test_a_file_is_opened_and_taken_off_the_list(
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: chosen)
     button(page, "Open a file...").click()  # of the empty page
     assert page.name.text() == "ink"
+    assert not button(page, "Draw with it").isEnabled()  # there is no run
     assert page._close.isVisible()
     page._close.trigger()
     assert page.cards.rowCount() == 0
@@ -327,6 +328,22 @@ def test_it_waits_for_a_run_and_can_then_be_given_up(
     assert dialog.said.text() == "Stopped. Nothing was written."
     of(workers, TrainJob).end()
     assert not [worker for worker in workers if isinstance(worker.job, ResizeJob)]
+
+
+def test_the_window_closes_once_a_file_is_given_up(
+    page: AdaptersPage, faked: MainWindow, files, workers, qtbot: QtBot
+) -> None:
+    choose(page, files["ink"])
+    opened(page, "resize").go.click()
+    page.dialog.reject()
+    assert not faked.close()
+    assert "A file is still being written" in faked.messages.text
+    button(faked.messages, "Stop it").click()
+    worker = of(workers, ResizeJob)
+    assert worker.heard == [Stop()]
+    worker.tell(Finished(stopped=True))
+    worker.end()
+    qtbot.waitUntil(lambda: not faked.isVisible())
 
 
 def test_names_are_those_of_files_that_are_not_there(

@@ -169,7 +169,7 @@ def test_a_row_shows_what_each_adds(
     worn(page).add_one()
     worn(page).rows[1].weight.setValue(10)
     one, other = worn(page).weights
-    button(page, "Compare one by one").click()
+    button(page, "Compare").click()
     drawn = [answer(workers[0]) for _ in range(3)]
     assert [list(picture.adapters.values()) for picture in drawn] == [
         [0.0, 0.0],
@@ -190,7 +190,7 @@ def test_a_row_shows_what_each_adds(
 
 def test_another_wish_ends_a_row(page: PreviewPage, workers: list[FakeWorker]) -> None:
     worn(page).add_one()
-    button(page, "Compare one by one").click()
+    button(page, "Compare").click()
     button(page, "Make a picture").click()
     answer(workers[0])
     assert len(wishes(workers[0])) == 2
