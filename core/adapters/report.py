@@ -76,6 +76,13 @@ class Report:
         rank = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
         return f"{' and '.join(self.kinds)} of rank {rank}"
 
+    @property
+    def words(self) -> str:
+        """`LoRA of rank 16 at strength 1 (alpha / rank)`."""
+        scales = self.scales
+        scale = f"{scales[0]:g}" if len(scales) == 1 else f"{scales[0]:g} to {scales[-1]:g}"
+        return f"{self.kind} at strength {scale} (alpha / rank)"
+
 
 def report(adapter: Adapter) -> Report:
     """Count and weigh an adapter's changes."""
@@ -97,7 +104,4 @@ def report(adapter: Adapter) -> Report:
 
 def in_words(adapter: Adapter) -> str:
     """What it is: `LoRA of rank 16 at strength 1 (alpha / rank)`."""
-    found = report(adapter)
-    scales = found.scales
-    scale = f"{scales[0]:g}" if len(scales) == 1 else f"{scales[0]:g} to {scales[-1]:g}"
-    return f"{found.kind} at strength {scale} (alpha / rank)"
+    return report(adapter).words

@@ -52,23 +52,20 @@ def inspect(adapter: Path, *, for_: ProgramName = None) -> None:
         adapter: A .safetensors file of any program.
         for_: One program; all by default. The exit code is 2 where it does not load all of it.
     """
-    from core.adapters import files as adapter_files
-    from core.adapters.programs import PROGRAMS, read_by
-    from core.adapters.report import family_of
-    from core.training.export import in_words as described
+    from core.adapters.programs import PROGRAMS
+    from core.training.reworking import inspected
 
     console = telling.console()
-    tensors, header = adapter_files.read(adapter)
-    facts = family_of(tensors, header)
-    for line in described(tensors, header, facts):
+    found = inspected(adapter)
+    if found.problem:
+        raise AdapterError(found.problem)
+    asked = PROGRAMS[for_].title if for_ else ""
+    readers = [reader for reader in found.readers if asked in ("", reader.program)]
+    for line in [*found.words, *(f"{reader.program}: {reader.words}" for reader in readers)]:
         telling.line(console, line)
-    chosen = [PROGRAMS[for_]] if for_ else list(PROGRAMS.values())
-    readings = [read_by(program, tensors, header, facts) for program in chosen]
-    for reading in readings:
-        telling.line(console, str(reading))
-    if for_ and not readings[0].whole:
+    if for_ and not readers[0].whole:
         raise AdapterError(
-            f"{readings[0].program} would not load all of {adapter}.",
+            f"{asked} would not load all of {adapter}.",
             hint="Write it anew for that program: stylewright export.",
         )
 

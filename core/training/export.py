@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from torch import Tensor
-
     from core.adapters.changes import Adapter
     from core.config.facts import Facts
     from core.config.options import RunConfig
@@ -231,17 +229,11 @@ def convert(source: Path, facts: Facts, layout: Layout, out: Path) -> Adapter:
     return adapter
 
 
-def in_words(tensors: Mapping[str, Tensor], header: Mapping[str, str], facts: Facts) -> list[str]:
-    """What an adapter file is, a line each.
-
-    Raises:
-        AdapterError: It is of another kind or family.
-    """
-    adapter = reading.from_tensors(tensors, header, facts.names)
-    found = report.report(adapter)
+def in_words(found: report.Report, header: Mapping[str, str], facts: Facts) -> list[str]:
+    """What an adapter file is, a line each."""
     places = ", ".join(f"{count} in {part}" for part, count in found.changes.items())
     lines = [
-        f"{report.in_words(adapter)}, for {facts.title}; {found.numbers / 1e6:.1f} M numbers.",
+        f"{found.words}, for {facts.title}; {found.numbers / 1e6:.1f} M numbers.",
         f"It changes {sum(found.changes.values())} layers: {places}.",
         "It acts most in "
         + ", ".join(f"{block} ({share:.0%})" for block, share in found.strongest)

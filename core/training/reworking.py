@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from core.adapters import comparing, files, merging, programs, report
+from core.adapters import comparing, files, merging, programs, reading, report
 from core.adapters.merging import Size
 from core.base.opening import facts_of
 from core.config import files as config_files
@@ -171,10 +171,8 @@ def inspected(path: Path) -> Inspected:
     try:
         tensors, header = files.read(path)
         facts = report.family_of(tensors, header)
-        adapter, _ = export.read(path, facts)
-        found = report.report(adapter)
+        found = report.report(reading.from_tensors(tensors, header, facts.names))
         readings = programs.readings(tensors, header, facts)
-        words = export.in_words(tensors, header, facts)
     except AdapterError as error:
         return Inspected(path=str(path), problem=str(error))
     return Inspected(
@@ -183,7 +181,7 @@ def inspected(path: Path) -> Inspected:
         family=facts.title,
         trigger=header.get("modelspec.trigger_phrase", "")[:200],
         rank=max(found.ranks),
-        words=words,
+        words=export.in_words(found, header, facts),
         readers=_readers(readings),
     )
 
