@@ -42,7 +42,7 @@ def export(
         )
     from core.training.reworking import exported
 
-    telling.show(exported(source, layout, out), as_json=False)
+    telling.show(exported(source, layout, out, over=force), as_json=False)
 
 
 def inspect(adapter: Path, *, for_: ProgramName = None) -> None:

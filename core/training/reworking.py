@@ -135,18 +135,24 @@ def extracted(
     yield from _written(out, made, facts, {})
 
 
-def exported(source: Path, layout: export.Layout, out: Path) -> Iterator[Event]:
+def exported(
+    source: Path, layout: export.Layout, out: Path, *, over: bool = False
+) -> Iterator[Event]:
     """Write an adapter in another program's format.
 
     Args:
         source: A file of any program, or a run's folder for its newest one.
         layout: The format.
         out: The file to write; for peft a folder.
+        over: Whether what is there may be written over.
 
     Raises:
-        AdapterError, RunError, ConfigError: It cannot be read, or the folder is no run.
+        AdapterError, RunError, ConfigError: It cannot be read, the folder is no run, or `out` is
+            there.
         StorageError: `out` cannot be written.
     """
+    if not over:
+        _check_free(out)
     yield Progress(phase=_reading(source))
     source = source.absolute()
     run = Run(source if source.is_dir() else source.parent.parent)

@@ -14,6 +14,7 @@ from core.families import weights
 from core.protocol.commands import (
     BakeJob,
     Draw,
+    ExportJob,
     ExtractJob,
     FileJob,
     InspectJob,
@@ -182,7 +183,7 @@ def test_inspecting_says_what_inspect_says_and_goes_on_after_a_broken_file(
     assert (right.trigger, right.rank, right.problem) == ("inkstyle", 4, "")
 
 
-@pytest.mark.parametrize("what", ["resize", "join", "bake", "extract"])
+@pytest.mark.parametrize("what", ["export", "resize", "join", "bake", "extract"])
 def test_nothing_is_written_over(
     pipe: Pipe, shelf: Path, tiny_base: Path, tmp_path: Path, what: str
 ) -> None:
@@ -190,6 +191,7 @@ def test_nothing_is_written_over(
     mine.write_bytes(b"mine")
     style, out = str(shelf / STYLE), str(mine)
     job = {
+        "export": ExportJob(source=style, format="usual", out=out),
         "resize": ResizeJob(source=style, out=out, rank=2),
         "join": JoinJob(adapters={style: 1.0}, out=out),
         "bake": BakeJob(adapters={style: 1.0}, base=str(tiny_base), out=out),
