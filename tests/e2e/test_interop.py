@@ -23,10 +23,10 @@ from core.families.device import Device, whole_cpu
 from core.families.family import DrawOptions, Model, draw_texts
 from core.families.registry import load
 from core.project.layout import Project
-from core.training import export, reworking, setup
+from core.training import export, setup
 from core.training.control import Control
 from core.training.train import train
-from tests.conftest import small_config
+from tests.conftest import export_to, small_config
 
 DEMO = ASSETS / "demo-base"
 CLOSE = 2.0  # of 255, on average
@@ -45,10 +45,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Projec
     fill(project.images, 4)
     list(train(project, Control()))
     return project
-
-
-def export_to(source: Path, layout: export.Layout, out: Path) -> None:
-    list(reworking.exported(source, layout, out))
 
 
 def picture(pipe: StableDiffusionPipeline, project: Project) -> np.ndarray:
