@@ -92,3 +92,11 @@ def project(tmp_path: Path, tiny_base: Path) -> Project:
     made = create(tmp_path / "project", small_config(str(tiny_base)))
     fill(made.images, 6)
     return made
+
+
+def export_to(source: Path, layout: str, out: Path) -> Path:
+    """An adapter in another program's format."""
+    from core.training.reworking import exported
+
+    list(exported(source, layout, out))
+    return out

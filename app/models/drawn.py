@@ -65,9 +65,9 @@ class Drawn(QAbstractListModel):
         drawn = self.pictures[index.row()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return f"{drawn.weight:.2f}"
+                return " + ".join(f"{weight:.2f}" for weight in weights_of(drawn).values())
             case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
-                return f"{drawn.prompt}\nstrength {drawn.weight:.2f}, seed {drawn.seed}"
+                return f"{drawn.prompt}\n{strengths(drawn)}, seed {drawn.seed}"
             case Qt.ItemDataRole.DecorationRole:
                 return self._thumbnails.get(self.file(drawn), TILE_PX) or QImage()
             case _:
@@ -89,6 +89,26 @@ class Drawn(QAbstractListModel):
         if self.pictures and (not name or FOLDER in name):
             last = self.index(len(self.pictures) - 1)
             self.dataChanged.emit(self.index(0), last, [Qt.ItemDataRole.DecorationRole])
+
+
+def weights_of(drawn: PictureDrawn) -> dict[str, float]:
+    """The adapters that a picture was drawn with; of older logs only how strong the one was."""
+    return drawn.adapters or {"": drawn.weight}
+
+
+def strengths(drawn: PictureDrawn) -> str:
+    """The same in words: `strength 0.80`, `ink 0.80 + lines 0.40`, `without any adapter`."""
+    weights = weights_of(drawn)
+    acting = {path: weight for path, weight in weights.items() if weight}
+    if len(weights) > 1 and not acting:
+        return "without any adapter"
+    if len(weights) == 1:
+        return f"strength {drawn.weight:.2f}"
+    return " + ".join(f"{_stem(path)} {weight:.2f}" for path, weight in acting.items())
+
+
+def _stem(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2].removesuffix(".safetensors")
 
 
 def folder_of(run: Run) -> Path:

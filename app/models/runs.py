@@ -27,7 +27,7 @@ class AdapterCard:
     """One adapter file with what is known of it."""
 
     path: Path
-    run: str
+    run: str  # "" where it is of none
     step: int
     size_bytes: int
     picture: Path | None
@@ -38,7 +38,20 @@ class AdapterCard:
     @property
     def words(self) -> str:
         """One adapter in a list."""
-        return f"{self.run}, step {self.step:,}"
+        return f"{self.run}, step {self.step:,}" if self.run else self.path.stem
+
+
+def file_card(path: Path) -> AdapterCard:
+    """Of a file that no run has made."""
+    picture = path.with_suffix(".png")  # as other programs keep them beside an adapter
+    return AdapterCard(
+        path=path,
+        run="",
+        step=0,
+        size_bytes=path.stat().st_size,
+        picture=picture if picture.exists() else None,
+        style=None,
+    )
 
 
 class Runs(QObject):
@@ -58,6 +71,10 @@ class Runs(QObject):
         self.shown: RunRecord | None = None
         self.picked: Path | None = None  # the adapter to draw with, where one was chosen
         self._reader = Background(self)
+
+    @property
+    def project(self) -> Project | None:
+        return self._project
 
     @property
     def reading(self) -> bool:
@@ -135,7 +152,7 @@ class Runs(QObject):
         return None
 
     def adapters(self) -> list[AdapterCard]:
-        """All adapter files of the project, newest first."""
+        """All adapter files of the project, newest first; then what was made of them by hand."""
         cards: list[AdapterCard] = []
         for name in reversed(self.names()):
             record = self._records[name]
@@ -156,7 +173,8 @@ class Runs(QObject):
                         trigger=record.config.dataset.trigger if record.config else "",
                     )
                 )
-        return cards
+        made = self._project.made_adapters() if self._project else []
+        return cards + [file_card(path) for path in made]
 
     def _newest(self) -> RunRecord | None:
         return self._records[self.names()[-1]] if self._records else None

@@ -16,11 +16,13 @@ from app.models.pictures import Thumbnails
 from app.models.readiness import Lack, lacks
 from app.models.run_settings import Settings
 from app.models.runs import Runs
+from app.models.shelf import Shelf
 from app.models.tokens import Tokens
 from app.models.workspace import Workspace
-from app.process.exporter import Exporter
 from app.process.fetcher import Fetcher
+from app.process.inspector import Inspector
 from app.process.jobs import Jobs
+from app.process.maker import Maker
 from app.process.sampler import Sampler
 from app.process.session import Session
 from app.process.worker import Worker
@@ -47,7 +49,9 @@ class Studio:
     jobs: Jobs
     session: Session
     sampler: Sampler
-    exporter: Exporter
+    maker: Maker
+    inspector: Inspector
+    shelf: Shelf
     fetcher: Fetcher
 
     def lacks(self) -> list[Lack]:
@@ -64,6 +68,7 @@ class Studio:
             stack.clear()  # as long as who listens to them is there
         self.jobs.end()
         self.fetcher.finish()
+        self.inspector.finish()
         self.dataset.finish()
         self.runs.finish()
         self.tokens.finish()
@@ -77,6 +82,7 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
     jobs = Jobs(parent, make_worker=make_worker)
     run_settings = Settings(parent)
     tiles = Thumbnails(parent)
+    runs, maker = Runs(parent), Maker(jobs, parent)
     return Studio(
         store=store,
         news=News(parent),
@@ -86,12 +92,14 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
         dataset=Dataset(tiles, parent),
         framing=Framing(run_settings, parent),
         tokens=Tokens(run_settings, parent),
-        runs=Runs(parent),
+        runs=runs,
         tiles=tiles,
         large=Thumbnails(parent, edges_px=(LARGE_PX,), filling=False, kept_bytes=LARGE_BYTES),
         jobs=jobs,
         session=Session(jobs, parent),
         sampler=Sampler(jobs, parent),
-        exporter=Exporter(jobs, parent),
+        maker=maker,
+        inspector=Inspector(Jobs(parent, make_worker=make_worker), parent),
+        shelf=Shelf(runs, store, maker, parent),
         fetcher=Fetcher(Jobs(parent, make_worker=make_worker), parent),
     )

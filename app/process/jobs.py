@@ -7,7 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.process.worker import Worker
-from core.protocol.commands import ExportJob, Job, SampleJob, Word
+from core.protocol.commands import FileJob, Job, SampleJob, Word
 from core.protocol.events import Failed
 
 LAST_MS = 2000  # for a worker that was killed to be gone
@@ -118,7 +118,7 @@ class Jobs(QObject):
             task.start(worker)
         elif self._waiting and self._current and isinstance(self._current.job, SampleJob):
             # the picture in hand is worth waiting for only to what does not change the models
-            self._current.give_way(now=not isinstance(self._waiting[0].job, ExportJob))
+            self._current.give_way(now=not isinstance(self._waiting[0].job, FileJob))
         self.changed.emit()
 
     @Slot(object)

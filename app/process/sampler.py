@@ -1,4 +1,4 @@
-"""Draws single pictures with a base and an adapter, for as long as these stay the same."""
+"""Draws single pictures with a base and any adapters, for as long as the base stays the same."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from app.process.jobs import Jobs, Task
 from core.protocol.commands import Draw, SampleJob
-from core.protocol.events import Event, Failed, PictureDrawn, Progress
+from core.protocol.events import (
+    AdaptersCompared,
+    Event,
+    Failed,
+    NotDrawn,
+    PictureDrawn,
+    Progress,
+)
 
 
 class Sampler(QObject):
     """Keeps its worker between pictures: loading takes seconds, drawing one."""
 
     drawn = Signal(object)  # a PictureDrawn
+    compared = Signal(object)  # an AdaptersCompared
+    refused = Signal(str)  # in words: a picture that could not be drawn; the base stays
     phase = Signal(str)
     failed = Signal(object)  # a Failed
 
@@ -49,6 +58,11 @@ class Sampler(QObject):
         match event:
             case PictureDrawn():
                 self.drawn.emit(event)
+                self.phase.emit("")
+            case AdaptersCompared():
+                self.compared.emit(event)
+            case NotDrawn(message=message):
+                self.refused.emit(message)
                 self.phase.emit("")
             case Progress(phase=phase):
                 self.phase.emit("" if phase == "Ready" else phase)

@@ -41,7 +41,9 @@ class Closing(QObject):
             return False
         if self._studio.jobs.pending:
             self._wished = True
-            news.note("The adapter is being saved. The window closes then.", lasting=True)
+            words = "A file is still being written. The window closes then."
+            stop = self._studio.maker.stop
+            news.note(words, action="Stop it", on_action=stop, lasting=True)
             return False
         self._wished = False
         unsaved = self._save()

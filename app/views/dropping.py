@@ -18,7 +18,7 @@ TAKEN = SUFFIXES | ARCHIVES
 
 
 class Dropping(QObject):
-    """Pictures and folders of them are copied into the project; a project is opened."""
+    """Pictures are copied into the project; a project is opened, and so are adapters."""
 
     def __init__(self, studio: Studio, window: QWidget) -> None:
         super().__init__(window)
@@ -33,6 +33,8 @@ class Dropping(QObject):
     def _promise(self, paths: list[Path]) -> str:
         if _a_project(paths):
             return "" if self._studio.session.busy else f"Let go to open {paths[0].name}"
+        if adapters := _adapters(paths):
+            return f"Let go to look at {', '.join(path.name for path in adapters[:2])}"
         if not any(path.suffix.lower() in TAKEN or path.is_dir() for path in paths):
             return ""
         if name := self._studio.workspace.name:
@@ -43,6 +45,11 @@ class Dropping(QObject):
     def _on_dropped(self, paths: list[Path]) -> None:
         if _a_project(paths):
             self._studio.workspace.open(paths[0])
+            return
+        if adapters := _adapters(paths):
+            self._studio.actions["page.adapters"].trigger()
+            for path in adapters:
+                self._studio.shelf.open(path)
             return
         self._studio.actions["page.dataset"].trigger()
         add_pictures(self._studio, paths)
@@ -70,3 +77,8 @@ class Dropping(QObject):
 
 def _a_project(paths: list[Path]) -> bool:
     return len(paths) == 1 and is_project(paths[0])
+
+
+def _adapters(paths: list[Path]) -> list[Path]:
+    """All of them, where they may be adapters of any program."""
+    return paths if all(path.suffix.lower() == ".safetensors" for path in paths) else []

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.models import pictures
+from app.models.drawn import strengths
 from app.models.previews import PreviewTable
 from app.models.run_record import style_words
 from app.models.studio import Studio
@@ -162,7 +163,7 @@ class PreviewPage(QWidget):
         left = self._untrained(drawn.prompt, drawn.seed)
         image = pictures.load(self.drawing.history.file(drawn))
         words = "" if left.isNull() else "untrained"
-        self.wipe.show_pair(left, words, image, f"strength {drawn.weight:.2f}")
+        self.wipe.show_pair(left, words, image, strengths(drawn))
 
     def _untrained(self, prompt: str, seed: int) -> QImage:
         for row in range(self.table.rowCount()):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Slot
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QUrl, Slot
+from PySide6.QtGui import QDesktopServices
 
 from app import journal
 from app.figures import count_of
+from app.models.adapters import proof_words
 from app.models.importer import Imported
 from app.models.news import Message
 from app.models.studio import Studio
-from core.protocol.events import AdapterSaved
+from core.protocol.events import FileMade
 
 
 class Telling(QObject):
@@ -18,15 +22,16 @@ class Telling(QObject):
     def __init__(self, studio: Studio, parent: QObject) -> None:
         super().__init__(parent)
         self._studio, news = studio, studio.news
-        self._exporting: Message | None = None  # what was said of it
+        self._making: Message | None = None  # what was said of it
         for source in (studio.workspace, studio.settings, studio.dataset):
             source.failed.connect(news.failure)
         studio.workspace.shared.connect(self._on_noted)
         studio.dataset.noted.connect(self._on_noted)
         studio.dataset.imported.connect(self._on_imported)
-        studio.exporter.changed.connect(self._on_exporting)
-        studio.exporter.saved.connect(self._on_exported)
-        studio.exporter.failed.connect(news.failed)
+        studio.maker.changed.connect(self._on_making)
+        studio.maker.made.connect(self._on_made)
+        studio.maker.failed.connect(news.failed)
+        studio.maker.stopped.connect(self._on_stopped)
         studio.fetcher.failed.connect(news.failed)
         journal.listen(self._on_bug)
 
@@ -55,18 +60,33 @@ class Telling(QObject):
             news.note("There was no picture among what you dropped.")
 
     @Slot()
-    def _on_exporting(self) -> None:
-        exporter, news = self._studio.exporter, self._studio.news
-        if not exporter.busy and self._exporting:
-            news.withdrawn.emit(self._exporting)
-        elif exporter.waiting and self._studio.session.busy:
-            words = "The adapter is saved once the run has ended."
-            self._exporting = news.note(words, lasting=True)
-        elif exporter.busy:
-            self._exporting = news.note("Saving the adapter...", lasting=True)
+    def _on_making(self) -> None:
+        """Once at its beginning: how far it is, the dialog shows."""
+        maker, news = self._studio.maker, self._studio.news
+        if not maker.job:
+            if self._making:
+                news.withdrawn.emit(self._making)
+            self._making = None
+        elif self._making is None:
+            name = Path(maker.job.out).name
+            later = maker.waiting and self._studio.session.busy
+            words = f"{name} is written once the run has ended." if later else f"Writing {name}..."
+            self._making = news.note(words, action="Stop", on_action=maker.stop, lasting=True)
+
+    @Slot()
+    def _on_stopped(self) -> None:
+        self._studio.news.note("Stopped. Nothing was written.")
 
     @Slot(object)
-    def _on_exported(self, saved: AdapterSaved) -> None:
+    def _on_made(self, made: FileMade) -> None:
         """With the proof: a file that a program reads only in part is never written silently."""
-        readers = f"\nLayers that others load: {saved.readers}" if saved.readers else ""
-        self._studio.news.note(f"Saved {saved.path}{readers}", lasting=True)
+        said = [f"Saved {made.path}: {made.words}"]
+        if readers := proof_words(made.readers):
+            said.append(readers)
+        folder = QUrl.fromLocalFile(str(Path(made.path).parent))
+        self._studio.news.note(
+            "\n".join([*said, *self._studio.maker.notes]),
+            action="Show in folder",
+            on_action=lambda: QDesktopServices.openUrl(folder),
+            lasting=True,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
+SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
 HEADING_PX = 34  # as high as the buttons that may stand beside it
 
 

@@ -38,7 +38,8 @@ class Scrolled(QScrollArea):
 
     @override
     def minimumSizeHint(self) -> QSize:
-        return QSize(self._inside.minimumSizeHint().width(), LEAST_PX)
+        least = min(LEAST_PX, self.sizeHint().height())
+        return QSize(self._inside.minimumSizeHint().width(), least)
 
     @override
     def resizeEvent(self, arg__1: QResizeEvent) -> None:

@@ -1,8 +1,7 @@
-"""Adapters put together, made smaller, and compared: maths on values, without a base model."""
+"""Adapters put together and made smaller: maths on values, without a base model."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -15,16 +14,14 @@ from core.adapters.kinds import kind_of
 from core.errors import AdapterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
 Method = Literal["linear", "ties", "dare", "dare_ties"]
-OPPOSED = -0.1  # of the cosine between two adapters, from which on they are said to work apart
-ALIKE = 0.5  # and from which on together they overdo what either does
 INTO_BASE = (
-    "Merge it into the model that it was trained on instead: "
-    "stylewright merge ADAPTER --into MODEL --out NEW_MODEL."
+    "Put it into the model that it was trained on instead (Put into a base model; "
+    "stylewright merge ADAPTER --into MODEL --out NEW_MODEL)."
 )
 _WHOLE_EDGE = 1024  # up to here all singular values are computed, above them those asked for
 _SPARE = 16  # more than asked for, so that the last ones are right
@@ -47,13 +44,17 @@ class Size:
         return max(1, min(enough, len(values), self.rank or len(values)))
 
 
-def resized(adapter: Adapter, size: Size) -> Adapter:
+def resized(adapter: Adapter, size: Size) -> Iterator[tuple[Place, LoRA]]:
     """The same adapter with other ranks, as near as they allow (Eckart-Young); as LoRA.
+
+    Yields:
+        Each change as it is done.
 
     Raises:
         AdapterError: What a change does hangs on the base's weights.
     """
-    return {place: shrunk(_lora(place, change), size) for place, change in adapter.items()}
+    for place, change in adapter.items():
+        yield place, shrunk(_lora(place, change), size)
 
 
 def shrunk(change: LoRA, size: Size) -> LoRA:
@@ -92,11 +93,15 @@ def _lora_of(u: Tensor, values: Tensor, v: Tensor, inputs: torch.Size, size: Siz
 def _lora(place: Place, change: Change) -> LoRA:
     if isinstance(change, LoRA):
         return change
-    return of_delta(_delta(place, change, ()), Size())
+    return of_delta(delta_of(place, change), Size())
 
 
-def _delta(place: Place, change: Change, shape: tuple[int, ...]) -> Tensor:
-    """DW without a base's weight, in a shape if it is known."""
+def delta_of(place: Place, change: Change, shape: tuple[int, ...] = ()) -> Tensor:
+    """DW without a base's weight, in a shape if it is known.
+
+    Raises:
+        AdapterError: It hangs on the base's weights, or its shape cannot be told.
+    """
     if isinstance(change, DoRA | OFT):
         raise AdapterError(
             f"What a {kind_of(change).title} does hangs on the base model's weights, "
@@ -113,7 +118,7 @@ def _delta(place: Place, change: Change, shape: tuple[int, ...]) -> Tensor:
 
 def merged(
     parts: Sequence[tuple[Adapter, float]], method: Method, size: Size, density: float = 0.5
-) -> Adapter:
+) -> Iterator[tuple[Place, LoRA]]:
     """Several adapters as one, each at a weight.
 
     Args:
@@ -125,24 +130,29 @@ def merged(
         size: Of the result.
         density: Which share of the numbers ties and dare keep.
 
+    Yields:
+        Each change as it is done.
+
     Raises:
         AdapterError: What a change does hangs on the base's weights.
     """
-    places = sorted({place for adapter, _ in parts for place in adapter})
-    made: Adapter = {}
-    for number, place in enumerate(places):
+    for number, place in enumerate(places_of(parts)):
         there = [(adapter[place], weight) for adapter, weight in parts if place in adapter]
         loras = [(change, weight) for change, weight in there if isinstance(change, LoRA)]
         if method == "linear" and len(loras) == len(there):
             whole = added(loras)
-            made[place] = whole if size == Size() else shrunk(whole, size)
+            yield place, whole if size == Size() else shrunk(whole, size)
             continue
         shape = next(((c.outputs, *c.down.shape[1:]) for c, _ in loras), ())
-        deltas = [_delta(place, change, shape) for change, _ in there]
+        deltas = [delta_of(place, change, shape) for change, _ in there]
         torch.manual_seed(number)  # dare's chance; the same file each time
         together = _combined(deltas, torch.tensor([w for _, w in there]), method, density)
-        made[place] = of_delta(together, _or_of_all(size, there))
-    return made
+        yield place, of_delta(together, _or_of_all(size, there))
+
+
+def places_of(parts: Sequence[tuple[Adapter, float]]) -> list[Place]:
+    """Where any of them acts, in order."""
+    return sorted({place for adapter, _ in parts for place in adapter})
 
 
 def _combined(deltas: list[Tensor], weights: Tensor, method: Method, density: float) -> Tensor:
@@ -168,59 +178,6 @@ def added(loras: Sequence[tuple[LoRA, float]]) -> LoRA:
     ups = [change.up.float() * change.scale * weight for change, weight in loras]
     down, up = torch.cat(downs), torch.cat(ups, dim=1)
     return LoRA(down, up, float(len(down)))
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """How two adapters stand to each other where both act."""
-
-    shared: int  # layers
-    only: tuple[int, int]  # layers of one of them alone
-    cosine: float  # between all that they change, -1 to 1
-    opposed: tuple[tuple[Place, float], ...]  # the layers that differ most, and their cosines
-
-    @property
-    def warning(self) -> str:
-        """What a person should know before using both; "" where it is nothing."""
-        if self.cosine <= OPPOSED:
-            return (
-                f"They work against each other ({self.cosine:+.2f} of -1 to 1 over {self.shared} "
-                "layers): together each shows less. Lower the weight of one."
-            )
-        if self.cosine >= ALIKE:
-            return (
-                f"They do much the same ({self.cosine:+.2f} of -1 to 1 over {self.shared} layers): "
-                "together they overdo it. Take weights that add up to 1."
-            )
-        return ""
-
-
-def overlap(one: Adapter, other: Adapter, told: int = 3) -> Overlap:
-    """Compare two adapters of one family by the inner products of their changes.
-
-    Raises:
-        AdapterError: What a change does hangs on the base's weights.
-    """
-    shared = sorted(one.keys() & other.keys())
-    inner, cosines = 0.0, {}
-    squared = [0.0, 0.0]
-    for place in shared:
-        a, b = _lora(place, one[place]), _lora(place, other[place])
-        product, norms = inner_product(a, b), (a.norm(), b.norm())
-        inner += product
-        squared = [squared[0] + norms[0] ** 2, squared[1] + norms[1] ** 2]
-        cosines[place] = product / (norms[0] * norms[1] or 1.0)
-    cosine = inner / (math.sqrt(squared[0] * squared[1]) or 1.0)
-    worst = sorted((c, place) for place, c in cosines.items() if c <= OPPOSED)[:told]
-    counts = len(one.keys() - other.keys()), len(other.keys() - one.keys())
-    return Overlap(len(shared), counts, cosine, tuple((place, c) for c, place in worst))
-
-
-def inner_product(one: LoRA, other: LoRA) -> float:
-    """sum(dW1 * dW2) = sum((B1^T B2) * (A1 A2^T)), times both scales."""
-    ups = one.up.flatten(1).float().T @ other.up.flatten(1).float()
-    downs = one.down.flatten(1).float() @ other.down.flatten(1).float().T
-    return float((ups * downs).sum()) * one.scale * other.scale
 
 
 def ranks(adapter: Mapping[Place, Change]) -> str:

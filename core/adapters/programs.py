@@ -5,6 +5,7 @@ The rules were read from these programs' code, and measured with it where CONTRI
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from core.config.facts import Facts, KeyNames
 
     Spellings = Callable[[Place, Facts], Sequence[str]]
+    _Read = Callable[..., Adapter]
 
 _ANY = float("inf")
 _SAME = 1e-3  # relative, between two strengths: alphas are stored in half precision
@@ -74,13 +76,18 @@ class Reading:
     def whole(self) -> bool:
         return self.equal == self.of
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> str:
+        """How many of its changes, or why none."""
         if self.lacks:
-            return f"{self.program}: not known to read adapters of {self.lacks}"
+            return f"not known to read adapters of {self.lacks}"
         if self.refused:
-            return f"{self.program}: refuses it"
+            return "refuses it"
         other = f", {self.other} at another strength" if self.other else ""
-        return f"{self.program}: {self.equal} of {self.of}{other}"
+        return f"{self.equal} of {self.of}{other}"
+
+    def __str__(self) -> str:
+        return f"{self.program}: {self.words}"
 
 
 def _flat(prefix: str, module: str) -> str:
@@ -184,7 +191,8 @@ def readings(
     Raises:
         AdapterError: It is no adapter of this family that is read here.
     """
-    return [read_by(program, tensors, header, facts) for program in PROGRAMS.values()]
+    read = _reader(tensors, facts)
+    return [_read_by(program, tensors, header, facts, read) for program in PROGRAMS.values()]
 
 
 def read_by(
@@ -195,7 +203,32 @@ def read_by(
     Raises:
         AdapterError: It is no adapter of this family that is read here.
     """
-    meant = reading.from_tensors(tensors, header, facts.names)
+    return _read_by(program, tensors, header, facts, _reader(tensors, facts))
+
+
+def _reader(tensors: Mapping[str, Tensor], facts: Facts) -> _Read:
+    """Reads a file by a header, without some endings; in each way once: it takes a second."""
+
+    @functools.cache
+    def read(scales: str, drops: tuple[str, ...]) -> Adapter:
+        kept = {key: t for key, t in tensors.items() if not key.endswith(drops)}
+        return reading.from_tensors(kept, {reading.SCALES: scales} if scales else {}, facts.names)
+
+    def reader(header: Mapping[str, str], drops: tuple[str, ...] = ()) -> Adapter:
+        there = drops if any(key.endswith(drops) for key in tensors) else ()
+        return read(header.get(reading.SCALES, ""), there)
+
+    return reader
+
+
+def _read_by(
+    program: Program,
+    tensors: Mapping[str, Tensor],
+    header: Mapping[str, str],
+    facts: Facts,
+    read: _Read,
+) -> Reading:
+    meant = read(header)
     if program.title.lower() in facts.unknown_to:
         return Reading(program.title, len(meant), 0, 0, refused=True, lacks=facts.title)
     known: dict[str, set[Place]] = defaultdict(set)  # several where they are joined in the file
@@ -206,13 +239,11 @@ def read_by(
     lost = sum(_name(key, program) not in known for key in tensors)
     alphas = any(key.endswith(".alpha") for key in tensors)
     # diffusers raises where a file has alphas of its own beside those of the header
-    torn = program.heeds_header and alphas and "lora_adapter_metadata" in header
+    torn = program.heeds_header and alphas and reading.SCALES in header
     if lost > program.passes_over or torn or not there or not program.knows(meant, facts):
         refused = torn or program.passes_over < _ANY
         return Reading(program.title, len(meant), 0, 0, refused=refused)
-    own_header = header if program.heeds_header else {}
-    kept = {key: t for key, t in tensors.items() if not key.endswith(program.drops)}
-    heard = reading.from_tensors(kept if program.drops else tensors, own_header, facts.names)
+    heard = read(header if program.heeds_header else {}, program.drops)
     equal = sum(_equal(heard[place], meant[place], program) for place in there)
     return Reading(program.title, len(meant), equal, len(there) - equal, refused=False)
 

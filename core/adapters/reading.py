@@ -58,6 +58,7 @@ _OTHER_KINDS = {
     "clip_l": "textual inversion",
 }
 _COPY = "Get a whole copy of it."
+SCALES = "lora_adapter_metadata"  # diffusers' entry of a header, with ranks and alphas
 
 
 def from_tensors(
@@ -140,7 +141,7 @@ class Scales:
             AdapterError: It cannot be read.
         """
         try:
-            settings = json.loads(metadata.get("lora_adapter_metadata", "{}"))
+            settings = json.loads(metadata.get(SCALES, "{}"))
         except (ValueError, RecursionError) as error:
             raise AdapterError(
                 f"The adapter's header cannot be read: {str(error)[:200]}.", hint=_COPY

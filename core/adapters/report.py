@@ -69,6 +69,20 @@ class Report:
     numbers: int  # that were learnt
     strongest: tuple[tuple[str, float], ...]  # blocks and their share of all change, 0 to 1
 
+    @property
+    def kind(self) -> str:
+        """`LoRA of rank 16`, `LoRA of rank 3 to 16`."""
+        ranks = self.ranks
+        rank = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
+        return f"{' and '.join(self.kinds)} of rank {rank}"
+
+    @property
+    def words(self) -> str:
+        """`LoRA of rank 16 at strength 1 (alpha / rank)`."""
+        scales = self.scales
+        scale = f"{scales[0]:g}" if len(scales) == 1 else f"{scales[0]:g} to {scales[-1]:g}"
+        return f"{self.kind} at strength {scale} (alpha / rank)"
+
 
 def report(adapter: Adapter) -> Report:
     """Count and weigh an adapter's changes."""
@@ -90,8 +104,4 @@ def report(adapter: Adapter) -> Report:
 
 def in_words(adapter: Adapter) -> str:
     """What it is: `LoRA of rank 16 at strength 1 (alpha / rank)`."""
-    found = report(adapter)
-    ranks, scales = found.ranks, found.scales
-    rank = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
-    scale = f"{scales[0]:g}" if len(scales) == 1 else f"{scales[0]:g} to {scales[-1]:g}"
-    return f"{' and '.join(found.kinds)} of rank {rank} at strength {scale} (alpha / rank)"
+    return report(adapter).words

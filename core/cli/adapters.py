@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
 from core.cli import telling
-from core.cli.stacking import conflicts, weighted
+from core.cli.stacking import weighted
 from core.errors import AdapterError, ConfigError
 from core.project.layout import named_base
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from core.adapters.changes import Adapter
-    from core.config.facts import Facts
 
 ProgramName = Annotated[
     Literal["comfyui", "forge", "a1111", "invokeai", "diffusers"] | None, Parameter(name="--for")
@@ -34,10 +28,10 @@ def export(
     layout: FormatName = "usual",
     force: bool = False,
 ) -> None:
-    """Write a run's adapter in another program's format.
+    """Write an adapter in another program's format.
 
     Args:
-        source: A run's folder, or an adapter file in it.
+        source: A run's folder, or an adapter file of any program.
         out: The file to write; for peft a folder.
         layout: usual is what most programs read: kohya, for Flux diffusers; or peft.
         force: Write over what is there.
@@ -46,14 +40,9 @@ def export(
         raise ConfigError(
             f"{out} is there already.", hint="Choose another name, or write over it with --force."
         )
-    from core.training.export import proof
-    from core.worker.jobs import export_to
+    from core.training.reworking import exported
 
-    made = export_to(source, layout, out)
-    console = telling.console()
-    telling.line(console, f"Wrote {made}")
-    for line in proof(made):
-        telling.line(console, line)
+    telling.show(exported(source, layout, out, over=force), as_json=False)
 
 
 def inspect(adapter: Path, *, for_: ProgramName = None) -> None:
@@ -63,23 +52,20 @@ def inspect(adapter: Path, *, for_: ProgramName = None) -> None:
         adapter: A .safetensors file of any program.
         for_: One program; all by default. The exit code is 2 where it does not load all of it.
     """
-    from core.adapters import files as adapter_files
-    from core.adapters.programs import PROGRAMS, read_by
-    from core.adapters.report import family_of
-    from core.training.export import in_words as described
+    from core.adapters.programs import PROGRAMS
+    from core.training.reworking import inspected
 
     console = telling.console()
-    tensors, header = adapter_files.read(adapter)
-    facts = family_of(tensors, header)
-    for line in described(tensors, header, facts):
+    found = inspected(adapter)
+    if found.problem:
+        raise AdapterError(found.problem)
+    asked = PROGRAMS[for_].title if for_ else ""
+    readers = [reader for reader in found.readers if asked in ("", reader.program)]
+    for line in [*found.words, *(f"{reader.program}: {reader.words}" for reader in readers)]:
         telling.line(console, line)
-    chosen = [PROGRAMS[for_]] if for_ else list(PROGRAMS.values())
-    readings = [read_by(program, tensors, header, facts) for program in chosen]
-    for reading in readings:
-        telling.line(console, str(reading))
-    if for_ and not readings[0].whole:
+    if for_ and not readers[0].whole:
         raise AdapterError(
-            f"{readings[0].program} would not load all of {adapter}.",
+            f"{asked} would not load all of {adapter}.",
             hint="Write it anew for that program: stylewright export.",
         )
 
@@ -111,6 +97,7 @@ def merge(
     rank: Rank = 0,
     keep: Share = 1.0,
     density: Share = 0.5,
+    rest: str = "",
 ) -> None:
     """Put adapters together, into one adapter or into a base model.
 
@@ -122,32 +109,23 @@ def merge(
         rank: Of the adapter; 0 is as large as it must be.
         keep: Which share of each layer's energy the adapter keeps.
         density: Which share of the numbers ties and dare keep.
+        rest: With --into, a model folder for what a base that is a transformer alone lacks.
     """
-    if not adapters:
-        raise ConfigError("Nothing is to be merged.", hint="Name one adapter file or more.")
-    _free(out)
-    wishes = [weighted(word) for word in adapters]
-    facts = _family(wishes[0].path)
-    parts = [(_read(wish.path, facts)[0], wish.weight) for wish in wishes]
-    console = telling.console()
-    for line in conflicts([wish.path for wish in wishes], [part for part, _ in parts]):
-        telling.line(console, f"Note: {line}")
-    if into is not None:
-        if method != "linear":
-            raise ConfigError(
-                f"Into a base model adapters are added up; {method} is for adapters alone.",
-                hint="Merge them into one adapter first, and that into the base.",
-            )
-        from core.families.weights import baked
+    from core.adapters.merging import Size
+    from core.training import reworking
 
-        base = named_base(str(into), Path.cwd())
-        changed = baked(base, parts, out)
-        telling.line(console, f"Wrote {out}, {changed} layers changed.")
+    parts = [(wish.path, wish.weight) for wish in map(weighted, adapters)]
+    if into is None:
+        how = reworking.How(method, Size(rank, keep), density)
+        telling.show(reworking.joined(parts, how, out), as_json=False)
         return
-    from core.adapters.merging import Size, merged
-
-    made = merged(parts, method, Size(rank, keep), density)
-    _write(out, made, facts, _header(wishes[0].path, made, facts), console)
+    if method != "linear":
+        raise ConfigError(
+            f"Into a base model adapters are added up; {method} is for adapters alone.",
+            hint="Merge them into one adapter first, and that into the base.",
+        )
+    base = named_base(str(into), Path.cwd(), rest=rest)
+    telling.show(reworking.baked(parts, base, out), as_json=False)
 
 
 def resize(adapter: Path, *, out: Path, rank: Rank = 0, keep: Share = 1.0) -> None:
@@ -159,18 +137,10 @@ def resize(adapter: Path, *, out: Path, rank: Rank = 0, keep: Share = 1.0) -> No
         rank: The largest that a layer may have; 0 is what --keep needs.
         keep: Which share of each layer's energy stays.
     """
-    if not rank and keep == 1:
-        raise ConfigError("Nothing would change.", hint="Say --rank 8, or --keep 0.95.")
-    _free(out)
-    from core.adapters.merging import Size, resized
+    from core.adapters.merging import Size
+    from core.training.reworking import resized
 
-    facts = _family(adapter)
-    before, _ = _read(adapter, facts)
-    made = resized(before, Size(rank, keep))
-    console = telling.console()
-    _write(out, made, facts, _header(adapter, made, facts), console)
-    energy = sum(c.norm() ** 2 for c in made.values()) / sum(c.norm() ** 2 for c in before.values())
-    telling.line(console, f"It keeps {energy:.1%} of what the adapter changes.")
+    telling.show(resized(adapter, Size(rank, keep), out), as_json=False)
 
 
 def extract(
@@ -182,6 +152,7 @@ def extract(
     keep: Share = 1.0,
     targets: Literal["attention", "transformer", "linear"] = "transformer",
     convolutions: bool = False,
+    rest: str = "",
 ) -> None:
     """Write what a fine-tuned model changed as an adapter.
 
@@ -193,25 +164,15 @@ def extract(
         keep: Which share of each layer's energy stays.
         targets: Which layers.
         convolutions: Whether those of several pixels, too.
+        rest: A model folder for what models that are a transformer alone lack.
     """
-    _free(out)
     from core.adapters.merging import Size
-    from core.families.weights import extracted
+    from core.training.reworking import extracted
 
-    one, other = named_base(str(tuned), Path.cwd()), named_base(str(base), Path.cwd())
-    patterns = dict(one.facts.targets[targets])
-    if convolutions:
-        for part, pattern in one.facts.convolutions.items():
-            patterns[part] = f"{patterns[part]}|{pattern}"
-    console = telling.console()
-    made: Adapter = {}
-    with telling.counting(console) as count:
-        for place, found in extracted(one, other, patterns, Size(rank, keep)):
-            made |= found
-            count(place.module)
-    if not made:
-        raise AdapterError(f"{tuned} and {base} are alike.", hint="Choose the fine-tuned model.")
-    _write(out, made, one.facts, _header(None, made, one.facts), console)
+    one, other = (named_base(str(path), Path.cwd(), rest=rest) for path in (tuned, base))
+    size = Size(rank, keep)
+    events = extracted(one, other, size, targets, out, convolutions=convolutions)
+    telling.show(events, as_json=False)
 
 
 def compare(*adapters: Path) -> None:
@@ -222,13 +183,16 @@ def compare(*adapters: Path) -> None:
     """
     if len(adapters) < 2:  # noqa: PLR2004
         raise ConfigError("One adapter cannot be compared.", hint="Name two files or more.")
-    from core.adapters.merging import overlap
+    from core.adapters import files
+    from core.adapters.comparing import overlap
+    from core.adapters.report import family_of
+    from core.training.export import read
 
-    facts = _family(adapters[0])
-    read = {path: _read(path, facts)[0] for path in adapters}
+    facts = family_of(*files.read(adapters[0]))
+    there = {path: read(path, facts)[0] for path in adapters}
     console = telling.console()
     for one, other in combinations(adapters, 2):
-        found = overlap(read[one], read[other])
+        found = overlap(there[one], there[other])
         telling.line(
             console,
             f"{one.name} and {other.name}: {found.cosine:+.2f} of -1 (against each other) to 1 "
@@ -239,40 +203,3 @@ def compare(*adapters: Path) -> None:
             telling.line(console, f"  {cosine:+.2f} at {place.component} {place.module}")
         if found.warning:
             telling.line(console, f"  {found.warning}")
-
-
-def _free(out: Path) -> None:
-    if out.exists():
-        raise ConfigError(f"{out} is there already.", hint="Choose another name with --out.")
-
-
-def _family(path: Path) -> Facts:
-    from core.adapters import files
-    from core.adapters.report import family_of
-
-    return family_of(*files.read(path))
-
-
-def _read(path: Path, facts: Facts) -> tuple[Adapter, dict[str, str]]:
-    from core.training import export as exports
-
-    return exports.read(path, facts)
-
-
-def _header(source: Path | None, made: Adapter, facts: Facts) -> dict[str, str]:
-    from core.training import export as exports
-
-    header = exports.read(source, facts)[1] if source else {}
-    return {**header, **exports.network_words(made, facts)}
-
-
-def _write(
-    out: Path, made: Adapter, facts: Facts, header: dict[str, str], console: Console
-) -> None:
-    from core.adapters.merging import ranks
-    from core.training import export as exports
-
-    exports.write(out, made, facts, header, "usual")
-    telling.line(console, f"Wrote {out}: {len(made)} layers of rank {ranks(made)}.")
-    for line in exports.proof(out):
-        telling.line(console, line)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from core.base.words import in_words
 from core.cli import telling
-from core.cli.stacking import conflicts, weighted
+from core.cli.stacking import weighted
 from core.cli.stopping import stopping
 from core.config import files, presets
 from core.config.facts import FAMILIES
@@ -205,13 +205,15 @@ def sample(
     """
     if out.suffix.lower() != ".png":
         raise ConfigError(f"{out} is no .png.", hint="Pictures are written as PNG: name it so.")
+    from core.adapters.comparing import conflicts
     from core.training import sample as samples
     from core.training.export import read
 
     there = named_base(base, Path.cwd(), vae, prediction, rest)
     facts = there.facts
     worn = {one.path: one.weight * weight for one in map(weighted, adapter or ())}
-    for words in conflicts(list(worn), [read(path, facts)[0] for path in worn]):
+    read_all = [read(path, facts)[0] for path in worn]
+    for words in conflicts([path.name for path in worn], read_all):
         telling.line(telling.console(), f"Note: {words}")
     wish = samples.Wish(
         prompt=prompt,

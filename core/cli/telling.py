@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from core.protocol import wire
 from core.protocol.events import (
     AdapterSaved,
     Event,
+    FileMade,
     HeldOutMeasured,
     RunStarted,
     StepDone,
@@ -24,7 +24,7 @@ from core.protocol.events import (
 from core.protocol.events import Progress as Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class _LastingConsole(Console):
@@ -92,21 +92,16 @@ def _print(events: Iterable[Event]) -> None:
                     line(to, f"Note: {message}")
                 case AdapterSaved(path=path):
                     line(to, f"Adapter: {path}")
+                case FileMade(path=path, words=words):
+                    line(to, f"Wrote {path}: {words}")
+                    for reader in event.readers:
+                        line(to, f"{reader.program}: {reader.words}")
                 case HeldOutMeasured(step=step):
                     line(to, f"Step {step}: pictures held out {event.loss:.4f}. {event.verdict}")
                 case StyleMeasured():
                     line(to, _measured(event))
                 case _:
                     pass
-
-
-@contextlib.contextmanager
-def counting(to: Console) -> Iterator[Callable[[str], None]]:
-    """A bar for work of unknown length; gives what is to be called after each part of it."""
-    columns = (TextColumn("{task.completed:.0f} layers, {task.description}"),)
-    with Progress(*columns, console=to, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda name: bar.update(task, advance=1, description=name)
 
 
 def line(to: Console, text: str) -> None:

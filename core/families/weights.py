@@ -1,10 +1,9 @@
-"""A base's weights as its files hold them: read, changed in place, and compared with another's."""
+"""A base's weights as its files hold them: read, and changed in a copy."""
 
 from __future__ import annotations
 
 import bisect
 import contextlib
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -24,22 +23,22 @@ from core.errors import AdapterError, BaseModelError, StorageError, naming_full_
 from core.families import loading
 from core.families.namings import NAMINGS
 from core.families.registry import FAMILIES
+from core.protocol.events import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
-    from core.adapters.merging import Size
-
 _WEIGHT = ".weight"
-_ALIKE = 1e-6  # relative: a layer that differs by less was not tuned
-_SMALL = "Choose a disk with more room, or another name with --out."
+_SMALL = "Choose a disk with more room, or another folder."
+_CHANGING, _WRITING = "Changing layers", "Writing the model"  # phases
 _READ = "Choose a model whose weights are .safetensors."
 
 
-@naming_full_memory("Close other programs.")
-def baked(base: Base, parts: Sequence[tuple[Adapter, float]], out: Path) -> int:
+def baked(
+    base: Base, parts: Sequence[tuple[Adapter, float]], out: Path
+) -> Generator[Progress, None, int]:
     """Write a base with adapters in it, in its own layout, names and precision.
 
     Each adapter is meant for the base as it is: W + sum of weight (W' - W).
@@ -49,6 +48,9 @@ def baked(base: Base, parts: Sequence[tuple[Adapter, float]], out: Path) -> int:
         parts: The adapters and their weights.
         out: The folder or file to write, which is not there.
 
+    Yields:
+        How far it is; closed before its end, it leaves nothing behind.
+
     Returns:
         How many layers were changed.
 
@@ -57,24 +59,33 @@ def baked(base: Base, parts: Sequence[tuple[Adapter, float]], out: Path) -> int:
         BaseModelError: The base cannot be read.
         StorageError: `out` cannot be written, or is there.
     """
-    if out.exists():
-        raise StorageError(f"{out} is there already.", hint="Choose another name with --out.")
+    _check_free(out)
     components = sorted({place.component for adapter, _ in parts for place in adapter})
     if unknown := [part for part in components if part not in base.weights]:
         raise AdapterError(f"The base model {base.path} has no {unknown[0]}.", hint=OTHER_BASE)
     bake = _bake_file if base.path.is_file() else _bake_folder
     try:
-        return bake(base, components, parts, out)
+        with naming_full_memory("Close other programs."):
+            return (yield from bake(base, components, parts, out))
     except OSError as error:
         raise StorageError(f"{out} cannot be written: {error}.", hint=_SMALL) from error
 
 
+def _check_free(out: Path) -> None:
+    if out.exists():
+        raise StorageError(f"{out} is there already.", hint="Choose another name.")
+
+
 def _bake_file(
     base: Base, components: Sequence[str], parts: Sequence[tuple[Adapter, float]], out: Path
-) -> int:
+) -> Generator[Progress, None, int]:
+    whole: dict[str, Tensor] = {}
     with _mapped(base.path) as file:
-        whole = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    changed = 0
+        names = list(file.keys())
+        for number, name in enumerate(names):
+            whole[name] = file.get_tensor(name).clone()
+            yield Progress(phase="Reading the base model", done=number + 1, total=len(names))
+    changed, layers = 0, len(merging.places_of(parts))
     for part in components:
         where = base.weights[part]
         if not isinstance(where, InFile) or where.path != base.path:
@@ -84,10 +95,15 @@ def _bake_file(
         net = loading.empty_net(base, part, FAMILIES[base.facts.family].nets[part])
         for module, rows in _rows_of(whole, where, net).items():
             tensor = whole[rows.source][rows.first : rows.end]
-            changed += _change(tensor, Place(part, module), parts)
+            if _change(tensor, Place(part, module), parts):
+                changed += 1
+                yield Progress(phase=_CHANGING, done=changed, total=layers)
     _check_all(changed, parts)
     header = read_header(base.path).metadata
-    _beside(out, lambda path: safetensors.torch.save_file(whole, path, dict(header)), folder=False)
+    with _beside(out) as path:
+        yield Progress(phase=_WRITING)
+        safetensors.torch.save_file(whole, path, dict(header))
+        yield Progress(phase=_WRITING)  # the last moment at which it may be given up
     return changed
 
 
@@ -126,12 +142,12 @@ def _rows_of(whole: Mapping[str, Tensor], where: InFile, net: Any) -> dict[str, 
 
 def _bake_folder(
     base: Base, components: Sequence[str], parts: Sequence[tuple[Adapter, float]], out: Path
-) -> int:
-    changed = 0
-
-    def write(folder: Path) -> None:
-        nonlocal changed
-        for part in base.facts.parts:
+) -> Generator[Progress, None, int]:
+    changed, layers = 0, len(merging.places_of(parts))
+    with _beside(out) as folder:
+        folder.mkdir()
+        for number, part in enumerate(base.facts.parts):
+            yield Progress(phase="Copying the model", done=number, total=len(base.facts.parts))
             where = base.weights.get(part)
             for path in sorted(p for p in base.folders[part].iterdir() if p.is_file()):
                 odd = is_weights(path.name) and not _chosen(path, where)
@@ -145,12 +161,12 @@ def _bake_folder(
                 header = read_header(path).metadata
                 for name, tensor in tensors.items():
                     module = name.removesuffix(_WEIGHT).removeprefix(inside)
-                    if name.endswith(_WEIGHT):
-                        changed += _change(tensor, Place(part, module), parts)
+                    if name.endswith(_WEIGHT) and _change(tensor, Place(part, module), parts):
+                        changed += 1
+                        yield Progress(phase=_CHANGING, done=changed, total=layers)
                 safetensors.torch.save_file(tensors, path, dict(header))
         _check_all(changed, parts)
-
-    _beside(out, write, folder=True)
+        yield Progress(phase=_WRITING)
     return changed
 
 
@@ -190,7 +206,7 @@ def _change(tensor: Tensor, place: Place, parts: Sequence[tuple[Adapter, float]]
 
 
 def _check_all(changed: int, parts: Sequence[tuple[Adapter, float]]) -> None:
-    places = {place for adapter, _ in parts for place in adapter}
+    places = merging.places_of(parts)
     if changed < len(places):
         raise AdapterError(
             f"The adapter does not fit this model: of its {len(places)} layers {changed} are in "
@@ -199,15 +215,15 @@ def _check_all(changed: int, parts: Sequence[tuple[Adapter, float]]) -> None:
         )
 
 
-def _beside(out: Path, write: Callable[[Path], object], *, folder: bool) -> None:
-    """A file or folder is there whole or not at all."""
+@contextlib.contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """A file or folder is there whole or not at all; what has come there meanwhile stays."""
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=".writing-"))
     try:
         part = beside / out.name
-        if folder:
-            part.mkdir()
-        write(part)
+        yield part
+        _check_free(out)
         part.rename(out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -245,46 +261,3 @@ def of_part(base: Base, part: str, net: Any) -> dict[str, Tensor]:  # noqa: ANN4
         for name, tensor in named.items()
         if name.endswith(_WEIGHT)
     }
-
-
-@naming_full_memory("Choose a smaller rank, or close other programs.")
-def extracted(
-    tuned: Base, parent: Base, targets: Mapping[str, str], size: Size
-) -> Iterator[tuple[Place, Adapter]]:
-    """What a fine-tune changed, as LoRA: of each layer the largest singular values.
-
-    Args:
-        tuned: The fine-tuned base.
-        parent: What it was tuned from.
-        targets: A regex of whole module paths for each part.
-        size: Of the result.
-
-    Yields:
-        Each layer as it is done, and what it added: nothing where both are alike.
-
-    Raises:
-        BaseModelError: They are of different families or shapes, or cannot be read.
-    """
-    if tuned.facts.family != parent.facts.family:
-        raise BaseModelError(
-            f"{tuned.path} is a {tuned.facts.title}, {parent.path} a {parent.facts.title}.",
-            hint="Choose the base that it was tuned from.",
-        )
-    for part, pattern in targets.items():
-        net = loading.empty_net(tuned, part, FAMILIES[tuned.facts.family].nets[part])
-        after, before = of_part(tuned, part, net), of_part(parent, part, net)
-        for module in (n for n, _ in net.named_modules() if re.fullmatch(pattern, n)):
-            if module not in after or module not in before:
-                continue
-            if after[module].shape != before[module].shape:
-                raise BaseModelError(
-                    f"{tuned.path} and {parent.path} differ in shape at {module}.",
-                    hint="Choose the base that it was tuned from.",
-                )
-            old = before[module].float()
-            delta = after[module].float() - old
-            place = Place(part, module)
-            if delta.norm() <= _ALIKE * old.norm():
-                yield place, {}
-            else:
-                yield place, {place: merging.of_delta(delta, size)}

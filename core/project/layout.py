@@ -157,6 +157,19 @@ class Project:
         """What was removed from the dataset; nothing is ever deleted."""
         return self.root / "bin"
 
+    @property
+    def adapters(self) -> Path:
+        """What was made of adapters by hand: of another rank, several as one."""
+        return self.root / "adapters"
+
+    def made_adapters(self) -> list[Path]:
+        """Those files, newest first."""
+        found: dict[Path, int] = {}
+        for path in self.adapters.glob("*.safetensors"):
+            with contextlib.suppress(OSError):  # removed meanwhile
+                found[path] = path.stat().st_mtime_ns
+        return sorted(found, key=lambda path: (-found[path], path.name))
+
     def config(self) -> RunConfig:
         """The settings of the next run.
 

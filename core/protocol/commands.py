@@ -8,6 +8,12 @@ from msgspec import Meta, Struct
 
 from core.config.options import Told
 
+Weight = Annotated[float, Meta(ge=-4, le=4)]  # of an adapter
+Rank = Annotated[int, Meta(ge=0, le=1024)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Method = Literal["linear", "ties", "dare", "dare_ties"]
+Layers = Literal["attention", "transformer", "linear"]
+
 
 class TrainJob(Struct, frozen=True, kw_only=True, tag="train"):
     """Train a project's next run, or go on with one."""
@@ -23,17 +29,62 @@ class SampleJob(Struct, frozen=True, kw_only=True, tag="sample"):
     vae: str = ""  # another than the base's own
     rest: str = ""  # a folder for what a base that is a transformer alone lacks
     prediction: Told = "auto"
-    inference_steps: Annotated[int, Meta(ge=1, le=200)] = 25
-    guidance: Annotated[float, Meta(ge=0, le=30)] = 7.0
-    guidance_rescale: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
 
 class ExportJob(Struct, frozen=True, kw_only=True, tag="export"):
-    """Write a run's adapter in another program's format."""
+    """Write an adapter in another program's format."""
 
     source: str
     format: Literal["usual", "kohya", "diffusers", "peft"]
     out: str
+
+
+class ResizeJob(Struct, frozen=True, kw_only=True, tag="resize"):
+    """Write an adapter with other ranks."""
+
+    source: str
+    out: str
+    rank: Rank = 0  # 0 is what `kept` needs
+    kept: Share = 1.0  # of each layer's energy
+
+
+class JoinJob(Struct, frozen=True, kw_only=True, tag="join"):
+    """Write several adapters as one."""
+
+    adapters: dict[str, Weight]
+    out: str
+    method: Method = "linear"
+    rank: Rank = 0  # 0 is as large as it must be
+    kept: Share = 1.0
+    density: Share = 0.5  # of the numbers that ties and dare keep
+
+
+class BakeJob(Struct, frozen=True, kw_only=True, tag="bake"):
+    """Write a base model with adapters in it."""
+
+    adapters: dict[str, Weight]
+    base: str
+    out: str  # a folder where the base is one
+    rest: str = ""  # as of SampleJob
+
+
+class ExtractJob(Struct, frozen=True, kw_only=True, tag="extract"):
+    """Write what a fine-tuned model changed as an adapter."""
+
+    tuned: str
+    parent: str
+    out: str
+    rank: Rank = 32
+    kept: Share = 1.0
+    targets: Layers = "transformer"
+    convolutions: bool = False
+    rest: str = ""
+
+
+class InspectJob(Struct, frozen=True, kw_only=True, tag="inspect"):
+    """Tell what adapter files are."""
+
+    files: list[str]
 
 
 class FetchJob(Struct, frozen=True, kw_only=True, tag="fetch"):
@@ -58,11 +109,15 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
     prompt: str
     out: str
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
-    adapters: dict[str, Annotated[float, Meta(ge=-4, le=4)]] = {}  # files and their weights
+    adapters: dict[str, Weight] = {}  # files and their weights
     width_px: Annotated[int, Meta(ge=0, le=4096)] = 0  # 0 is the base's own size
     height_px: Annotated[int, Meta(ge=0, le=4096)] = 0
+    inference_steps: Annotated[int, Meta(ge=1, le=200)] = 25
+    guidance: Annotated[float, Meta(ge=0, le=30)] = 7.0
+    guidance_rescale: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
 
-Job = TrainJob | SampleJob | ExportJob | FetchJob
+FileJob = ExportJob | ResizeJob | JoinJob | BakeJob | ExtractJob  # writes one file and ends
+Job = TrainJob | SampleJob | FileJob | FetchJob | InspectJob
 Word = Stop | PreviewNow | Draw
 Command = Job | Word

@@ -15,7 +15,7 @@ _Steps = Annotated[int, Meta(ge=1, le=999_999)]
 _Step = Annotated[int, Meta(ge=0, le=999_999)]
 _Path = Annotated[str, Meta(max_length=4096)]
 
-PROTOCOL_VERSION = 1  # raise on a rename or removal; a new field with a default is compatible
+PROTOCOL_VERSION = 2  # raise on a rename or removal; a new field with a default is compatible
 
 
 class Hello(Struct, frozen=True, kw_only=True, tag="hello"):
@@ -89,7 +89,6 @@ class AdapterSaved(Struct, frozen=True, kw_only=True, tag="adapter_saved"):
 
     step: _Step
     path: _Path
-    readers: str = ""  # of an export: what each other program would load of it
 
 
 class HeldOutMeasured(Struct, frozen=True, kw_only=True, tag="held_out_measured"):
@@ -148,13 +147,57 @@ class Verified(Struct, frozen=True, kw_only=True, tag="verified"):
     different: list[str]
 
 
+class Reader(Struct, frozen=True, kw_only=True):
+    """What another program would load of an adapter file."""
+
+    program: str
+    words: str  # "264 of 264", "refuses it"
+    whole: bool  # all of it, as strongly as it was trained
+
+
+class FileMade(Struct, frozen=True, kw_only=True, tag="file_made"):
+    """An adapter or a model was written."""
+
+    path: _Path
+    words: str  # what it is
+    readers: list[Reader] = []  # of an adapter: the proof
+
+
+class Inspected(Struct, frozen=True, kw_only=True, tag="inspected"):
+    """What an adapter file is."""
+
+    path: _Path
+    kind: str = ""  # "LoRA of rank 16"
+    family: str = ""  # the title of the bases that it is for
+    trigger: str = ""
+    rank: _Count = 0  # the largest of its layers
+    words: list[str] = []  # a sentence each
+    readers: list[Reader] = []
+    problem: str = ""  # why it cannot be read; all else is then empty
+
+
+class AdaptersCompared(Struct, frozen=True, kw_only=True, tag="adapters_compared"):
+    """How the adapters that are drawn with stand to each other; once for each set of them."""
+
+    paths: list[str]
+    warnings: list[str]  # in words, of each pair that has one
+
+
+class NotDrawn(Struct, frozen=True, kw_only=True, tag="not_drawn"):
+    """The answer to a Draw that could not be done; the next one may be."""
+
+    path: _Path
+    message: str
+
+
 class PictureDrawn(Struct, frozen=True, kw_only=True, tag="picture_drawn"):
     """The answer to one Draw command."""
 
     path: _Path
     prompt: str
     seed: int
-    weight: _Number
+    weight: _Number  # of the first adapter
+    adapters: dict[str, _Number] = {}  # all of them; empty in logs of earlier versions
 
 
 class Finished(Struct, frozen=True, kw_only=True, tag="finished"):
@@ -186,6 +229,10 @@ Event = (
     | FetchStarted
     | Fetched
     | Verified
+    | FileMade
+    | Inspected
+    | AdaptersCompared
+    | NotDrawn
     | PictureDrawn
     | Finished
     | Failed

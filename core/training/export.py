@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from core import version
-from core.adapters import files, formats, programs, reading, report
+from core.adapters import files, formats, reading, report
 from core.adapters.changes import DoRA, LoRA, tensors_of
 from core.adapters.kinds import kind_of
 from core.base.configs import read_json
@@ -18,8 +18,6 @@ from core.training import manifest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from torch import Tensor
 
     from core.adapters.changes import Adapter
     from core.config.facts import Facts
@@ -219,7 +217,7 @@ def _read_peft(path: Path, facts: Facts) -> tuple[Adapter, dict[str, str]]:
     return adapter, {}
 
 
-def convert(source: Path, facts: Facts, layout: Layout, out: Path) -> None:
+def convert(source: Path, facts: Facts, layout: Layout, out: Path) -> Adapter:
     """Write an adapter file once more in another format; no base model is needed for it.
 
     Raises:
@@ -228,31 +226,14 @@ def convert(source: Path, facts: Facts, layout: Layout, out: Path) -> None:
     """
     adapter, header = read(source, facts)
     write(out, adapter, facts, header, layout)
+    return adapter
 
 
-def proof(path: Path) -> list[str]:
-    """What each of the other programs would load of a file that was written, a line each.
-
-    Raises:
-        AdapterError: It cannot be read back.
-    """
-    if path.is_dir():  # peft's own form, which none of them reads
-        return ["This form is peft's alone; no other program loads it."]
-    tensors, header = files.read(path)
-    return [str(r) for r in programs.readings(tensors, header, report.family_of(tensors, header))]
-
-
-def in_words(tensors: Mapping[str, Tensor], header: Mapping[str, str], facts: Facts) -> list[str]:
-    """What an adapter file is, a line each.
-
-    Raises:
-        AdapterError: It is of another kind or family.
-    """
-    adapter = reading.from_tensors(tensors, header, facts.names)
-    found = report.report(adapter)
+def in_words(found: report.Report, header: Mapping[str, str], facts: Facts) -> list[str]:
+    """What an adapter file is, a line each."""
     places = ", ".join(f"{count} in {part}" for part, count in found.changes.items())
     lines = [
-        f"{report.in_words(adapter)}, for {facts.title}; {found.numbers / 1e6:.1f} M numbers.",
+        f"{found.words}, for {facts.title}; {found.numbers / 1e6:.1f} M numbers.",
         f"It changes {sum(found.changes.values())} layers: {places}.",
         "It acts most in "
         + ", ".join(f"{block} ({share:.0%})" for block, share in found.strongest)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.adapters import comparing
 from core.adapters.stack import Stack
 from core.families import registry
 from core.families.device import choose
@@ -13,7 +14,7 @@ from core.families.family import DrawOptions, Model, Prompts, tell
 from core.training import export, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from core.adapters.stack import Ready
     from core.base.value import Base
@@ -44,6 +45,7 @@ class Sampler:
     _stack: Stack
     _ready: dict[tuple[Path, int], Ready] = field(default_factory=dict)  # by path and time
     _told: dict[str, Condition] = field(default_factory=dict)  # what encoders say by themselves
+    compared: list[Path] = field(default_factory=list)  # those of the last `compare`
 
     def draw(self, out: Path, wish: Wish) -> None:
         """Draw one picture into a PNG, in which prompt, seed and adapters are written.
@@ -70,6 +72,16 @@ class Sampler:
         worn = ", ".join(f"{path.stem}:{weight:g}" for path, weight in wish.adapters.items())
         about = {"prompt": wish.prompt, "seed": str(wish.seed), "adapters": worn}
         preview.write_png(out, picture, about)
+
+    def compare(self, paths: Sequence[Path]) -> list[str]:
+        """What a person should know of adapters that act together, in words.
+
+        Raises:
+            AdapterError: One cannot be read.
+        """
+        self.compared[:] = paths
+        read = [export.read(path, self.model.facts)[0] for path in paths]
+        return comparing.conflicts([path.name for path in paths], read)
 
     def _read(self, path: Path) -> Ready:
         key = (path, path.stat().st_mtime_ns if path.exists() else 0)

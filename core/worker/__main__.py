@@ -10,7 +10,18 @@ import traceback
 from typing import TYPE_CHECKING
 
 from core.errors import UserError
-from core.protocol.commands import Command, ExportJob, FetchJob, SampleJob, TrainJob
+from core.protocol.commands import (
+    BakeJob,
+    Command,
+    ExportJob,
+    ExtractJob,
+    FetchJob,
+    InspectJob,
+    JoinJob,
+    ResizeJob,
+    SampleJob,
+    TrainJob,
+)
 from core.protocol.events import Event, Failed, Hello, Progress
 from core.worker import fetching
 from core.worker.pipe import Pipe, claim_stdout
@@ -59,8 +70,10 @@ def _events(job: Command | None, pipe: Pipe) -> Iterator[Event]:
             yield from jobs.train_job(job, pipe)
         case SampleJob():
             yield from jobs.sample_job(job, pipe)
-        case ExportJob():
-            yield from jobs.export_job(job, pipe)
+        case InspectJob():
+            yield from jobs.inspect_job(job, pipe)
+        case ExportJob() | ResizeJob() | JoinJob() | BakeJob() | ExtractJob():
+            yield from jobs.file_job(job, pipe)
         case _:
             raise UserError(f"A worker was told {type(job).__name__} before any job.")
 

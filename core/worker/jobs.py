@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.adapters import files as adapter_files
-from core.adapters import report
-from core.base.opening import facts_of
-from core.config import files
-from core.errors import RunError
-from core.project.layout import Project, Run, named_base
+from core.adapters.merging import Size
+from core.errors import AdapterError, StorageError
+from core.project.layout import Project, named_base
 from core.protocol.commands import (
+    BakeJob,
     Command,
     Draw,
     ExportJob,
+    ExtractJob,
+    FileJob,
+    InspectJob,
+    JoinJob,
     PreviewNow,
+    ResizeJob,
     SampleJob,
     Stop,
     TrainJob,
 )
-from core.protocol.events import AdapterSaved, Event, Finished, PictureDrawn, Progress, Warned
-from core.training import export, sample, train
+from core.protocol.events import (
+    AdaptersCompared,
+    Event,
+    FileMade,
+    Finished,
+    NotDrawn,
+    PictureDrawn,
+    Progress,
+    Warned,
+)
+from core.training import reworking, sample, train
 from core.training.control import Control
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
-    from core.config.facts import Facts
-    from core.config.options import RunConfig
     from core.worker.pipe import Pipe
 
 
@@ -61,23 +73,41 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
         yield Warned(message=note)
     yield Progress(phase="Ready")
     while isinstance(wish := _newest(wishes), Draw):
-        yield Progress(phase="Drawing")
-        sampler.draw(
-            Path(wish.out),
-            sample.Wish(
-                prompt=wish.prompt,
-                seed=wish.seed,
-                adapters={Path(path): weight for path, weight in wish.adapters.items()},
-                width_px=wish.width_px,
-                height_px=wish.height_px,
-                inference_steps=job.inference_steps,
-                guidance=job.guidance,
-                guidance_rescale=job.guidance_rescale,
-            ),
-        )
-        weight = next(iter(wish.adapters.values()), 0.0)
-        yield PictureDrawn(path=wish.out, prompt=wish.prompt, seed=wish.seed, weight=weight)
+        try:
+            yield from _drawn(sampler, wish)
+        except (AdapterError, StorageError) as error:  # the base is as good as before
+            yield NotDrawn(path=wish.out, message=str(error))
     yield Finished()
+
+
+def _drawn(sampler: sample.Sampler, wish: Draw) -> Iterator[Event]:
+    worn = {Path(path): weight for path, weight in wish.adapters.items()}
+    acting = [path for path, weight in worn.items() if weight]
+    if len(acting) > 1 and sampler.compared != acting:
+        yield Progress(phase="Comparing the adapters")
+        warnings = sampler.compare(acting)
+        yield AdaptersCompared(paths=[str(path) for path in acting], warnings=warnings)
+    yield Progress(phase="Drawing")
+    sampler.draw(
+        Path(wish.out),
+        sample.Wish(
+            prompt=wish.prompt,
+            seed=wish.seed,
+            adapters=worn,
+            width_px=wish.width_px,
+            height_px=wish.height_px,
+            inference_steps=wish.inference_steps,
+            guidance=wish.guidance,
+            guidance_rescale=wish.guidance_rescale,
+        ),
+    )
+    yield PictureDrawn(
+        path=wish.out,
+        prompt=wish.prompt,
+        seed=wish.seed,
+        weight=next(iter(wish.adapters.values()), 0.0),
+        adapters=wish.adapters,
+    )
 
 
 def _newest(wishes: queue.SimpleQueue[Command | None]) -> Command | None:
@@ -88,39 +118,60 @@ def _newest(wishes: queue.SimpleQueue[Command | None]) -> Command | None:
     return wish
 
 
-def export_job(job: ExportJob, pipe: Pipe) -> Iterator[Event]:
-    """Write a run's adapter in another format."""
-    del pipe
-    yield Progress(phase="Exporting")
-    path = export_to(Path(job.source), job.format, Path(job.out))
-    yield AdapterSaved(step=0, path=str(path), readers="; ".join(export.proof(path)))
+def file_job(job: FileJob, pipe: Pipe) -> Iterator[Event]:
+    """Write one file; Stop and the app's end leave nothing of it behind."""
+    stop = threading.Event()
+
+    def on_command(command: Command | None) -> None:
+        if command is None or isinstance(command, Stop):
+            stop.set()
+
+    pipe.listen(on_command)
+    events = _writing(job)
+    with contextlib.closing(events):
+        for event in events:
+            yield event
+            if stop.is_set() and not isinstance(event, FileMade):  # which is there, whole
+                yield Finished(stopped=True)
+                return
     yield Finished()
 
 
-def export_to(source: Path, layout: export.Layout, out: Path) -> Path:
-    """Convert `source`: a file in a run's `adapters`, or the run's folder for its newest one.
+def _writing(job: FileJob) -> Generator[Event]:
+    match job:
+        case ExportJob():
+            yield from reworking.exported(Path(job.source), job.format, Path(job.out))
+        case ResizeJob():
+            size = Size(job.rank, job.kept)
+            yield from reworking.resized(Path(job.source), size, Path(job.out))
+        case JoinJob():
+            how = reworking.How(job.method, Size(job.rank, job.kept), job.density)
+            yield from reworking.joined(_weighted(job.adapters), how, Path(job.out))
+        case BakeJob():
+            base = named_base(job.base, Path.cwd(), rest=job.rest)
+            yield from reworking.baked(_weighted(job.adapters), base, Path(job.out))
+        case ExtractJob():
+            tuned, parent = (
+                named_base(path, Path.cwd(), rest=job.rest) for path in (job.tuned, job.parent)
+            )
+            yield from reworking.extracted(
+                tuned,
+                parent,
+                Size(job.rank, job.kept),
+                job.targets,
+                Path(job.out),
+                convolutions=job.convolutions,
+            )
 
-    Raises:
-        AdapterError, RunError, ConfigError: It cannot be read, or lies in no run.
-        StorageError: `out` cannot be written.
-    """
-    source = source.absolute()
-    run = Run(source if source.is_dir() else source.parent.parent)
-    if not run.config_file.exists():
-        raise RunError(
-            f"{source} is neither a run nor one of its adapters.",
-            hint="Give a folder of a project's runs, or a file in its adapters folder.",
-        )
-    config = files.load(run.config_file)
-    adapter_file = run.newest_adapter() if source.is_dir() else source
-    if adapter_file is None:
-        raise RunError(f"The run {run.root} has no adapter yet.", hint="Resume and stop it.")
-    export.convert(adapter_file, _facts(config, run, adapter_file), layout, out)
-    return out
+
+def _weighted(adapters: Mapping[str, float]) -> list[tuple[Path, float]]:
+    return [(Path(path), weight) for path, weight in adapters.items()]
 
 
-def _facts(config: RunConfig, run: Run, adapter_file: Path) -> Facts:
-    """Of the run's base; where that is gone, of the family that the file says."""
-    told = report.family_of(*adapter_files.read(adapter_file))
-    of_base = facts_of(config.base, run.root.parent.parent)
-    return of_base if of_base.family == told.family else told
+def inspect_job(job: InspectJob, pipe: Pipe) -> Iterator[Event]:
+    """Tell what adapter files are, one after the other."""
+    del pipe
+    for number, path in enumerate(job.files):
+        yield Progress(phase="Looking at adapters", done=number, total=len(job.files))
+        yield reworking.inspected(Path(path))
+    yield Finished()

@@ -16,8 +16,7 @@ from core.project.layout import Project, create
 from core.protocol.events import Finished, StepDone, Warned
 from core.training.control import Control
 from core.training.train import train
-from core.worker.jobs import export_to
-from tests.conftest import fill, small_config
+from tests.conftest import export_to, fill, small_config
 
 CLOSE = 2.0  # of 255, on average
 

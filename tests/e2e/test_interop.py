@@ -26,8 +26,7 @@ from core.project.layout import Project
 from core.training import export, setup
 from core.training.control import Control
 from core.training.train import train
-from core.worker.jobs import export_to
-from tests.conftest import small_config
+from tests.conftest import export_to, small_config
 
 DEMO = ASSETS / "demo-base"
 CLOSE = 2.0  # of 255, on average
@@ -255,8 +254,12 @@ def test_export_takes_what_lies_in_a_run_and_says_so(
     monkeypatch.chdir(run.adapters)
     export_to(Path(run.newest_adapter().name), "kohya", tmp_path / "a.safetensors")
     assert (tmp_path / "a.safetensors").exists()
-    with pytest.raises(RunError, match="neither a run nor one of its adapters"):
-        export_to(tmp_path / "a.safetensors", "diffusers", tmp_path / "b.safetensors")
+    export_to(tmp_path / "a.safetensors", "diffusers", tmp_path / "b.safetensors")  # of no run
+    export_to(run.root, "diffusers", tmp_path / "of-run.safetensors")
+    again = (tmp_path / "b.safetensors", tmp_path / "of-run.safetensors")
+    assert len({frozenset(files.read(path)[0]) for path in again}) == 1
+    with pytest.raises(RunError, match="neither a run nor an adapter file"):
+        export_to(tmp_path, "diffusers", tmp_path / "c.safetensors")
 
 
 def test_the_untrained_preview_is_the_base_model(trained: Project, tiny_base: Path) -> None:

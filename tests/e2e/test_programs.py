@@ -188,13 +188,14 @@ def test_inspect_and_export_tell_the_proof(trained, tmp_path: Path, capsys) -> N
 def test_an_export_needs_no_base_to_know_its_family(trained, tmp_path: Path) -> None:
     """A base that has moved would be taken for the first family's."""
     from core.config import files as settings
-    from core.worker.jobs import export_to
+    from core.training.reworking import exported
 
     project, facts = trained
     run = project.run("")
     config = settings.with_changes(settings.load(run.config_file), ["base=/gone"])
     settings.save(config, run.config_file)
-    path = export_to(run.root, "kohya", tmp_path / "k.safetensors")
+    path = tmp_path / "k.safetensors"
+    list(exported(run.root, "kohya", path))
     assert len(export.read(path, facts)[0]) == len(export.read(run.newest_adapter(), facts)[0])
 
 

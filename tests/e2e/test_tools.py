@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from core import cli
-from core.adapters import files, merging
+from core.adapters import comparing, files, merging
 from core.adapters.changes import OFT, Adapter, LoRA, Place
 from core.adapters.merging import Size
 from core.base.opening import open_base
@@ -34,6 +34,25 @@ def lora_of(seed: int, out: int, rank: int, *inputs: int, alpha: float = 3.0) ->
     rng = torch.Generator().manual_seed(seed)
     ones = [1] * (len(inputs) - 1)
     return LoRA(rand(rng, rank, *inputs), rand(rng, out, rank, *ones), alpha)
+
+
+def merged(*what) -> Adapter:
+    return dict(merging.merged(*what))
+
+
+def resized(*what) -> Adapter:
+    return dict(merging.resized(*what))
+
+
+def bake(base, parts, out: Path) -> int:
+    """How many layers were changed."""
+    *_, made = reworking_of(weights.baked(base, parts, out))
+    return made
+
+
+def reworking_of(steps):
+    """What a generator yields, and then what it returns."""
+    yield (yield from steps)
 
 
 def dense(change, shape: tuple[int, ...] = (24, 16)) -> torch.Tensor:
@@ -69,19 +88,19 @@ def test_a_sum_of_loras_is_exact() -> None:
     one, other = lora_of(3, 24, 4, 16), lora_of(4, 24, 2, 16, alpha=5.0)
     alone = lora_of(5, 24, 3, 16)
     a, b = {Place("unet", "a"): one}, {Place("unet", "a"): other, Place("unet", "b"): alone}
-    made = merging.merged([(a, 0.7), (b, -0.4)], "linear", Size())
+    made = merged([(a, 0.7), (b, -0.4)], "linear", Size())
     both = made[Place("unet", "a")]
     assert both.rank == 6
     assert torch.allclose(dense(both), 0.7 * dense(one) - 0.4 * dense(other), atol=1e-5)
     assert torch.allclose(dense(made[Place("unet", "b")]), -0.4 * dense(alone), atol=1e-5)
-    small = merging.merged([(a, 0.7), (b, -0.4)], "linear", Size(rank=2))
+    small = merged([(a, 0.7), (b, -0.4)], "linear", Size(rank=2))
     assert {change.rank for change in small.values()} == {2}
 
 
 def test_other_kinds_are_merged_by_what_they_do() -> None:
     one, other = trained("lora")[1], trained("loha")[1]
     place = Place("unet", Q)
-    made = merging.merged([({place: one[place]}, 1.0), ({place: other[place]}, 0.5)], "linear",
+    made = merged([({place: one[place]}, 1.0), ({place: other[place]}, 0.5)], "linear",
                           Size(rank=16))  # fmt: skip
     assert isinstance(made[place], LoRA)
     expected = dense(one[place]) + 0.5 * dense(other[place])
@@ -92,8 +111,8 @@ def test_ties_keeps_what_is_large_and_agreed_on() -> None:
     """By hand: of each the larger half of the numbers; where signs differ, the heavier side."""
     rng = torch.Generator().manual_seed(7)
     one, other = (LoRA(torch.eye(4), rand(rng, 4, 4), 4.0) for _ in range(2))
-    made = merging.merged([({Place("u", "x"): one}, 1.0), ({Place("u", "x"): other}, 0.6)], "ties",
-                          Size(rank=4), density=0.5)  # fmt: skip
+    made = merged([({Place("u", "x"): one}, 1.0), ({Place("u", "x"): other}, 0.6)], "ties",
+                          Size(rank=4), 0.5)  # fmt: skip
 
     def kept(matrix: torch.Tensor) -> torch.Tensor:
         least = matrix.abs().flatten().sort(descending=True).values[7]
@@ -110,34 +129,34 @@ def test_ties_keeps_what_is_large_and_agreed_on() -> None:
 @pytest.mark.parametrize("method", ["dare", "dare_ties"])
 def test_dare_gives_the_same_file_each_time(method) -> None:
     a, b = ({Place("u", "x"): lora_of(n, 24, 4, 16)} for n in (1, 2))
-    one, other = (merging.merged([(a, 1.0), (b, 1.0)], method, Size(rank=8)) for _ in range(2))
+    one, other = (merged([(a, 1.0), (b, 1.0)], method, Size(rank=8)) for _ in range(2))
     assert torch.equal(one[Place("u", "x")].up, other[Place("u", "x")].up)
-    plain = merging.merged([(a, 1.0), (b, 1.0)], "linear", Size(rank=8))
+    plain = merged([(a, 1.0), (b, 1.0)], "linear", Size(rank=8))
     assert not torch.allclose(dense(one[Place("u", "x")]), dense(plain[Place("u", "x")]))
 
 
 def test_what_hangs_on_the_base_is_not_merged_without_it() -> None:
     for case in ("dora", "oft"):
         with pytest.raises(AdapterError, match="hangs on the base") as caught:
-            merging.resized(trained(case)[1], Size(rank=2))
+            resized(trained(case)[1], Size(rank=2))
         assert "--into" in caught.value.hint
     conv = {Place("unet", CONV): trained("loha")[1][Place("unet", CONV)]}
     with pytest.raises(AdapterError, match="shape of .*conv1 cannot be told"):
-        merging.resized(conv, Size(rank=2))
+        resized(conv, Size(rank=2))
 
 
 def test_adapters_that_work_against_each_other_are_told_of() -> None:
     same = {Place("unet", name): lora_of(n, 24, 4, 16) for n, name in enumerate("abcd")}
     against = {p: LoRA(c.down, -2 * c.up, c.alpha) for p, c in same.items()}
-    found = merging.overlap(same, against)
+    found = comparing.overlap(same, against)
     assert found.cosine == pytest.approx(-1, abs=1e-4)
     assert "against each other (-1.00" in found.warning
     assert len(found.opposed) == 3
-    found = merging.overlap(same, same)
+    found = comparing.overlap(same, same)
     assert found.cosine == pytest.approx(1, abs=1e-4)
     assert "overdo it" in found.warning
     others = {Place("unet", name): lora_of(n + 50, 24, 4, 16) for n, name in enumerate("cdefg")}
-    found = merging.overlap(same, others)
+    found = comparing.overlap(same, others)
     assert (found.shared, found.only) == (2, (2, 3))
     dense_cosine = torch.cosine_similarity(
         torch.cat([dense(same[p]).flatten() for p in sorted(same) if p in others]),
@@ -210,7 +229,7 @@ def test_a_base_with_adapters_in_it_draws_as_with_them_loaded(
     ) == 0  # fmt: skip
     assert _content(base) == before
     assert _shape_of(out) == _shape_of(base)
-    together = merging.merged([(adapters[0], 0.8), (adapters[1], -0.5)], "linear", Size())
+    together = merged([(adapters[0], 0.8), (adapters[1], -0.5)], "linear", Size())
     files.write(tmp_path / "both.safetensors", *_whole(together, facts, {}))
     loaded = picture(base, tmp_path / "both.safetensors", tmp_path / "l.png")
     plain = picture(base, None, tmp_path / "p.png")
@@ -250,7 +269,7 @@ def test_a_half_precision_file_stays_one(tmp_path: Path, monkeypatch) -> None:
     base = ldm.write(tiny_base, tmp_path / "half.safetensors", dtype=torch.float16)
     adapter = adapter_for(tiny_base, SD1, 3)
     out = tmp_path / "baked.safetensors"
-    assert weights.baked(open_base(base), [(adapter, 1.0)], out) == len(adapter)
+    assert bake(open_base(base), [(adapter, 1.0)], out) == len(adapter)
     with safe_open(base, "pt") as before, safe_open(out, "pt") as after:
         changed = 0
         for name in before.keys():  # noqa: SIM118
@@ -279,7 +298,7 @@ def test_an_adapter_of_another_base_is_not_baked(tmp_path: Path, tiny_base: Path
     wide = {Place("unet", DOWN.format(0, "attn1.to_q")): lora_of(1, 99, 4, 16)}
     for adapter in (odd, wide):
         with pytest.raises(AdapterError, match="does not fit this model"):
-            weights.baked(open_base(tiny_base), [(adapter, 1.0)], tmp_path / "out")
+            bake(open_base(tiny_base), [(adapter, 1.0)], tmp_path / "out")
         assert not list(tmp_path.iterdir())
 
 
@@ -290,7 +309,7 @@ def test_what_went_into_a_base_is_extracted_again(
     facts, base = FACTS[family], made(family, tmp_path_factory)
     adapter = adapter_for(base, facts, 4)
     tuned = tmp_path / "tuned"
-    weights.baked(open_base(base), [(adapter, 1.0)], tuned)
+    bake(open_base(base), [(adapter, 1.0)], tuned)
     out = tmp_path / "extracted.safetensors"
     assert cli.main(
         ["extract", str(tuned), "--base", str(base), "--out", str(out), "--rank", "4",
@@ -384,7 +403,7 @@ def test_a_rotation_is_merged_into_the_base(tmp_path: Path, tiny_base: Path) -> 
     place = Place("unet", DOWN.format(0, "attn1.to_q"))
     change = OFT(torch.randn(8, 6, generator=torch.Generator().manual_seed(1)) * 0.3)
     out = tmp_path / "turned"
-    weights.baked(open_base(tiny_base), [({place: change}, 0.5)], out)
+    bake(open_base(tiny_base), [({place: change}, 0.5)], out)
     before = weights.of_part(open_base(tiny_base), "unet", _net(tiny_base))[place.module]
     after = weights.of_part(open_base(out), "unet", _net(out))[place.module]
     assert torch.allclose(after, before + 0.5 * change.delta(before), atol=1e-6)

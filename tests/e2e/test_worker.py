@@ -160,10 +160,11 @@ def test_a_sample_worker_draws_what_it_is_told(
     pipe: Pipe, project: Project, tmp_path: Path
 ) -> None:
     base = project.config().base
-    pipe.send(SampleJob(base=base, inference_steps=2, guidance=3.0))
+    pipe.send(SampleJob(base=base))
     for seed in (1, 2):
         out = tmp_path / f"{seed}.png"
-        pipe.send(Draw(prompt="a ball", seed=seed, out=str(out), width_px=64, height_px=64))
+        size = {"width_px": 64, "height_px": 64, "inference_steps": 2, "guidance": 3.0}
+        pipe.send(Draw(prompt="a ball", seed=seed, out=str(out), **size))
         drawn = pipe.until(PictureDrawn)
         assert isinstance(drawn, PictureDrawn)
         assert drawn.seed == seed
@@ -181,12 +182,13 @@ def test_a_sample_worker_draws_with_an_adapter_as_strongly_as_told(
     project.save(files.with_changes(project.config(), ["training.learning_rate=0.05"]))
     list(train(project, Control()))
     adapter = str(project.run("").newest_adapter())
-    pipe.send(SampleJob(base=project.config().base, inference_steps=2))
+    pipe.send(SampleJob(base=project.config().base))
     drawn = []
     for weight in (0.0, 0.5, 1.0):
         out = tmp_path / f"{weight}.png"
         worn = {adapter: weight}
-        pipe.send(Draw(prompt="a ball", out=str(out), adapters=worn, width_px=64, height_px=64))
+        size = {"width_px": 64, "height_px": 64, "inference_steps": 2}
+        pipe.send(Draw(prompt="a ball", out=str(out), adapters=worn, **size))
         pipe.until(PictureDrawn)
         drawn.append(out.read_bytes())
     assert len(set(drawn)) == 3

@@ -50,18 +50,18 @@ def draw(page: PreviewPage, prompt: str = "my own words", seed: int = 7) -> None
 def test_what_is_set_is_asked_for(
     page: PreviewPage, project: Project, workers: list[FakeWorker]
 ) -> None:
-    page.drawing.weight.setValue(34)
+    page.drawing.worn.first.weight.setValue(34)
     draw(page)
     (wish,) = workers[0].heard
     assert (wish.prompt, wish.seed) == ("my own words", 7)
-    assert wish.adapters == {page.drawing.adapter.currentData(): 1.7}
+    assert wish.adapters == {page.drawing.worn.first.adapter.currentData(): 1.7}
     assert wish.width_px == project.config().dataset.resolution_px
 
 
 def test_a_picture_is_shown_with_its_own_strength(
     page: PreviewPage, workers: list[FakeWorker], qtbot: QtBot
 ) -> None:
-    page.drawing.weight.setValue(34)
+    page.drawing.worn.first.weight.setValue(34)
     draw(page)
     assert page.drawing.phase.text() == ""
     workers[0].tell(Progress(phase="Loading the base model"))
@@ -71,8 +71,8 @@ def test_a_picture_is_shown_with_its_own_strength(
     assert page.wipe._right_words == "strength 1.70"
     assert page.drawing.phase.text() == ""
     page.view.setCurrentIndex(page.table.index(1, 1))
-    assert page.drawing.weight_words.text() == "1.00"
-    assert page.drawing.weight.value() == 20
+    assert page.drawing.worn.first.words.text() == "1.00"
+    assert page.drawing.worn.first.weight.value() == 20
     assert page.wipe._right_words == "step 100"
 
 
@@ -81,7 +81,7 @@ def test_the_slider_draws_once_it_rests(
 ) -> None:
     page.drawing.prompt.setText("a fox")
     for place in range(25, 30):
-        page.drawing.weight.setValue(place)
+        page.drawing.worn.first.weight.setValue(place)
     qtbot.waitUntil(lambda: bool(workers))
     assert [list(wish.adapters.values()) for wish in workers[0].heard] == [[29 / 20]]
 
@@ -104,7 +104,7 @@ def test_pictures_are_kept_and_can_be_looked_at_again(
 ) -> None:
     draw(page, "one")
     first = answer(workers[0], "#00ff00")
-    page.drawing.weight.setValue(10)
+    page.drawing.worn.first.weight.setValue(10)
     draw(page, "two")
     second = answer(workers[0], "#0000ff")
     history = page.drawing.history
@@ -112,7 +112,7 @@ def test_pictures_are_kept_and_can_be_looked_at_again(
     assert first.path != second.path
     page.drawing.strip.choose(1)
     assert page.wipe.after.pixelColor(2, 2).name() == "#00ff00"
-    assert page.drawing.weight_words.text() == "1.00"
+    assert page.drawing.worn.first.words.text() == "1.00"
     faked.studio.runs.open(project)  # as after a restart
     qtbot.waitUntil(lambda: not faked.studio.runs.reading)
     assert [one.prompt for one in history.pictures] == ["two", "one"]
@@ -144,7 +144,7 @@ def test_nothing_is_drawn_beside_a_run(
 ) -> None:
     faked.running.train()
     assert not button(page, "Make a picture").isEnabled()
-    assert not page.drawing.weight.isEnabled()
+    assert not page.drawing.worn.first.weight.isEnabled()
     assert "waits" in page.drawing.phase.text()
     page.drawing._draw()
     assert len(workers) == 1
@@ -159,12 +159,12 @@ def test_draw_with_it_brings_the_adapter_along(
     made_run(project, "#0000ff")
     faked.studio.runs.open(project)
     qtbot.waitUntil(lambda: not faked.studio.runs.reading)
-    assert "002-" in page.drawing.adapter.currentData()
+    assert "002-" in page.drawing.worn.first.adapter.currentData()
     faked.show_page("Adapters")
-    adapters_page(faked).grid.choose(1)
+    adapters_page(faked).list.choose(1)
     button(adapters_page(faked), "Draw with it").click()
     assert faked._page == "Preview"
-    assert "001-" in page.drawing.adapter.currentData()
+    assert "001-" in page.drawing.worn.first.adapter.currentData()
 
 
 def test_a_failure_to_draw_is_told(
@@ -221,7 +221,7 @@ def test_words_that_the_demo_base_does_not_know_are_told(
     faked.studio.runs.open(project)
     faked.show_page("Preview")
     drawing = preview_page(faked).drawing
-    qtbot.waitUntil(lambda: drawing.adapter.count() == 1)
+    qtbot.waitUntil(lambda: bool(drawing.worn.weights))
     drawing.prompt.setText("a fox on a wizard's velvet coat")
     assert drawing.hint.text() == "The demo base does not know wizard's, velvet, coat."
     drawing.prompt.setText("a fox")

@@ -6,15 +6,15 @@ import pytest
 from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
-from app.process.exporter import Exporter
 from app.process.jobs import Jobs
+from app.process.maker import Maker
 from app.process.sampler import Sampler
 from app.process.session import Session, State
 from core.protocol.commands import Draw, ExportJob, PreviewNow, SampleJob, Stop, TrainJob
 from core.protocol.events import (
-    AdapterSaved,
     CheckpointSaved,
     Failed,
+    FileMade,
     Finished,
     PictureDrawn,
     PreviewReady,
@@ -98,11 +98,11 @@ def test_a_run_takes_the_place_of_what_draws(
 def test_an_export_lets_the_picture_in_hand_be_drawn(
     jobs: Jobs, owner: QObject, workers: list[FakeWorker]
 ) -> None:
-    sampler, exporter = Sampler(jobs, owner), Exporter(jobs, owner)
+    sampler, maker = Sampler(jobs, owner), Maker(jobs, owner)
     sampler.draw(FIRST, WISH)
-    exporter.export(Path("a"), "diffusers", Path("b"))
+    maker.make(ExportJob(source="a", format="diffusers", out="b"))
     assert (workers[0].closed, workers[0].killed) == (True, False)
-    assert exporter.waiting
+    assert maker.waiting
     workers[0].end()
     assert workers[1].job == ExportJob(source="a", format="diffusers", out="b")
 
@@ -110,19 +110,19 @@ def test_an_export_lets_the_picture_in_hand_be_drawn(
 def test_an_export_waits_for_a_run_and_is_told(
     jobs: Jobs, owner: QObject, workers: list[FakeWorker]
 ) -> None:
-    session, exporter = Session(jobs, owner), Exporter(jobs, owner)
+    session, maker = Session(jobs, owner), Maker(jobs, owner)
     saved, failed = [], []
-    exporter.saved.connect(lambda event: saved.append(event.path))
-    exporter.failed.connect(failed.append)
+    maker.made.connect(lambda event: saved.append(event.path))
+    maker.failed.connect(failed.append)
     session.train(Path("p"))
-    exporter.export(Path("a"), "kohya", Path("b"))
+    maker.make(ExportJob(source="a", format="kohya", out="b"))
     assert len(workers) == 1
     assert jobs.pending
     workers[0].end()
-    workers[1].tell(AdapterSaved(step=0, path="b"))
+    workers[1].tell(FileMade(path="b", words="1 layer."))
     workers[1].end()
-    assert (saved, failed, exporter.busy, jobs.pending) == (["b"], [], False, False)
-    exporter.export(Path("a"), "kohya", Path("c"))
+    assert (saved, failed, maker.busy, jobs.pending) == (["b"], [], False, False)
+    maker.make(ExportJob(source="a", format="kohya", out="c"))
     workers[2].end(Failed(code="x", message="No."))
     assert [failure.message for failure in failed] == ["No."]
 
@@ -130,8 +130,8 @@ def test_an_export_waits_for_a_run_and_is_told(
 def test_a_run_that_waits_can_be_stopped(
     jobs: Jobs, owner: QObject, workers: list[FakeWorker]
 ) -> None:
-    exporter, session = Exporter(jobs, owner), Session(jobs, owner)
-    exporter.export(Path("a"), "kohya", Path("b"))
+    maker, session = Maker(jobs, owner), Session(jobs, owner)
+    maker.make(ExportJob(source="a", format="kohya", out="b"))
     session.train(Path("p"))
     session.stop()
     assert session.state is State.IDLE

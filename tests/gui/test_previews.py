@@ -40,11 +40,11 @@ def colour(page: PreviewPage) -> str:
 
 def test_another_run_brings_its_own_pictures_and_adapter(page: PreviewPage, runs: Runs) -> None:
     assert colour(page) == "#0000ff"
-    assert "002-" in page.drawing.adapter.currentData()
+    assert "002-" in page.drawing.worn.first.adapter.currentData()
     runs.show(runs.names()[0])
     assert page.run.currentText() == runs.names()[0]
     assert colour(page) == "#ff0000"
-    assert "001-" in page.drawing.adapter.currentData()
+    assert "001-" in page.drawing.worn.first.adapter.currentData()
 
 
 def test_a_new_step_is_followed_in_the_same_row(page: PreviewPage, runs: Runs) -> None:
@@ -135,7 +135,7 @@ def test_a_project_without_runs_empties_the_page(
     assert not runs.shown
     assert page.wipe.after.isNull()
     assert page.drawing.prompt.text() == ""
-    assert page.drawing.adapter.count() == 0
+    assert not page.drawing.worn.weights
     assert not page.drawing._make.isEnabled()
 
 

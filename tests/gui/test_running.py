@@ -10,13 +10,14 @@ from pytestqt.qtbot import QtBot
 from app.views.main_window import NAMES, MainWindow
 from app.widgets.comparison import Comparison
 from core.project.layout import Project, Run
-from core.protocol.commands import PreviewNow, Stop, TrainJob
+from core.protocol.commands import ExportJob, PreviewNow, Stop, TrainJob
 from core.protocol.events import (
-    AdapterSaved,
     Failed,
+    FileMade,
     Finished,
     PreviewReady,
     Progress,
+    Reader,
     StepDone,
     Warned,
 )
@@ -28,6 +29,8 @@ from tests.gui.conftest import (
 )
 from tests.gui.fake_worker import FakeWorker
 from tests.gui.made_runs import adapter, made_run, preview, started, tell
+
+EXPORT = ExportJob(source="a", format="kohya", out="b")
 
 
 @pytest.fixture
@@ -327,38 +330,44 @@ def test_an_export_is_what_was_chosen(
     project: Project,
     workers: list[FakeWorker],
     qtbot: QtBot,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    from PySide6.QtWidgets import QFileDialog
-
     made = project.new_run(project.config())
     tell(made, adapter(made, 7))
     faked.studio.runs.open(project)
     qtbot.waitUntil(lambda: not faked.studio.runs.reading)
-    monkeypatch.setattr(QFileDialog, "exec", lambda _dialog: 1)
     faked.show_page("Adapters")
-    button(adapters_page(faked), "Save for diffusers").click()
-    assert workers[0].job.format == "diffusers"
-    assert workers[0].job.source == str(adapter(made, 7).path)
-    assert not button(adapters_page(faked), "Save for diffusers").isEnabled()
-    workers[0].end()
-    assert button(adapters_page(faked), "Save for diffusers").isEnabled()
+    page = adapters_page(faked)
+    button(page, "Save for...").click()
+    dialog = page.dialog
+    assert dialog is not None
+    dialog.form.group.button(1).click()
+    dialog._folder = tmp_path
+    dialog.go.click()
+    worker = next(one for one in workers if isinstance(one.job, ExportJob))
+    assert worker.job.format == "diffusers"
+    assert worker.job.source == str(adapter(made, 7).path)
+    assert worker.job.out == str(tmp_path / f"{Path(worker.job.source).stem}-diffusers.safetensors")
+    assert not dialog.go.isVisibleTo(dialog)
+    worker.end()
+    assert dialog.go.isEnabled()
 
 
 def test_a_failed_export_is_told_in_the_place_of_saving(
     faked: MainWindow, workers: list[FakeWorker]
 ) -> None:
-    faked.studio.exporter.export(Path("a"), "kohya", Path("b"))
-    assert faked.messages.text == "Saving the adapter..."
+    faked.studio.maker.make(EXPORT)
+    assert faked.messages.text == "Writing b..."
     workers[0].end(Failed(code="storage", message="The disk is full."))
     assert faked.messages.text == "The disk is full."
-    faked.studio.exporter.export(Path("a"), "kohya", Path("b"))
-    workers[1].tell(AdapterSaved(step=0, path="b", readers="ComfyUI: 16 of 72"))
+    faked.studio.maker.make(EXPORT)
+    proof = Reader(program="ComfyUI", words="16 of 72", whole=False)
+    workers[1].tell(FileMade(path="b", words="72 layers of rank 4.", readers=[proof]))
     workers[1].end()
     assert faked.messages.text.splitlines() == [
         "The disk is full.",
-        "Saved b",
-        "Layers that others load: ComfyUI: 16 of 72",
+        "Saved b: 72 layers of rank 4.",
+        "No other program is known to load all of it. ComfyUI: 16 of 72.",
     ]
 
 
@@ -376,7 +385,7 @@ def test_a_run_that_fails_while_the_window_closes_is_read(
 def test_closing_during_an_export_waits_for_it(
     faked: MainWindow, workers: list[FakeWorker], qtbot: QtBot
 ) -> None:
-    faked.studio.exporter.export(Path("a"), "kohya", Path("b"))
+    faked.studio.maker.make(EXPORT)
     assert not faked.close()
     assert "closes then" in faked.messages.text
     workers[0].end()

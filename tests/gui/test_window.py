@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
     QLabel,
-    QLineEdit,
     QMessageBox,
     QSlider,
     QSplitter,
@@ -502,17 +501,17 @@ def test_a_saved_adapter_has_the_suffix_that_others_list(
     made_run(project, "red")
     opened.studio.runs.open(project)
     wishes = []
-
-    def typed(dialog: QFileDialog) -> int:
-        dialog.findChild(QLineEdit).setText(str(tmp_path / "mine"))
-        return 1
-
-    monkeypatch.setattr(QFileDialog, "exec", typed)
-    monkeypatch.setattr(opened.studio.exporter, "export", lambda *wish: wishes.append(wish))
+    monkeypatch.setattr(opened.studio.maker, "make", wishes.append)
     qtbot.waitUntil(lambda: bool(opened.studio.runs.adapters()))
     opened.show_page("Adapters")
-    button(adapters_page(opened), "Save for diffusers").click()
-    assert wishes[0][1:] == ("diffusers", tmp_path / "mine.safetensors")
+    page = adapters_page(opened)
+    button(page, "Save for...").click()
+    assert page.dialog is not None
+    page.dialog._folder = tmp_path
+    page.dialog.name.selectAll()
+    qtbot.keyClicks(page.dialog.name, "mine")
+    page.dialog.go.click()
+    assert wishes[0].out == str(tmp_path / "mine.safetensors")
 
 
 def test_a_setting_is_saved_and_a_preset_changes_several(

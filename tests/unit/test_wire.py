@@ -16,9 +16,11 @@ def sample(kind: type):
     values = {}
     for field in msgspec.structs.fields(kind):
         if typing.get_origin(field.type) is list:
-            values[field.name] = (
-                ["a", "b"] if typing.get_args(field.type)[0] is str else [0.5, 0.25]
-            )
+            (of,) = typing.get_args(field.type)
+            if isinstance(of, type) and issubclass(of, msgspec.Struct):
+                values[field.name] = [sample(of)]
+            else:
+                values[field.name] = ["a", "b"] if of is str else [0.5, 0.25]
             continue
         if typing.get_origin(field.type) is dict:
             values[field.name] = {"a": 0.5}
