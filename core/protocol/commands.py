@@ -44,6 +44,14 @@ class FetchJob(Struct, frozen=True, kw_only=True, tag="fetch"):
     endpoint: str = ""  # of another hub
 
 
+class CaptionJob(Struct, frozen=True, kw_only=True, tag="caption"):
+    """Tell what pictures show; what becomes of it is another's business."""
+
+    model: str  # a captioner's folder
+    pictures: list[str]
+    prompt: str = ""  # what it is asked for, in its own words
+
+
 class Stop(Struct, frozen=True, kw_only=True, tag="stop"):
     """Finish the step in hand, save, and end."""
 
@@ -63,6 +71,6 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
     height_px: Annotated[int, Meta(ge=0, le=4096)] = 0
 
 
-Job = TrainJob | SampleJob | ExportJob | FetchJob
+Job = TrainJob | SampleJob | ExportJob | FetchJob | CaptionJob
 Word = Stop | PreviewNow | Draw
 Command = Job | Word

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from core.protocol import commands, events, wire
-from core.protocol.events import StyleMeasured, Warned
+from core.protocol.events import StyleMeasured, Tag, Warned
 
 SAMPLES = {str: "a", int: 1, float: 0.5, bool: True}
+LISTS = {str: ["a", "b"], Tag: [Tag("long hair", 0.9), Tag("hatsune miku", 0.99, character=True)]}
 
 
 def sample(kind: type):
@@ -16,9 +17,7 @@ def sample(kind: type):
     values = {}
     for field in msgspec.structs.fields(kind):
         if typing.get_origin(field.type) is list:
-            values[field.name] = (
-                ["a", "b"] if typing.get_args(field.type)[0] is str else [0.5, 0.25]
-            )
+            values[field.name] = LISTS.get(typing.get_args(field.type)[0], [0.5, 0.25])
             continue
         if typing.get_origin(field.type) is dict:
             values[field.name] = {"a": 0.5}
