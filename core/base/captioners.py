@@ -15,7 +15,7 @@ CONFIG = "config.json"
 TAGGER_NET, TAGGER_NAMES = "model.onnx", "selected_tags.csv"
 _PICTURES = ("preprocessor_config.json", "processor_config.json")  # how pictures are prepared
 _WHOLE = "Get a whole copy of it."
-_OWN_CODE = "auto_map"  # in a config: code of the repository's own is to be run
+OWN_CODE = "auto_map"  # in a config: code of the repository's own is to be run
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def _kind_of(path: Path) -> Kind:
             f"{path} is a {name}, which is not read.",
             hint=f"Choose one of: {_READ} ({CONFIG} with model_type {types}; or {TAGGER_NET}).",
         )
-    if _OWN_CODE in config:
+    if OWN_CODE in config:
         raise CaptionerError(
             f"{path} is a {kind.title} that wants code of its own to be run, which is not done.",
             hint=f"Get a copy that transformers reads by itself{_copy_of(kind)}.",

@@ -37,7 +37,7 @@ class ExportJob(Struct, frozen=True, kw_only=True, tag="export"):
 
 
 class FetchJob(Struct, frozen=True, kw_only=True, tag="fetch"):
-    """Fetch a base model from the hub into a folder."""
+    """Fetch a model from the hub into a folder."""
 
     repo: str
     to: str
