@@ -16,6 +16,7 @@ from app.models.readiness import Lack, lacks
 from app.models.run_settings import Settings
 from app.models.runs import Runs
 from app.models.workspace import Workspace
+from app.process.captioner import Captioner
 from app.process.exporter import Exporter
 from app.process.fetcher import Fetcher
 from app.process.jobs import Jobs
@@ -44,6 +45,7 @@ class Studio:
     session: Session
     sampler: Sampler
     exporter: Exporter
+    captioner: Captioner
     fetcher: Fetcher
 
     def lacks(self) -> list[Lack]:
@@ -86,5 +88,6 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
         session=Session(jobs, parent),
         sampler=Sampler(jobs, parent),
         exporter=Exporter(jobs, parent),
+        captioner=Captioner(jobs, parent),
         fetcher=Fetcher(Jobs(parent, make_worker=make_worker), parent),
     )

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from app.figures import count_of
 from app.models.news import Message
 from app.models.picture_rows import Role
+from app.models.rewriting import Changes
 from app.models.shown_rows import ShownRows
 from app.models.studio import Studio
 from app.models.workspace import NEW_NAME
@@ -40,6 +41,7 @@ from core.data import captions
 from core.data.walk import SUFFIXES
 
 if TYPE_CHECKING:
+    from app.views.captioning_dialog import CaptioningDialog
     from app.views.rewording_dialog import RewordingDialog
 
 FINDINGS_LINES = 5
@@ -56,12 +58,16 @@ class DatasetPage(QWidget):
         self._wanted: Path | None = None  # to be chosen once it is there
         self._row = 0  # of the editor's picture, where its neighbour is once it is gone
         self.dialog: RewordingDialog | None = None  # the last that was opened
+        self.captioning: CaptioningDialog | None = None  # once it was opened; goes on when closed
         self._said: tuple[Message, int] | None = None  # of what was done; where its undo stands
         self._add_actions()
         self.shown = ShownRows(self._model.rows, self)
         self.grid = Wall(self.shown.aspects, Role.CAPTION, Role.FINDING)
         self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
+        self.grid.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        for name in ("dataset.caption_all", "dataset.reword", "dataset.remove"):
+            self.grid.addAction(self._studio.actions[name])
         self.editor = CaptionEditor(self._model, studio.tiles, studio.large)
         self.editor.setMaximumWidth(WIDEST_PX)
         splitter = QSplitter()
@@ -79,7 +85,11 @@ class DatasetPage(QWidget):
         inside.addLayout(self._make_bar())
         self.search = PictureSearch(self._model, self.shown)
         self.search.searched.connect(self._on_searched)
-        inside.addWidget(self.search)
+        searching = QHBoxLayout()
+        searching.setSpacing(16)
+        searching.addWidget(self.search, stretch=1)
+        searching.addWidget(ActionButton(studio.actions["dataset.caption_all"]))
+        inside.addLayout(searching)
         inside.addWidget(self._make_findings())
         inside.addWidget(splitter, stretch=1)
         actions = studio.actions
@@ -115,6 +125,8 @@ class DatasetPage(QWidget):
         keys = ("Ctrl+H",)
         words = "Change captions"
         self.addAction(add("dataset.reword", words, self.reword, keys=keys, place=PLACE))
+        words = "Caption automatically..."
+        add("dataset.caption_all", words, self.caption_automatically, place=PLACE)
         add("dataset.findings", "Show findings", self.show_findings, place=PLACE)
         add("dataset.caption", "Caption", lambda: self.go_to(self.editor), place=PLACE)
         add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
@@ -236,6 +248,24 @@ class DatasetPage(QWidget):
             self._offer_undo(f"Changed {count_of(count, 'caption')}.")
 
     @Slot()
+    def caption_automatically(self) -> None:
+        """Let a model propose captions; what it told before is there still."""
+        from app.views.captioning_dialog import CaptioningDialog  # no start has need of it
+
+        self.save()
+        if self.captioning is None:
+            self.captioning = CaptioningDialog(self._studio, self)
+            self.captioning.applied.connect(self._on_captioned)
+        chosen = [self.shown.picture(row) for row in self.grid.chosen_rows()]
+        self.captioning.show_pictures(chosen, self.shown.pictures)
+        self.captioning.open()
+
+    @Slot(object)
+    def _on_captioned(self, changes: Changes) -> None:
+        self._model.rewrite(changes)
+        self._offer_undo(f"Wrote {count_of(len(changes), 'caption')}.")
+
+    @Slot()
     def take_signs_out(self) -> None:
         """Write plain words in the place of a prompt's signs, in all captions."""
         self.save()
@@ -268,7 +298,7 @@ class DatasetPage(QWidget):
         self._findings.setVisible(found > 0)
         self._findings.setText(count_of(found, "finding"))
         self._studio.actions["dataset.findings"].setVisible(found > 0)
-        for name in ("dataset.remove", "dataset.reword", "dataset.search"):
+        for name in ("dataset.remove", "dataset.reword", "dataset.caption_all", "dataset.search"):
             self._studio.actions[name].setVisible(count > 0)
         signs = len(model.with_signs())
         plain = self._studio.actions["dataset.plain"]

@@ -28,6 +28,7 @@ class Telling(QObject):
         studio.exporter.saved.connect(self._on_exported)
         studio.exporter.failed.connect(news.failed)
         studio.fetcher.failed.connect(news.failed)
+        studio.captioner.failed.connect(news.failed)
         journal.listen(self._on_bug)
 
     def finish(self) -> None:

@@ -60,7 +60,7 @@ KINDS = (
         "Qwen-VL",
         ("qwen2_vl", "qwen2_5_vl", "qwen3_vl"),
         (Wish("Plain sentences", PLAIN), Wish("Tags", TAGS)),
-        "What to ask for",
+        "Or in words of yours",
     ),
     Kind("tagger", "WD tagger", (), tags=True),
 )

@@ -139,8 +139,8 @@ def caption(
 
 def _show(to: Console, path: Path, now: str, then: str) -> None:
     telling.line(to, path.name)
-    for words, text in (("now", now), ("then", then)):
-        if text and (words == "then" or text != then):
+    for words, text in (("stays", now),) if now == then else (("now", now), ("then", then)):
+        if text:
             telling.line(to, f"    {words}: {text.replace(chr(10), f'{chr(10)}          ')}")
 
 
