@@ -81,27 +81,27 @@ WELL_KNOWN = (
     Known(
         "SmilingWolf/wd-eva02-large-tagger-v3",
         "WD EVA02-Large tagger v3",
-        "Tags for drawn pictures (anime, illustration). 1.3 GB, Apache-2.0.",
+        "Tags for drawn pictures (anime, illustration). About 1.3 GB, Apache-2.0.",
     ),
     Known(
         "SmilingWolf/wd-vit-tagger-v3",
         "WD ViT tagger v3",
-        "The same, smaller and quicker. 0.4 GB, Apache-2.0.",
+        "The same, smaller and quicker. About 0.4 GB, Apache-2.0.",
     ),
     Known(
         "florence-community/Florence-2-large",
         "Florence-2 large",
-        "Sentences on pictures of any kind, short to long. 1.6 GB, MIT.",
+        "Sentences on pictures of any kind, short to long. About 1.6 GB, MIT.",
     ),
     Known(
         "Qwen/Qwen3-VL-4B-Instruct",
         "Qwen3-VL 4B",
-        "The best sentences, and it does as it is asked. 8.9 GB, wants a GPU; Apache-2.0.",
+        "The best sentences, and it does as it is asked. About 8.9 GB, wants a GPU; Apache-2.0.",
     ),
     Known(
         "Salesforce/blip-image-captioning-large",
         "BLIP large",
-        "One short sentence a picture. 1.9 GB, BSD-3-Clause.",
+        "One short sentence a picture. About 1.9 GB, BSD-3-Clause.",
     ),
 )
 
@@ -115,7 +115,7 @@ class Captioner:
 
     @property
     def words(self) -> str:
-        """`Florence-2, 1.6 GB`."""
+        """`Florence-2, about 1.6 GB`."""
         files = [p for p in self.path.iterdir() if p.suffix in (".safetensors", ".onnx")]
         size = sum(p.stat().st_size for p in files)
         return f"{self.kind.title}, {size / 1e9:.1f} GB" if size >= 1e8 else self.kind.title  # noqa: PLR2004

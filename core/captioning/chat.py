@@ -42,7 +42,8 @@ def load(captioner: Captioner, prompt: str) -> Reader:
     name = str(read_json(captioner.path / CONFIG)["model_type"])
     net = nets.load(captioner, *_NETS[name])
     size = net.processor.image_processor.size
-    size["longest_edge"] = min(size["longest_edge"], _MOST_PIXELS)  # its name for all pixels
+    most = size["longest_edge"]  # its name for the number of all pixels
+    size["longest_edge"] = min(most, _MOST_PIXELS) if isinstance(most, int) else _MOST_PIXELS
 
     def one(picture: Image.Image) -> Said:
         content = [{"type": "image", "image": picture}, {"type": "text", "text": prompt}]

@@ -145,6 +145,51 @@ def altered(folder: Path, copy: Path, change: Callable[[Path], object]) -> Path:
     return copy
 
 
+def as_on_the_hub(folder: Path) -> None:
+    """The layout of files and the names of classes that repositories have which are some years old.
+
+    Pictures' settings in a file of their own, with the quick classes' names; special tokens in one
+    of their own; a chat's template as JSON; settings for videos; chance in the model's settings.
+    """
+    both = folder / "processor_config.json"
+    settings = json.loads(both.read_text()) if both.exists() else {}
+    pictures = folder / "preprocessor_config.json"
+    if own := settings.pop("image_processor", None):
+        pictures.write_text(json.dumps({**own, "processor_class": settings["processor_class"]}))
+        both.unlink()
+        if len(settings) > 1:
+            both.write_text(json.dumps(settings))
+    said = json.loads(pictures.read_text())
+    kind = str(said["image_processor_type"])
+    if kind.startswith("Qwen2VL"):
+        size = said.pop("size")
+        said |= {"min_pixels": size["shortest_edge"], "max_pixels": size["longest_edge"]}
+        said |= {"image_processor_type": f"{kind}Fast", "processor_class": "Qwen3VLProcessor"}
+        (folder / "video_preprocessor_config.json").write_text(
+            json.dumps({**said, "video_processor_type": "Qwen3VLVideoProcessor"})
+        )
+    pictures.write_text(json.dumps(said))
+    if (template := folder / "chat_template.jinja").exists():
+        (folder / "chat_template.json").write_text(
+            json.dumps({"chat_template": template.read_text()})
+        )
+        template.unlink()
+    tokens = folder / "tokenizer_config.json"
+    held = json.loads(tokens.read_text())
+    special = {name: held[name] for name in held if name.endswith("_token") and held[name]}
+    (folder / "special_tokens_map.json").write_text(json.dumps(special))
+    generation = folder / "generation_config.json"
+    usual = {"do_sample": True, "temperature": 0.7, "top_p": 0.8, "top_k": 20}
+    generation.write_text(json.dumps({**json.loads(generation.read_text()), **usual}))
+
+
+@pytest.mark.parametrize("name", OF_SENTENCES)
+def test_older_layouts_tell_the_same(name: str, folder, pictures, tmp_path: Path) -> None:
+    older = altered(folder(name), tmp_path / "older", as_on_the_hub)
+    wanted = told(reader.load(open_captioner(folder(name))), pictures)
+    assert told(reader.load(open_captioner(older)), pictures) == wanted
+
+
 def with_config(**values: object) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         file = folder / "config.json"
@@ -210,6 +255,15 @@ def test_what_is_not_whole_is_never_asked(name: str, change, words: str, folder,
     broken = altered(folder(name), tmp_path / "broken", change)
     with pytest.raises(UserError, match=words):
         reader.load(open_captioner(broken))
+
+
+def test_a_large_number_that_is_no_size_is_none(folder, tmp_path: Path) -> None:
+    """As the rotary base of Qwen3-VL; sizes are still looked at."""
+    large = altered(folder("qwen3_vl"), tmp_path / "large", with_config(rope_theta=5_000_000))
+    assert open_captioner(large).kind.name == "chat"
+    broken = altered(folder("qwen3_vl"), tmp_path / "broken", with_config(hidden_size=5_000_000))
+    with pytest.raises(CaptionerError, match="its hidden_size is 5e"):
+        open_captioner(broken)
 
 
 def test_a_base_and_a_file_are_no_captioners(tmp_path: Path, tiny_base: Path) -> None:

@@ -370,6 +370,7 @@ def test_a_model_from_the_hub_is_used_once_it_is_there(
     faked: MainWindow, dialog: CaptioningDialog, project: Project, blip: Path
 ) -> None:
     base = project.config().base
+    faked.page("Train")  # where what is fetched would become the base
     dialog.model.offer_fetching()
     fetching = dialog.model.dialog
     assert [choice.text() for choice in fetching.known] == [one.title for one in WELL_KNOWN]
@@ -383,6 +384,7 @@ def test_a_model_from_the_hub_is_used_once_it_is_there(
     assert dialog.model.captioner == open_captioner(blip)
     assert not fetching.isVisible()
     assert project.config().base == base
+    assert "base model" not in faked.messages.text
 
 
 def test_several_chosen_ones_are_meant_alone(
