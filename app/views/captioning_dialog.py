@@ -72,6 +72,7 @@ class CaptioningDialog(QDialog):
         self.resize(*SIZE_PX)
         self._studio, self._captioner = studio, studio.captioner
         self._of: list[list[Picture]] = [[], [], []]
+        self._silent: set[Path] = set()  # those that have no caption
         self.model = CaptionerChoice(studio)
         self.scope, self.merge = QComboBox(), QComboBox()
         for merge, words in MERGES:
@@ -169,6 +170,9 @@ class CaptioningDialog(QDialog):
         """Offer these; several that are chosen are meant alone."""
         silent = [one for one in shown if captions.says_nothing(one.caption)]
         self._of = [list(chosen), silent, list(shown)]
+        self._silent = {
+            one.path for one in (*silent, *chosen) if captions.says_nothing(one.caption)
+        }
         words = (
             f"The {count_of(len(chosen), 'chosen picture')}",
             f"{count_of(len(silent), 'picture')} without a caption",
@@ -209,10 +213,9 @@ class CaptioningDialog(QDialog):
         found = self.model.captioner
         if found is None or self.scope.currentIndex() < 0:
             return []
-        there = self._of[self.scope.currentIndex()]
+        paths = [one.path for one in self._of[self.scope.currentIndex()]]
         if self.merge.currentData() == "leave":
-            there = [one for one in there if captions.says_nothing(one.caption)]
-        paths = [one.path for one in there]
+            paths = [path for path in paths if path in self._silent]
         return self._captioner.untold(paths, str(found.path), self.asked)
 
     @Slot()

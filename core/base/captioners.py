@@ -37,6 +37,13 @@ class Kind:
     prompt: str = ""  # what is asked for beside the wishes, in words; "" is nothing
     tags: bool = False  # whether it gives tags and how sure it is of each, not sentences
 
+    def asked(self, words: str) -> str:
+        """The prompt for words of a person's: a wish by its title, else as they are."""
+        if not words.strip():
+            return self.wishes[0].prompt if self.wishes else ""
+        named = (wish.prompt for wish in self.wishes if wish.title.casefold() == words.casefold())
+        return next(named, words)
+
 
 PLAIN = (
     "Describe what this picture shows in one or two plain sentences, as a caption. Name the "

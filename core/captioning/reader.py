@@ -47,15 +47,14 @@ def load(captioner: Captioner, prompt: str = "") -> Reader:
 
     Args:
         captioner: As `open_captioner` found it.
-        prompt: What it is asked for; by default what is usual for its kind.
+        prompt: What it is asked for, or the title of a wish; by default what is usual for its kind.
 
     Raises:
         CaptionerError: It cannot be loaded, or does not work.
         MemoryFullError: It does not fit.
     """
-    usual = captioner.kind.wishes[0].prompt if captioner.kind.wishes else ""
     module = importlib.import_module(_MODULES[captioner.kind.name])
-    reader: Reader = module.load(captioner, prompt or usual)
+    reader: Reader = module.load(captioner, captioner.kind.asked(prompt))
     try:
         reader.read([Image.new("RGB", (_EDGE_PX, _EDGE_PX), "white")])
     except MemoryFullError:

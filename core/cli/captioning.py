@@ -78,7 +78,7 @@ def caption(
         replace: Put the new caption in the place of one that is there.
         before: Put it before one that is there; tags that are there already are not put twice.
         after: Put it after one that is there; likewise.
-        prompt: What to ask for, in the model's own words; by default what is usual for it.
+        prompt: What to ask for, as docs/captioning.md has it; by default what is usual.
         threshold: Of tags: how sure the model must be of one.
         character_threshold: The same of somebody known by name.
         most: Of tags: the most a picture gets, the surest; 0 is any number.

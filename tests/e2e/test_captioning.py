@@ -369,6 +369,18 @@ def test_a_worker_says_why_it_cannot(tmp_path: Path) -> None:
     assert not events[-1].traceback
 
 
+def test_wishes_can_be_named_by_their_titles(folder, pictures: list[Path]) -> None:
+    found = open_captioner(folder("florence2"))
+    by_name, by_task = (
+        told(reader.load(found, words), pictures[:1])
+        for words in ("a PARAGRAPH", "<MORE_DETAILED_CAPTION>")
+    )
+    assert by_name == by_task != told(reader.load(found), pictures[:1])
+    assert found.kind.asked("") == "<DETAILED_CAPTION>"
+    assert open_captioner(folder("blip")).kind.asked("a fox") == "a fox"
+    assert open_captioner(folder("tagger")).kind.asked("") == ""
+
+
 def test_each_kind_has_its_reader_and_each_known_one_its_words() -> None:
     assert set(reader._MODULES) == {kind.name for kind in KINDS}
     for known in WELL_KNOWN:
