@@ -275,6 +275,13 @@ def test_a_base_and_a_file_are_no_captioners(tmp_path: Path, tiny_base: Path) ->
         open_captioner(tmp_path / "nowhere")
 
 
+def test_without_onnxruntime_a_tagger_says_what_is_missing(folder, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(CaptionerError, match="needs onnxruntime, which cannot be loaded") as caught:
+        reader.load(open_captioner(folder("tagger")))
+    assert "another kind of captioner" in caught.value.hint
+
+
 def test_no_torch_is_loaded_for_a_tagger(folder, pictures: list[Path]) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom core.base.captioners import open_captioner\n"
