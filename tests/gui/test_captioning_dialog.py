@@ -434,6 +434,13 @@ def test_the_window_asks_before_proposals_are_lost(
     faked.closing.ask_to_lose_proposals = lambda count: True
 
 
+def test_it_stands_in_a_pictures_menu(faked: MainWindow) -> None:
+    grid = dataset_page(faked).grid
+    assert grid.contextMenuPolicy() == Qt.ContextMenuPolicy.ActionsContextMenu
+    words = [action.text() for action in grid.actions() if action.isVisible()]
+    assert words[:2] == ["Caption automatically...", "Change captions"]
+
+
 def test_a_chat_model_shows_what_it_is_asked(faked: MainWindow, dialog: CaptioningDialog) -> None:
     from core.base.captioners import KINDS, Captioner
 
