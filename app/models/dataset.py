@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtGui import QUndoStack
+from PySide6.QtGui import QImage, QUndoStack
 
 from app.models import moves
 from app.models.background import Background
-from app.models.edits import Add, Remove, SetCaption, SetCaptions
+from app.models.edits import Add, Cut, Remove, SetCaption, SetCaptions, SetFocus
 from app.models.findings import Findings
-from app.models.importer import Imported, copy_all
-from app.models.moves import Moves
+from app.models.importer import Imported, copy_all, save_picture
+from app.models.moves import Cuts, Moves
 from app.models.picture_rows import PictureRows
 from app.models.pictures import Thumbnails
 from app.models.rewriting import Changes, rewrite
 from app.models.scanner import Look, Scanner
-from core.data import captions, scan, wording
+from core.data import captions, focus, health, scan, wording
+from core.data.cropping import Shares
+from core.data.focus import Point
 from core.errors import StorageError, UserError
 from core.project.layout import Project
 
@@ -31,6 +33,7 @@ class Dataset(QObject):
     busy_changed = Signal()  # see `busy`
     imported = Signal(object)  # an Imported
     noted = Signal(str)  # something worth knowing, in words
+    focused = Signal(object)  # the Path of a picture of which a crop keeps another part
     failed = Signal(str)  # something could not be written; in words
 
     def __init__(self, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
@@ -39,6 +42,7 @@ class Dataset(QObject):
         self.undo_stack = QUndoStack(self)
         self.rows = PictureRows(thumbnails, self)
         self.findings = Findings(self)
+        self.focus: dict[Path, Point] = {}  # what crops keep of pictures, where it was said
         self.busy = ""  # what goes on in the background, in words
         self._written: dict[Path, str] = {}  # captions since the scan began, which it may not know
         self._removed: set[Path] = set()  # pictures, likewise
@@ -62,7 +66,10 @@ class Dataset(QObject):
         """Show another project."""
         self._scanner.stop()
         self.project = project
+        if project is not None:
+            self._scanner.remember_in(project.catalogue)
         self.undo_stack.clear()
+        self._read_focus()
         self.findings.show(())
         self.rows.clear()
         self._written.clear()
@@ -102,6 +109,17 @@ class Dataset(QObject):
                 lambda imported, problem: self._on_imported(project, imported, problem),
             )
 
+    def import_picture(self, image: QImage) -> None:
+        """Save a picture that is no file into the project; `imported` tells how it went."""
+        if self.project is not None:
+            self._imports += 1
+            project, folder = self.project, self.project.images
+            self._files.start(
+                "Saving your picture",
+                lambda work: save_picture(image, folder, work),
+                lambda imported, problem: self._on_imported(project, imported, problem),
+            )
+
     @Slot()
     def stop_importing(self) -> None:
         """End after the picture in hand."""
@@ -135,6 +153,17 @@ class Dataset(QObject):
         if self.project is not None and paths:
             self.undo_stack.push(Remove(paths, self._take_out, self._bring_back))
 
+    def set_focus(self, path: Path, point: Point | None) -> None:
+        """What crops are to keep of a picture; None is its middle. Can be undone."""
+        before = self.focus.get(path)
+        if self.project is not None and point != before:
+            self.undo_stack.push(SetFocus(self._put_focus, path, (before, point)))
+
+    def cut(self, parts: Mapping[Path, Shares]) -> None:
+        """Put parts of pictures in their place; the whole ones go to the bin. Can be undone."""
+        if self.project is not None and parts:
+            self.undo_stack.push(Cut(parts, self._cut, self._uncut))
+
     def _write_caption(self, path: Path, text: str, expected: str) -> bool:
         """What set_caption, its undo and its redo do."""
         try:
@@ -162,7 +191,7 @@ class Dataset(QObject):
         shown = [self.rows.set_caption(path, text) for path, text in texts.items()]
         pictures = [picture for picture in shown if picture]
         own = [finding for picture in pictures for finding in scan.findings_of(picture)]
-        self.findings.show_usable({picture.path for picture in pictures}, own)
+        self.findings.show_usable({picture.path for picture in pictures}, own, health.OF_PIXELS)
 
     def _rewrite(self, changes: Changes) -> None:
         """Shown at once, written by the thread; what fails a scan shows as it is."""
@@ -203,6 +232,48 @@ class Dataset(QObject):
         )
         if paths:
             self.touched.emit(paths[0])
+
+    def _put_focus(self, path: Path, point: Point | None) -> None:
+        if self.project is None:
+            return
+        try:
+            points = focus.read(self.project.focus_file, self.project.root)  # others write it, too
+            if point is None:
+                points.pop(path, None)
+            else:
+                points[path] = point
+            focus.write(self.project.focus_file, points, self.project.root)
+        except UserError as error:
+            self.failed.emit(str(error))
+            return
+        self.focus = points
+        self.focused.emit(path)
+
+    def _read_focus(self) -> None:
+        self.focus = {}
+        if self.project is not None:
+            try:
+                self.focus = focus.read(self.project.focus_file, self.project.root)
+            except UserError as error:
+                self.failed.emit(str(error))
+
+    def _cut(self, parts: Mapping[Path, Shares], noted: Cuts) -> None:
+        if self.project is not None:
+            folder = self.project.bin
+            self._files.start(
+                "Cropping pictures",
+                lambda work: moves.cut_all(parts, folder, noted, work),
+                lambda problem, bug: self._on_files_ended(set(), str(problem or bug)),
+            )
+
+    def _uncut(self, noted: Cuts) -> None:
+        if self.project is not None:
+            folder = self.project.bin
+            self._files.start(
+                "Bringing whole pictures back",
+                lambda work: moves.uncut(noted, folder, work),
+                lambda problem, bug: self._on_files_ended(set(), str(problem or bug)),
+            )
 
     def _on_files_ended(self, paths: set[Path], problem: str) -> None:
         self._leaving -= paths

@@ -1,18 +1,21 @@
-"""What can be undone in a dataset: captions written, pictures removed or added."""
+"""What can be undone in a dataset: captions written, pictures removed, added or cut."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtGui import QUndoCommand
 from typing_extensions import override
 
 from app.figures import count_of
-from app.models.moves import Moves
+from app.models.moves import Cuts, Moves
 from app.models.rewriting import Changes
+from core.data.cropping import Shares
+from core.data.focus import Point
 
 Write = Callable[[Path, str, str], bool]  # a caption in the place of another; False if it failed
+Points = tuple[Point | None, Point | None]
 Move = Callable[[Sequence[Path], Moves], None]  # pictures that go or come, and the moves to note
 
 
@@ -107,3 +110,57 @@ class Add(QUndoCommand):
     def undo(self) -> None:
         self._take_out(self._paths, self._moves)
         self._there = False
+
+
+class SetFocus(QUndoCommand):
+    """What a crop is to keep of a picture; moving it on is one step back."""
+
+    ID = 2
+
+    def __init__(
+        self, put: Callable[[Path, Point | None], None], path: Path, points: Points
+    ) -> None:
+        """`points` are the one before and the new one; None is the middle."""
+        super().__init__(f"Crop of {path.name}")
+        self._put, self._path, self._points = put, path, points
+
+    @override
+    def id(self) -> int:
+        return self.ID
+
+    @override
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        if not isinstance(other, SetFocus) or other._path != self._path:
+            return False
+        self._points = (self._points[0], other._points[1])
+        return True
+
+    @override
+    def redo(self) -> None:
+        self._put(self._path, self._points[1])
+
+    @override
+    def undo(self) -> None:
+        self._put(self._path, self._points[0])
+
+
+class Cut(QUndoCommand):
+    """Parts of pictures in their place; the whole ones wait in the project's bin."""
+
+    def __init__(
+        self,
+        parts: Mapping[Path, Shares],
+        cut: Callable[[Mapping[Path, Shares], Cuts], None],
+        uncut: Callable[[Cuts], None],
+    ) -> None:
+        super().__init__(f"Crop {count_of(len(parts), 'picture')}")
+        self._parts, self._cut, self._uncut = dict(parts), cut, uncut
+        self._cuts: Cuts = []
+
+    @override
+    def redo(self) -> None:
+        self._cut(self._parts, self._cuts)
+
+    @override
+    def undo(self) -> None:
+        self._uncut(self._cuts)

@@ -1,16 +1,22 @@
-"""Copies dropped pictures and their captions into a project."""
+"""Copies dropped pictures and their captions into a project: files, folders, what is in a .zip."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PySide6.QtCore import QBuffer
+from PySide6.QtGui import QImage
+
 from app.models.background import Work
 from core.data import captions, scan
+from core.data.walk import ARCHIVES
+from core.errors import StorageError, UserError
 
 NAME_BYTES = 255  # of a file's name, on nearly all file systems
 
@@ -27,9 +33,60 @@ class Imported:
 
 
 def copy_all(paths: Sequence[Path], folder: Path, work: Work) -> Imported:
-    """Copy pictures, and folders of them, into `folder`, until `work` is stopped."""
+    """Copy pictures, and folders and archives of them, into `folder`, until `work` is stopped."""
+    from core.data import archive  # no start has need of it
+
+    plain = [path for path in paths if not is_archive(path)]
+    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=_made(folder)) as beside:
+        problem = ""
+        for number, path in enumerate(path for path in paths if is_archive(path)):
+            try:
+                archive.unpack(path, Path(beside) / str(number), lambda: work.stopped)
+            except UserError as error:
+                problem = problem or str(error)
+            except OSError as error:
+                problem = problem or str(StorageError.writing(folder, error))
+            plain.append(Path(beside) / str(number))
+        return _copied(plain, folder, work, problem)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether pictures are taken out of a file."""
+    return path.suffix.lower() in ARCHIVES and path.is_file()
+
+
+def save_picture(image: QImage, folder: Path, work: Work) -> Imported:
+    """Write a picture that is no file yet, as PNG; from the clipboard, or a web page."""
+    target = free_name(_made(folder), "pasted.png", taken_stems(folder))
+    beside = target.with_name(f".writing-{secrets.token_hex(8)}.png")
+    work.tell(0, 1)
+    try:
+        with beside.open("wb") as file:
+            file.write(png_of(image))
+        beside.replace(target)
+    except OSError as error:
+        return Imported(1, 0, problem=str(StorageError.writing(target, error)))
+    finally:
+        beside.unlink(missing_ok=True)
+    return Imported(1, 1, targets=(target,))
+
+
+def png_of(image: QImage) -> bytes:
+    """A picture as a PNG file's content."""
+    content = QBuffer()
+    content.open(QBuffer.OpenModeFlag.WriteOnly)
+    image.save(content, "PNG")  # pyright: ignore[reportCallIssue, reportArgumentType] - it wants bytes
+    return bytes(content.data().data())
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _copied(paths: Sequence[Path], folder: Path, work: Work, problem: str) -> Imported:
     targets: list[Path] = []
-    copied, problem = 0, ""
+    copied = 0
     sources = pictures_among(paths, work)
     taken = taken_stems(folder)
     for number, source in enumerate(sources):

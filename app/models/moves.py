@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import secrets
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.models.background import Work
 from app.models.importer import free_name, taken_stems
 from core.data import captions, scan
+from core.data.cropping import Shares, cut
 from core.errors import StorageError
 
 Moves = list[tuple[Path, Path]]  # from where, to where
+Cuts = list[tuple[Path, Path, Path]]  # a picture, where it is kept, what stands in its place
 
 
 def to_bin(paths: Sequence[Path], folder: Path, moves: Moves, work: Work) -> str:
@@ -75,3 +80,48 @@ def back(moves: Moves, work: Work) -> str:
         f"There is another file now in the place of {taken[0].name}{more}: "
         f"what was removed stays in {taken[0].parent}."
     )
+
+
+def cut_all(parts: Mapping[Path, Shares], folder: Path, cuts: Cuts, work: Work) -> str:
+    """Put parts of pictures in their place, the whole ones into `folder`; what went wrong."""
+    cuts.clear()
+    path = folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = taken_stems(folder)
+        for number, (path, inside) in enumerate(parts.items()):
+            work.tell(number, len(parts))
+            if path.exists():  # another program may have been first
+                _cut(path, inside, free_name(folder, path.name, taken), cuts)
+    except OSError as error:
+        return str(StorageError.writing(path, error))
+    return ""
+
+
+def _cut(path: Path, inside: Shares, kept: Path, cuts: Cuts) -> None:
+    beside = cut(path, inside, path.parent, f".writing-{secrets.token_hex(8)}")
+    try:
+        target = path.with_suffix(beside.suffix)
+        if target != path and target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+        shutil.move(path, kept)
+        cuts.append((path, kept, target))
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def uncut(cuts: Cuts, folder: Path, work: Work) -> str:
+    """Bring the whole pictures back, the parts into `folder`; what went wrong, in words."""
+    taken = taken_stems(folder)
+    path = folder
+    try:
+        for number, (path, kept, target) in enumerate(cuts):
+            work.tell(number, len(cuts))
+            if target.exists():
+                shutil.move(target, free_name(folder, target.name, taken))
+            if not path.exists():
+                shutil.move(kept, path)
+    except OSError as error:
+        return str(StorageError.writing(path, error))
+    return ""

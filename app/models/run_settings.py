@@ -84,6 +84,15 @@ class Settings(QObject):
         root = self._open.project.root if self._open else Path()
         return facts_of(self.config.base if self.config else "", root)
 
+    def multiple_px(self) -> int:
+        """What the base wants sides of pictures to be a multiple of; 0 where it cannot be read."""
+        if self._open is None or self.config is None or not self.config.base:
+            return 0
+        try:
+            return self._open.project.base(self.config).multiple_px
+        except UserError:
+            return 0
+
     def use_preset(self, preset: Preset) -> None:
         """Set what the preset stands for, on the base that is chosen."""
         if self.config is not None:

@@ -14,11 +14,12 @@ from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
 
 from app.models.rows import Changes, changes
 from core.data import scan
-from core.data.scan import Dataset, Finding, Memory, Picture
+from core.data.scan import Catalogue, Dataset, Finding, Picture
 
 log = logging.getLogger(__name__)
 TELL_EVERY_SECONDS = 0.1
 FIRST_LOOK_SECONDS = 0.2  # until something is shown of many pictures; later looks take longer
+MANY = 500  # pictures: so many are shown as they were the last time before their folders are read
 
 Shown = Sequence[Picture]
 
@@ -40,6 +41,7 @@ class _Scan(QRunnable):
     def __init__(self, scanner: Scanner, folders: Sequence[Path], shown: Shown) -> None:
         super().__init__()
         self._scanner, self._folders, self._shown = scanner, folders, shown
+        self._catalogue = scanner.catalogue
         self._others: Sequence[Finding] = ()  # of what is no picture
 
     def run(self) -> None:
@@ -51,35 +53,40 @@ class _Scan(QRunnable):
         finally:
             with contextlib.suppress(RuntimeError):  # the window was closed meanwhile
                 self._scanner.ended.emit(look)
+            self._catalogue.save()
 
     def _scanned(self) -> Look | None:
-        scanner, memory = self._scanner, self._scanner.memory
+        scanner, catalogue = self._scanner, self._catalogue
+        if not self._shown and len(before := catalogue.below(self._folders)) > MANY:
+            scanner.looked.emit(self._look(before, sure=False))
         there = scan.walk(self._folders)
         paths, self._others = there.pictures, there.findings
-        if not all(memory.knows(path) for path in paths) and not self._look_first(paths):
+        if not all(catalogue.knows(path) for path in paths) and not self._look_first(there):
             return None
         found: list[Picture | Finding] = []
         told = 0.0
-        for number, path in enumerate(paths):
+        for number, (path, caption) in enumerate(zip(paths, there.captions, strict=True)):
             if scanner.stopped.is_set():
                 return None
             if time.monotonic() - told > TELL_EVERY_SECONDS:
                 told = time.monotonic()
                 scanner.progressed.emit(number, len(paths))
-            found.append(memory.examine(path))
+            found.append(catalogue.examine(path, caption))
+        if all(folder.is_dir() for folder in self._folders):  # one may be on a stick
+            catalogue.keep_only(paths)
         return self._look(found, sure=True)
 
-    def _look_first(self, paths: Sequence[Path]) -> bool:
+    def _look_first(self, there: scan.Walk) -> bool:
         """Tell what the headers say; of many pictures the first ones soon. False if stopped."""
-        scanner, memory = self._scanner, self._scanner.memory
+        scanner, catalogue = self._scanner, self._catalogue
         opening = not self._shown
         found: list[Picture | Finding] = []
         began, wait = time.monotonic(), FIRST_LOOK_SECONDS
-        for path in paths:
+        for path, caption in zip(there.pictures, there.captions, strict=True):
             if scanner.stopped.is_set():
                 return False
-            if memory.knows(path):
-                found.append(memory.examine(path))
+            if catalogue.knows(path):
+                found.append(catalogue.examine(path, caption))
             else:
                 found.append(scan.examine(path, decode=False))
             if opening and time.monotonic() - began > wait:
@@ -89,10 +96,32 @@ class _Scan(QRunnable):
         return True
 
     def _look(self, found: Sequence[Picture | Finding], *, sure: bool) -> Look:
-        dataset = scan.dataset_of(found, self._others)
+        pictures = tuple(one for one in found if isinstance(one, Picture))
+        dataset = self._findings(found, pictures) if sure else Dataset(pictures, ())
         before, self._shown = self._shown, dataset.pictures
         rows = {str(picture.path): row for row, picture in enumerate(dataset.pictures)}
         return Look(dataset, before, changes(before, dataset.pictures), rows, sure)
+
+    def _findings(
+        self, found: Sequence[Picture | Finding], pictures: tuple[Picture, ...]
+    ) -> Dataset:
+        """What is to be said of it all; of pictures that are as they were it was said before."""
+        left_out = [one for one in found if isinstance(one, Finding)]
+        others = [*self._others, *left_out]
+        last = self._scanner.last
+        if last is None or (last.pictures, last.others) != (pictures, others):
+            last = Last(pictures, others, scan.dataset_of(found, self._others))
+            self._scanner.last = last
+        return last.dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What the last whole scan found, and what came of it."""
+
+    pictures: tuple[Picture, ...]
+    others: list[Finding]
+    dataset: Dataset
 
 
 class Scanner(QObject):
@@ -109,7 +138,8 @@ class Scanner(QObject):
         """`shown` is asked, as a scan starts, for the list that its looks are compared with."""
         super().__init__(parent)
         self._shown = shown
-        self.memory = Memory()
+        self.catalogue = Catalogue()
+        self.last: Last | None = None  # the scan's thread's own
         self.stopped = Event()
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
@@ -117,6 +147,10 @@ class Scanner(QObject):
         self.running = False
         self.looked.connect(self._on_looked)
         self.ended.connect(self._on_ended)
+
+    def remember_in(self, file: Path) -> None:
+        """What is found is written down there, and what was is known from there."""
+        self.catalogue = Catalogue(file)
 
     def start(self, folders: Sequence[Path]) -> None:
         """Scan now, or once more when the scan that goes on has ended."""

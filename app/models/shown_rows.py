@@ -1,4 +1,4 @@
-"""Those of the pictures that fit what is searched for, in their order."""
+"""Those of the pictures that fit what is searched for, in their own order or another."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from app.models.picture_rows import Index, PictureRows
 from core.data.scan import Picture
 
 Fits = Callable[[Picture], bool]
+Order = Callable[[Picture], float]  # the lowest first
 _ROOT = QModelIndex()
 
 
 class ShownRows(QAbstractListModel):
     """Without a search rows come and go as the pictures do, so that selection and scrolling stay.
 
-    With one the list begins anew when pictures come or go. A caption that is written moves nothing,
-    whether it still fits or not: who writes it looks at it.
+    With one, or in another order, the list begins anew when pictures come or go. A caption that is
+    written moves nothing, whether it still fits or not: who writes it looks at it.
     """
 
     def __init__(self, rows: PictureRows, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._rows, self._fits = rows, None
-        self._ids: list[int] | None = None  # rows of `rows`, in order; None is all
+        self._order: Order | None = None
+        self._ids: list[int] | None = None  # rows of `rows`; None is all, in their order
+        self._places: dict[int, int] | None = None  # in `_ids`, where those are in another order
         self._resetting = False
         rows.rowsAboutToBeInserted.connect(self._on_coming)
         rows.rowsInserted.connect(self._on_come)
@@ -65,23 +68,36 @@ class ShownRows(QAbstractListModel):
         row = self._rows.row_of(path)
         if self._ids is None or row < 0:
             return row
+        if self._places is not None:
+            return self._places.get(row, -1)
         place = bisect_left(self._ids, row)
         return place if place < len(self._ids) and self._ids[place] == row else -1
 
-    def show_only(self, fits: Fits | None) -> None:
-        """Show what fits; None is all."""
-        if fits is None and self._fits is None:
+    def show_only(self, fits: Fits | None, order: Order | None = None) -> None:
+        """Show what fits; None is all, and their own order."""
+        if fits is None and self._fits is None and order is None and self._order is None:
             return
         self._resetting = True
         self.beginResetModel()
-        self._fits = fits
+        self._fits, self._order = fits, order
         self._find()
         self.endResetModel()
         self._resetting = False
 
+    @property
+    def _as_they_are(self) -> bool:
+        return self._fits is None and self._order is None
+
     def _find(self) -> None:
-        fits = self._fits
-        self._ids = fits and [n for n, one in enumerate(self._rows.pictures) if fits(one)]
+        self._ids, self._places = None, None
+        if self._as_they_are:
+            return
+        fits, order, everything = self._fits, self._order, self._rows.pictures
+        ids = [n for n, one in enumerate(everything) if fits is None or fits(one)]
+        if order is not None:
+            ids.sort(key=lambda n: order(everything[n]))
+            self._places = {n: place for place, n in enumerate(ids)}
+        self._ids = ids
 
     @override
     def rowCount(self, parent: Index = _ROOT) -> int:
@@ -98,28 +114,28 @@ class ShownRows(QAbstractListModel):
 
     @Slot(QModelIndex, int, int)
     def _on_coming(self, _parent: QModelIndex, first: int, last: int) -> None:
-        if self._fits is None:
+        if self._as_they_are:
             self.beginInsertRows(QModelIndex(), first, last)
         else:
             self._on_resetting()
 
     @Slot(QModelIndex, int, int)
     def _on_come(self, *_: object) -> None:
-        if self._fits is None:
+        if self._as_they_are:
             self.endInsertRows()
         else:
             self._on_reset()
 
     @Slot(QModelIndex, int, int)
     def _on_going(self, _parent: QModelIndex, first: int, last: int) -> None:
-        if self._fits is None:
+        if self._as_they_are:
             self.beginRemoveRows(QModelIndex(), first, last)
         else:
             self._on_resetting()
 
     @Slot(QModelIndex, int, int)
     def _on_gone(self, *_: object) -> None:
-        if self._fits is None:
+        if self._as_they_are:
             self.endRemoveRows()
         else:
             self._on_reset()
@@ -136,7 +152,17 @@ class ShownRows(QAbstractListModel):
     @Slot(QModelIndex, QModelIndex, list)
     def _on_changed(self, first: QModelIndex, last: QModelIndex, roles: list[int]) -> None:
         begin, end = first.row(), last.row()
-        if self._ids is not None:
+        if self._places is not None:
+            begin, end = self._ordered(begin, end)
+        elif self._ids is not None:
             begin, end = bisect_left(self._ids, begin), bisect_right(self._ids, end) - 1
         if begin <= end:
             self.dataChanged.emit(self.index(begin), self.index(end), roles)
+
+    def _ordered(self, first: int, last: int) -> tuple[int, int]:
+        """From where to where rows lie now; the first is beyond the last where there are none."""
+        places = self._places or {}
+        if first != last:
+            return 0, len(places) - 1
+        place = places.get(first, -1)
+        return (place, place) if place >= 0 else (0, -1)

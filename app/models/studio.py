@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QSettings
 from app import settings
 from app.models.actions import Actions
 from app.models.dataset import Dataset
+from app.models.framing import Framing
 from app.models.news import News
 from app.models.pictures import Thumbnails
 from app.models.readiness import Lack, lacks
@@ -38,6 +39,7 @@ class Studio:
     workspace: Workspace
     settings: Settings  # of the next run
     dataset: Dataset
+    framing: Framing
     runs: Runs
     tiles: Thumbnails
     large: Thumbnails
@@ -81,6 +83,7 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
         workspace=Workspace(store, run_settings, parent),
         settings=run_settings,
         dataset=Dataset(tiles, parent),
+        framing=Framing(run_settings, parent),
         runs=Runs(parent),
         tiles=tiles,
         large=Thumbnails(parent, edges_px=(LARGE_PX,), filling=False, kept_bytes=LARGE_BYTES),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Slot
+from PySide6.QtCore import QRectF, QTimer, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFrame, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.figures import count_of
 from app.models.dataset import Dataset
+from app.models.framing import Framing
 from app.models.pictures import Thumbnails
 from app.widgets import labels
-from app.widgets.picture import PictureView
+from app.widgets.picture import CropView
 from app.widgets.text import pass_undo
+from core.data.scan import Picture
 
 SAVE_AFTER_MS = 400  # of no typing
 LARGE_AFTER_MS = 80  # of no further choice
@@ -32,15 +34,17 @@ class CaptionEditor(QFrame):
         model: Dataset,
         tiles: Thumbnails,
         large: Thumbnails,
+        framing: Framing,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
         self._model, self._tiles, self._large = model, tiles, large
+        self._framing = framing
         self.path: Path | None = None
         self._based_on = ""  # the caption that the person began to change
         self._unsaved: dict[Path, tuple[str, str]] = {}  # what could not be written, its base
-        self._picture = PictureView("Choose a picture to see and caption it.")
+        self._picture = CropView("Choose a picture to see and caption it.")
         self._name = labels.small()
         heading = QLabel("Caption")
         self._text = QPlainTextEdit()
@@ -69,6 +73,10 @@ class CaptionEditor(QFrame):
         self._text.textChanged.connect(self._on_text_changed)
         tiles.ready.connect(self._on_tile_ready)
         large.ready.connect(self._on_large_ready)
+        self._picture.pointed.connect(self._on_pointed)
+        self._picture.centred.connect(self._on_centred)
+        framing.changed.connect(self.refresh)
+        model.focused.connect(self.refresh)
         self.show_picture(None)
 
     def show_picture(self, path: Path | None) -> None:
@@ -91,6 +99,7 @@ class CaptionEditor(QFrame):
         """Show the caption as the model has it, unless the person is writing it."""
         if self.path is None:
             self._name.setText("")
+            self._picture.show_kept(QRectF(0, 0, 1, 1))
             return
         row = self._model.rows.row_of(self.path)
         if row < 0:
@@ -98,14 +107,36 @@ class CaptionEditor(QFrame):
             self._name.setText(f"{self.path.name} is not there just now.{kept}")
             return
         picture = self._model.rows.pictures[row]
-        size = f"{picture.width_px} x {picture.height_px} px"
-        self._name.setText(f"{picture.path.name}   {size}")
+        self._show_crop(picture)
         if not self._modified and self._based_on != picture.caption:
             self._based_on = picture.caption
             self._set_text(picture.caption)
         elif self._modified and not self._timer.isActive():
             self._timer.start()  # it could not be saved while the picture was gone
         self._show_count()
+
+    def _show_crop(self, picture: Picture) -> None:
+        """What is learnt of it, and how large."""
+        kept = self._framing.kept_of(picture, self._model.focus.get(picture.path))
+        bucket = self._framing.bucket_of(picture)
+        self._picture.show_kept(kept)
+        words = f"{picture.path.name}   {picture.width_px} x {picture.height_px} px"
+        if bucket is not None:
+            words += f", learnt at {bucket.width} x {bucket.height}"
+        if self._picture.cuts:
+            lost = 1 - kept.width() * kept.height()
+            words += f"; {lost:.0%} is cut off: click on what is to stay"
+        self._name.setText(words)
+
+    @Slot(float, float)
+    def _on_pointed(self, x: float, y: float) -> None:
+        if self.path is not None:
+            self._model.set_focus(self.path, (round(x, 4), round(y, 4)))
+
+    @Slot()
+    def _on_centred(self) -> None:
+        if self.path is not None:
+            self._model.set_focus(self.path, None)
 
     @property
     def writing(self) -> bool:

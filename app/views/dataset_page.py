@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, Qt, Slot
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QImage, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
-    QFrame,
     QHBoxLayout,
-    QListView,
     QPushButton,
     QSlider,
     QSplitter,
@@ -19,8 +17,10 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from typing_extensions import override
 
 from app.figures import count_of
+from app.models.findings import Group
 from app.models.news import Message
 from app.models.picture_rows import Role
 from app.models.rewriting import Changes
@@ -29,6 +29,7 @@ from app.models.studio import Studio
 from app.models.workspace import NEW_NAME
 from app.views import places
 from app.views.caption_editor import CaptionEditor
+from app.views.findings_panel import FindingsPanel
 from app.views.page import Page
 from app.views.picture_search import PictureSearch
 from app.views.welcome import Welcome
@@ -37,14 +38,13 @@ from app.widgets.button import ActionButton
 from app.widgets.drop import DropFrame
 from app.widgets.grid import TILE_PX
 from app.widgets.wall import Wall
-from core.data import captions
+from core.data import captions, health
 from core.data.walk import SUFFIXES
 
 if TYPE_CHECKING:
     from app.views.captioning_dialog import CaptioningDialog
     from app.views.rewording_dialog import RewordingDialog
 
-FINDINGS_LINES = 5
 WIDEST_PX = 560  # a panel beside the pictures
 PLACE = "Dataset"
 
@@ -61,14 +61,15 @@ class DatasetPage(QWidget):
         self.captioning: CaptioningDialog | None = None  # once it was opened; goes on when closed
         self._said: tuple[Message, int] | None = None  # of what was done; where its undo stands
         self._add_actions()
+        actions = studio.actions
         self.shown = ShownRows(self._model.rows, self)
         self.grid = Wall(self.shown.aspects, Role.CAPTION, Role.FINDING)
         self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
         self.grid.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         for name in ("dataset.caption_all", "dataset.reword", "dataset.remove"):
-            self.grid.addAction(self._studio.actions[name])
-        self.editor = CaptionEditor(self._model, studio.tiles, studio.large)
+            self.grid.addAction(actions[name])
+        self.editor = CaptionEditor(self._model, studio.tiles, studio.large, studio.framing)
         self.editor.setMaximumWidth(WIDEST_PX)
         splitter = QSplitter()
         splitter.setObjectName(places.SPLITTERS[0])
@@ -83,16 +84,17 @@ class DatasetPage(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(8)
         inside.addLayout(self._make_bar())
-        self.search = PictureSearch(self._model, self.shown)
-        self.search.searched.connect(self._on_searched)
-        searching = QHBoxLayout()
-        searching.setSpacing(16)
-        searching.addWidget(self.search, stretch=1)
-        searching.addWidget(ActionButton(studio.actions["dataset.caption_all"]))
-        inside.addLayout(searching)
-        inside.addWidget(self._make_findings())
+        inside.addLayout(self._make_search())
+        self.findings = FindingsPanel(self._model, actions["dataset.mend"])
+        self.findings.hide()
+        self.findings.chosen.connect(self._on_finding_chosen)
+        self.findings.emptied.connect(
+            lambda: self.search.show_group(None), Qt.ConnectionType.QueuedConnection
+        )
+        self.search.left.connect(self.findings.choose_none)
+        self._findings.toggled.connect(self._on_findings_toggled)
+        inside.addWidget(self.findings)
         inside.addWidget(splitter, stretch=1)
-        actions = studio.actions
         self.drop = DropFrame([actions["dataset.add"], actions["dataset.add_folder"]])
         self.welcome = Welcome(studio)
         self._full = full
@@ -130,11 +132,19 @@ class DatasetPage(QWidget):
         add("dataset.findings", "Show findings", self.show_findings, place=PLACE)
         add("dataset.caption", "Caption", lambda: self.go_to(self.editor), place=PLACE)
         add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
-        plain = add("dataset.plain", "Plain captions", self.take_signs_out, place=PLACE)
-        plain.setToolTip(r"Without \( \), (word:1.3) and <lora:...>")
+        add("dataset.mend", "Mend what is found", self.mend, place=PLACE)
         add("dataset.uncaptioned", "Show a picture without caption", self.show_silent, place=PLACE)
         stop = add("dataset.stop", "Stop copying", self._model.stop_importing, place=PLACE)
         stop.setVisible(False)
+
+    def _make_search(self) -> QHBoxLayout:
+        self.search = PictureSearch(self._model, self.shown)
+        self.search.searched.connect(self._on_searched)
+        row = QHBoxLayout()
+        row.setSpacing(16)
+        row.addWidget(self.search, stretch=1)
+        row.addWidget(ActionButton(self._studio.actions["dataset.caption_all"]))
+        return row
 
     def _make_bar(self) -> QHBoxLayout:
         self._count = labels.heading()
@@ -143,7 +153,8 @@ class DatasetPage(QWidget):
         self._findings.setAccessibleName("Show findings")
         self._zoom = QSlider(Qt.Orientation.Horizontal)
         self._zoom.setRange(96, 288)
-        self._zoom.setFixedWidth(144)
+        self._zoom.setMinimumWidth(64)
+        self._zoom.setMaximumWidth(144)
         self._zoom.setObjectName(places.ZOOM)
         self._zoom.setAccessibleName("Zoom")
         self._zoom.valueChanged.connect(self._on_zoomed)
@@ -158,31 +169,15 @@ class DatasetPage(QWidget):
         bar.addWidget(ActionButton(self._studio.actions["dataset.stop"]))
         bar.addStretch()
         bar.addWidget(labels.small("Zoom"))
-        bar.addWidget(self._zoom)
+        bar.addWidget(self._zoom, stretch=1)
         for name in ("dataset.reword", "dataset.add_folder", "dataset.add"):
             bar.addWidget(ActionButton(self._studio.actions[name]))
         return bar
 
-    def _make_findings(self) -> QWidget:
-        self._list = QListView()
-        self._list.setObjectName("findings")
-        self._list.setAccessibleName("Findings")
-        self._list.setModel(self._model.findings)
-        self._list.setUniformItemSizes(True)
-        self._list.clicked.connect(self._on_finding_clicked)
-        self._list.activated.connect(self._on_finding_clicked)
-        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # its tip
-        part = QFrame()
-        part.setObjectName("panel")
-        column = QVBoxLayout(part)
-        column.setContentsMargins(8, 8, 8, 8)
-        column.setSpacing(8)
-        column.addWidget(self._list)
-        plain = ActionButton(self._studio.actions["dataset.plain"])
-        column.addWidget(plain, alignment=Qt.AlignmentFlag.AlignLeft)
-        part.hide()
-        self._findings.toggled.connect(part.setVisible)
-        return part
+    @override
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.findings.fit()
 
     def save(self) -> int:
         """Write what was typed; returns how many captions could not be written."""
@@ -266,13 +261,11 @@ class DatasetPage(QWidget):
         self._offer_undo(f"Wrote {count_of(len(changes), 'caption')}.")
 
     @Slot()
-    def take_signs_out(self) -> None:
-        """Write plain words in the place of a prompt's signs, in all captions."""
+    def mend(self) -> None:
+        """Do what the chosen line of the findings offers for all of its kind."""
         self.save()
-        changes = self._model.with_signs()
-        self._model.rewrite(changes)
-        if count := len(changes):
-            self._offer_undo(f"Wrote {count_of(count, 'caption')} in plain words.")
+        if said := self.findings.mend():
+            self._offer_undo(said)
 
     def _offer_undo(self, words: str) -> None:
         stack = self._model.undo_stack
@@ -300,12 +293,7 @@ class DatasetPage(QWidget):
         self._studio.actions["dataset.findings"].setVisible(found > 0)
         for name in ("dataset.remove", "dataset.reword", "dataset.caption_all", "dataset.search"):
             self._studio.actions[name].setVisible(count > 0)
-        signs = len(model.with_signs())
-        plain = self._studio.actions["dataset.plain"]
-        plain.setVisible(signs > 0)
-        plain.setText(f"Write {count_of(signs, 'caption')} in plain words")
-        line = max(self._list.sizeHintForRow(0), self.fontMetrics().height())
-        self._list.setFixedHeight(min(found, FINDINGS_LINES) * line)
+        self.findings.fit()
         if not found:
             self._findings.setChecked(False)
         self.search.show_counts()
@@ -342,9 +330,26 @@ class DatasetPage(QWidget):
         self._model.rows.tile_px = edge_px
         self.grid.set_edge(edge_px)
 
-    @Slot(QModelIndex)
-    def _on_finding_clicked(self, index: QModelIndex) -> None:
-        self._reveal(index.data(Qt.ItemDataRole.UserRole))
+    @Slot(object)
+    def _on_finding_chosen(self, group: Group) -> None:
+        """Show what a line of the findings tells of, copies beside what they are copies of."""
+        self.save()
+        paths = [finding.path for finding in group]
+        if group[0].summary == health.ALIKE:
+            told = set(paths)
+            alike = health.alike(self._model.rows.pictures)
+            paths = [one.path for many in alike for one in many if told & {p.path for p in many}]
+        if any(self._model.rows.row_of(path) >= 0 for path in paths):
+            self.search.show_group(paths)
+            self.editor.show_picture(None)
+            self._choose(0)
+
+    @Slot(bool)
+    def _on_findings_toggled(self, shown: bool) -> None:  # noqa: FBT001 - Qt's
+        self.findings.setVisible(shown)
+        if not shown and self.findings.group is not None:
+            self.findings.choose_none()
+            self.search.show_group(None)
 
     def _reveal(self, path: Path) -> bool:
         """Choose a picture, also where a search had left it out; whether it is there."""
@@ -426,6 +431,13 @@ def add_pictures(studio: Studio, paths: list[Path]) -> None:
         # a drive's root has no name
         studio.workspace.open_new((first.name if first.is_dir() else "") or NEW_NAME)
     studio.dataset.import_paths(paths)
+
+
+def add_picture(studio: Studio, image: QImage) -> None:
+    """Save a picture that is no file into the open project, or a new one."""
+    if studio.workspace.project is None:
+        studio.workspace.open_new(NEW_NAME)
+    studio.dataset.import_picture(image)
 
 
 def make(studio: Studio) -> Page:

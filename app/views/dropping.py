@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QWidget
 
 from app.models.studio import Studio
-from app.views.dataset_page import add_pictures
-from app.widgets.drop import Drops
-from core.data.walk import SUFFIXES
+from app.views.dataset_page import add_picture, add_pictures
+from app.widgets.drop import Drops, dropped_paths, dropped_picture
+from core.data.walk import ARCHIVES, SUFFIXES
 from core.project.layout import is_project
+
+TAKEN = SUFFIXES | ARCHIVES
 
 
 class Dropping(QObject):
@@ -22,11 +25,15 @@ class Dropping(QObject):
         self._studio = studio
         self.drops = Drops(window, self._promise)
         self.drops.dropped.connect(self._on_dropped)
+        self.drops.pictured.connect(self._on_pictured)
+        words = "Paste pictures"
+        paste = studio.actions.add("dataset.paste", words, self.paste, keys=("Ctrl+V",))
+        window.addAction(paste)
 
     def _promise(self, paths: list[Path]) -> str:
         if _a_project(paths):
             return "" if self._studio.session.busy else f"Let go to open {paths[0].name}"
-        if not any(path.suffix.lower() in SUFFIXES or path.is_dir() for path in paths):
+        if not any(path.suffix.lower() in TAKEN or path.is_dir() for path in paths):
             return ""
         if name := self._studio.workspace.name:
             return f"Let go to copy into {name}"
@@ -39,6 +46,26 @@ class Dropping(QObject):
             return
         self._studio.actions["page.dataset"].trigger()
         add_pictures(self._studio, paths)
+
+    @Slot(QImage)
+    def _on_pictured(self, image: QImage) -> None:
+        self._studio.actions["page.dataset"].trigger()
+        add_picture(self._studio, image)
+
+    @Slot()
+    def paste(self) -> None:
+        """Take what is in the clipboard as if it had been dropped.
+
+        A field that is typed in has taken the keys before.
+        """
+        data = QGuiApplication.clipboard().mimeData()
+        paths, image = dropped_paths(data), dropped_picture(data)
+        if paths and self._promise(paths):
+            self._on_dropped(paths)
+        elif not image.isNull():
+            self._on_pictured(image)
+        else:
+            self._studio.news.note("There is no picture in the clipboard.")
 
 
 def _a_project(paths: list[Path]) -> bool:

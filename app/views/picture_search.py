@@ -1,19 +1,35 @@
-"""The search above the pictures: words, and three views with how many each holds."""
+"""The search above the pictures: words, three views with how many each holds, and the order."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal, Slot
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
 
 from app.models.dataset import Dataset
-from app.models.shown_rows import Fits, ShownRows
+from app.models.shown_rows import Fits, Order, ShownRows
 from app.widgets import labels
 from core.data import captions, query
 
 ALL, SILENT, AMISS = range(3)
 SEARCH_AFTER_MS = 150  # of no typing
+ORDERS: dict[str, Order | None] = {
+    "By name": None,
+    "Newest first": lambda picture: -_changed(picture.path),
+    "Smallest first": lambda picture: picture.width_px * picture.height_px,
+    "Least sharp first": lambda picture: picture.measures.sharpness if picture.measures else 0,
+    "Darkest first": lambda picture: sum(picture.measures.mean_colour) if picture.measures else 0,
+    "Shortest caption first": lambda picture: len(picture.caption),
+}
 HELP = (
     "Words in captions and names. tag:red is a whole tag; name: and folder: look there alone;\n"
     "size<512, width, height, aspect, words>20, tags compare; missing:caption;\n"
@@ -25,6 +41,7 @@ class PictureSearch(QWidget):
     """Decides which pictures are shown."""
 
     searched = Signal()  # other pictures are shown
+    left = Signal()  # a group of findings is shown no longer
 
     def __init__(self, dataset: Dataset, shown: ShownRows, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,6 +57,11 @@ class PictureSearch(QWidget):
         self.words.textChanged.connect(self._timer.start)
         self.words.returnPressed.connect(self.apply)
         self.views = QButtonGroup(self)
+        self.order = QComboBox()
+        self.order.addItems(list(ORDERS))
+        self.order.setAccessibleName("Order of the pictures")
+        self.order.activated.connect(self.apply)
+        self._group: dict[Path, int] | None = None  # of findings, in the order they are shown in
         self._problem = labels.warning()
         self._problem.hide()
         row = QHBoxLayout(self)
@@ -53,8 +75,9 @@ class PictureSearch(QWidget):
             button.setObjectName("view")
             self.views.addButton(button, view)
             row.addWidget(button)
+        row.addWidget(self.order)
         self.views.button(ALL).setChecked(True)
-        self.views.idClicked.connect(self.apply)
+        self.views.idClicked.connect(self._on_view)
         self.show_counts()
 
     def show_counts(self) -> None:
@@ -72,6 +95,19 @@ class PictureSearch(QWidget):
         """Search for nothing."""
         self.words.clear()
         self.views.button(ALL).setChecked(True)
+        self._on_view()
+
+    def show_group(self, paths: Sequence[Path] | None) -> None:
+        """Show these alone, in this order, until another view is chosen; None is all problems."""
+        self._group = None if paths is None else {path: n for n, path in enumerate(paths)}
+        self.words.clear()
+        self.views.button(ALL if paths is None else AMISS).setChecked(True)
+        self.apply()
+
+    @Slot()
+    def _on_view(self) -> None:
+        self._group = None
+        self.left.emit()
         self.apply()
 
     @Slot()
@@ -85,7 +121,10 @@ class PictureSearch(QWidget):
             self._problem.show()
             return
         self._problem.hide()
-        self._shown.show_only(self._both(self._view(), fits))
+        order = ORDERS[self.order.currentText()]
+        if (group := self._group) is not None:
+            order = lambda picture: group[picture.path]  # noqa: E731
+        self._shown.show_only(self._both(self._view(), fits), order)
         self.show_counts()
         self.searched.emit()
 
@@ -94,7 +133,7 @@ class PictureSearch(QWidget):
             case 1:
                 return lambda picture: captions.says_nothing(picture.caption)
             case 2:
-                amiss = self._amiss()
+                amiss = self._amiss() if self._group is None else self._group
                 return lambda picture: picture.path in amiss
             case _:
                 return None
@@ -107,3 +146,11 @@ class PictureSearch(QWidget):
         if one is None or other is None:
             return one or other
         return lambda picture: one(picture) and other(picture)
+
+
+def _changed(path: Path) -> float:
+    """When a file was changed last; 0 where it is gone."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0

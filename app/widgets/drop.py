@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, Signal
-from PySide6.QtGui import QAction, QDropEvent
+from PySide6.QtGui import QAction, QDropEvent, QImage
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from typing_extensions import override
 
@@ -15,6 +15,7 @@ from app.widgets.button import ActionButton
 from app.widgets.empty import Empty
 from app.widgets.symbol import Symbol
 
+NO_FILE = "picture.png"  # what a picture that is no file is promised as
 EDGE_PX = 8  # between a window and the frame over it
 INVITATION = "Drop 15 to 100 pictures of one style here"
 
@@ -22,6 +23,12 @@ INVITATION = "Drop 15 to 100 pictures of one style here"
 def dropped_paths(data: QMimeData) -> list[Path]:
     """The local files and folders of a drag."""
     return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+
+
+def dropped_picture(data: QMimeData) -> QImage:
+    """The picture itself that a browser or a drawing program hands over; null if there is none."""
+    image = data.imageData() if data.hasImage() else None
+    return image if isinstance(image, QImage) else QImage()
 
 
 class DropFrame(QFrame):
@@ -52,9 +59,13 @@ class Drops(QFrame):
     """
 
     dropped = Signal(list)  # of Paths
+    pictured = Signal(QImage)  # a picture that is no file: out of a web page
 
     def __init__(self, target: QWidget, promise: Callable[[list[Path]], str]) -> None:
-        """`promise` says what becomes of such files, "" if they are not taken."""
+        """`promise` says what becomes of such files, "" if they are not taken.
+
+        A picture that is no file is promised as one of that name.
+        """
         super().__init__(target)
         self._target, self._promise = target, promise
         self.setObjectName("drops")
@@ -73,16 +84,21 @@ class Drops(QFrame):
             self.hide()
         if not isinstance(event, QDropEvent):  # a drag that enters, moves or lets go
             return False
-        paths = dropped_paths(event.mimeData())
+        data = event.mimeData()
+        paths = dropped_paths(data)
         if event.type() == QEvent.Type.DragEnter:
-            self._show(self._promise(paths) if paths else "")
+            offered = paths or ([Path(NO_FILE)] if data.hasImage() else [])
+            self._show(self._promise(offered) if offered else "")
         if self.isHidden():
             return False
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
         if event.type() == QEvent.Type.Drop:
             self.hide()
-            self.dropped.emit(paths)
+            if paths:
+                self.dropped.emit(paths)
+            elif not (image := dropped_picture(data)).isNull():
+                self.pictured.emit(image)
         return True
 
     def _show(self, words: str) -> None:

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QSizePolicy, QWidget
 from typing_extensions import override
 
@@ -72,6 +82,93 @@ class PictureView(QWidget):
         place = fitted(self._image, self.rect())
         painter.drawImage(place, self._image)
         _outline(painter, place)
+
+
+class CropView(PictureView):
+    """A picture and what is kept of it, which a click or the arrow keys put elsewhere.
+
+    What is cut off is veiled. Home, or a double click, keeps the middle again.
+    """
+
+    pointed = Signal(float, float)  # what is to be in the middle, as shares of the edges
+    centred = Signal()  # the middle is wished again
+
+    STEP = 0.05
+    _KEYS = {  # noqa: RUF012 - of the class, and never changed
+        Qt.Key.Key_Left: (-1, 0),
+        Qt.Key.Key_Right: (1, 0),
+        Qt.Key.Key_Up: (0, -1),
+        Qt.Key.Key_Down: (0, 1),
+    }
+
+    def __init__(self, words: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(words, parent)
+        self.kept = QRectF(0, 0, 1, 1)
+        self.setAccessibleName("What is learnt of the picture")
+
+    @property
+    def cuts(self) -> bool:
+        """Whether enough is cut off to be seen."""
+        return min(self.kept.width(), self.kept.height()) < 0.995  # noqa: PLR2004
+
+    def show_kept(self, kept: QRectF) -> None:
+        """As shares of the picture's edges."""
+        self.kept = kept
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if self.cuts else Qt.FocusPolicy.NoFocus)
+        if self.cuts:
+            self.setCursor(Qt.CursorShape.CrossCursor)
+        else:
+            self.unsetCursor()
+        self.update()
+
+    @override
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        place, at = fitted(self._image, self.rect()), event.position()
+        if self.cuts and not self.empty and place.contains(at.toPoint()):
+            x, y = (at.x() - place.left()) / place.width(), (at.y() - place.top()) / place.height()
+            self.pointed.emit(min(1.0, max(0.0, x)), min(1.0, max(0.0, y)))
+
+    @override
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self.cuts:
+            self.centred.emit()
+
+    @override
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        key = Qt.Key(event.key())
+        if self.cuts and key == Qt.Key.Key_Home:
+            self.centred.emit()
+        elif self.cuts and key in self._KEYS:
+            x, y = self._KEYS[key]
+            middle = self.kept.center()
+            self.pointed.emit(
+                min(1.0, max(0.0, middle.x() + x * self.STEP)),
+                min(1.0, max(0.0, middle.y() + y * self.STEP)),
+            )
+        else:
+            super().keyPressEvent(event)
+
+    @override
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.empty or not self.cuts:
+            return
+        place = QRectF(fitted(self._image, self.rect()))
+        kept = QRectF(
+            place.left() + self.kept.left() * place.width(),
+            place.top() + self.kept.top() * place.height(),
+            self.kept.width() * place.width(),
+            self.kept.height() * place.height(),
+        )
+        veiled = QPainterPath()
+        veiled.addRect(place)
+        veiled.addRect(kept)  # twice inside is outside
+        painter = QPainter(self)
+        veil = QColor(theme.current().panel)
+        veil.setAlphaF(0.75)
+        painter.fillPath(veiled, veil)
+        painter.setPen(QPen(QColor(theme.current().accent), 2 if self.hasFocus() else 1))
+        painter.drawRect(kept.adjusted(0.5, 0.5, -0.5, -0.5))
 
 
 class WipeView(QWidget):

@@ -49,6 +49,20 @@ class Base:
     weights: Mapping[str, InFolder | InFile]  # of each net
     notes: tuple[str, ...] = ()  # what was concluded, where the files do not say it
 
+    @property
+    def multiple_px(self) -> int:
+        """What the sides of pictures are multiples of: places that the net's last level still has.
+
+        A transformer reads two latents by two as one place, if the VAE has not packed them so.
+        """
+        vae, unet = self.configs["vae"], self.configs.get("unet")
+        films = vae.get("temperal_downsample")
+        packs = (vae.get("patch_size") or (1,))[0]
+        halvings = len(films) if films else len(vae["block_out_channels"]) - 1
+        if packs == 1:
+            halvings += 1 if unet is None else len(unet["block_out_channels"]) - 1
+        return packs * 2**halvings
+
     def fingerprints(self, remembered: RememberedHashes) -> dict[str, str]:
         """A name for each part's files and settings, by which a changed part is known.
 

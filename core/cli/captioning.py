@@ -15,6 +15,7 @@ from core.cli import telling
 from core.cli.fetching import fetch, usual_folder
 from core.cli.stopping import stopping
 from core.data import captions
+from core.data.catalogue import Catalogue
 from core.data.findings import lines
 from core.data.proposals import (
     CHARACTER_THRESHOLD,
@@ -50,6 +51,7 @@ class _Place:
     folders: Sequence[Path]
     trigger: str
     bin: Path | None  # for what another program writes meanwhile
+    catalogue: Catalogue | None  # what is known of its pictures
 
 
 def caption(
@@ -95,7 +97,7 @@ def caption(
         trigger=there.trigger,
     )
     console = telling.console()
-    found = scan(there.folders, decode=False)
+    found = scan(there.folders, there.catalogue)
     for line in lines([finding for finding in found.findings if not finding.usable]):
         telling.line(console, line)
     pictures = [
@@ -158,10 +160,11 @@ def _place(place: Path) -> _Place:
     if is_project(where):
         project = Project(where)
         config = project.config()
-        return _Place(project.folders(config), config.dataset.trigger, project.bin)
+        known = Catalogue(project.catalogue)
+        return _Place(project.folders(config), config.dataset.trigger, project.bin, known)
     if not where.is_dir():
         raise ConfigError(f"{place} is no folder.", hint="Name a project or a folder of pictures.")
-    return _Place([where.absolute()], "", None)
+    return _Place([where.absolute()], "", None, None)
 
 
 def _model(name: str) -> Path:

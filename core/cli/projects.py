@@ -236,14 +236,14 @@ def check(project: Path) -> None:
     from core.data import variation
     from core.data.findings import lines
     from core.data.fit import fit_findings
-    from core.data.scan import scan
+    from core.data.scan import Catalogue, scan
     from core.families import registry
     from core.families.device import whole_cpu
     from core.training.pictures import long_captions, no_previews
 
     opened = Project(project)
     config = opened.config()
-    dataset = scan(opened.folders(config))
+    dataset = scan(opened.folders(config), Catalogue(opened.catalogue))
     console = telling.console()
     for line in lines(dataset.findings):
         telling.line(console, line)

@@ -14,7 +14,7 @@ class Size(NamedTuple):
 
 
 class Crop(NamedTuple):
-    """What is kept of a picture once it is resized to `resized`: a centred box of `bucket`."""
+    """What is kept of a picture once it is resized to `resized`: a box of `bucket`."""
 
     resized: Size
     left: int
@@ -62,19 +62,29 @@ def scale(size: Size, bucket: Size) -> float:
     return max(bucket.width / size.width, bucket.height / size.height)
 
 
-def crop(size: Size, bucket: Size) -> Crop:
-    """Resize so that the bucket is just covered, then cut evenly from both sides."""
+def crop(size: Size, bucket: Size, focus: tuple[float, float] | None = None) -> Crop:
+    """Resize so that the bucket is just covered, then cut off what is beyond it.
+
+    Args:
+        size: Of the picture.
+        bucket: What it is fitted to.
+        focus: What is to be in the middle, as far as that goes, as shares of the picture's edges;
+            without one both sides lose alike.
+    """
     times = scale(size, bucket)
     resized = Size(
         max(bucket.width, round(size.width * times)),
         max(bucket.height, round(size.height * times)),
     )
-    left = (resized.width - bucket.width) // 2
-    top = (resized.height - bucket.height) // 2
+    over = Size(resized.width - bucket.width, resized.height - bucket.height)
+    left, top = over.width // 2, over.height // 2
+    if focus is not None:
+        left = min(over.width, max(0, round(focus[0] * resized.width - bucket.width / 2)))
+        top = min(over.height, max(0, round(focus[1] * resized.height - bucket.height / 2)))
     return Crop(resized, left, top, bucket)
 
 
-def frame(size: Size, bucket: Size) -> Frame:
+def frame(size: Size, bucket: Size, focus: tuple[float, float] | None = None) -> Frame:
     """How a picture of `size` is shown in `bucket`."""
-    plan = crop(size, bucket)
+    plan = crop(size, bucket, focus)
     return Frame(size, plan.left, plan.top, bucket)

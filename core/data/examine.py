@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from core.data import captions
 from core.data.decode import MAX_PIXELS, UNREADABLE, open_picture, orientation
 from core.data.findings import Finding
+from core.data.measures import Measures, measure
 from core.data.remarks import remarks
 
 MIN_EDGE_PX = 32
@@ -26,19 +26,23 @@ class Picture:
     height_px: int
     caption: str
     guessed: bool = False  # the caption's encoding: the text may be wrong
-    sidecar: Path | None = None  # the file that the caption was read from
+    sidecar: str = ""  # the file beside it that its caption was read from
     remarks: tuple[Finding, ...] = ()  # on its pixels
+    measures: Measures | None = None  # of them, once they were read
 
 
 def examine(path: Path, *, decode: bool = True) -> Picture | Finding:
     """Open one picture; with `decode` also read every pixel, which finds truncated files."""
-    found = _examine_pixels(path, decode=decode)
+    try:
+        found = of_pixels(path, decode=decode)
+    except OSError as error:
+        return out_of_reach(path, error)
     return with_caption(found) if isinstance(found, Picture) else found
 
 
-def with_caption(picture: Picture) -> Picture | Finding:
-    """`picture` with its caption as it is on the disk now."""
-    file = captions.caption_file(picture.path)
+def with_caption(picture: Picture, file: Path | None = None) -> Picture | Finding:
+    """`picture` with its caption as it is on the disk now, in `file` if that is known."""
+    file = file or captions.caption_file(picture.path)
     try:
         caption = captions.read_file(file)
     except OSError as error:
@@ -49,11 +53,27 @@ def with_caption(picture: Picture) -> Picture | Finding:
             usable=False,
             summary="Its caption file cannot be read.",
         )
-    return replace(picture, caption=caption.text, guessed=caption.guessed, sidecar=file)
+    return replace(picture, caption=caption.text, guessed=caption.guessed, sidecar=file.name)
 
 
-def _examine_pixels(path: Path, *, decode: bool) -> Picture | Finding:
+def out_of_reach(path: Path, error: OSError) -> Finding:
+    """What is to be said of a file that cannot be read now, whatever it holds."""
+    if isinstance(error, FileNotFoundError):
+        return _left_out(path, "It is gone.", "Put it back, or rescan the folder.")
+    if isinstance(error, PermissionError):
+        return _left_out(path, "It may not be read.", "Change its permissions.")
+    message = f"It cannot be read ({error.strerror})."
+    return _left_out(path, message, "Look after its drive.", "It cannot be read.")
+
+
+def of_pixels(path: Path, *, decode: bool) -> Picture | Finding:
+    """As `examine`, of the picture alone: what it says holds as long as the file is unchanged.
+
+    Raises:
+        OSError: The file cannot be read now.
+    """
     said: list[Finding] = []
+    measures = None
     try:
         with open_picture(path) as image:
             width, height = _seen_size(image)
@@ -65,18 +85,17 @@ def _examine_pixels(path: Path, *, decode: bool) -> Picture | Finding:
                 if problem := _unusable_size(path, width, height):
                     return problem
                 said = remarks(path, image)
+                measures = measure(image)
     except Image.DecompressionBombError:
         return _too_large(path)
     except UnidentifiedImageError:
         return _left_out(path, "It is not a picture.", "Remove it, or save it again as PNG.")
-    except FileNotFoundError:
-        return _left_out(path, "It is gone.", "Put it back, or rescan the folder.")
-    except PermissionError:
-        return _left_out(path, "It may not be read.", "Change its permissions.")
     except UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno is not None:  # not what Pillow says
+            raise
         hint = "Get a whole copy of it, or remove it."
         return _left_out(path, f"It is damaged ({error}).", hint, "It is damaged.")
-    return Picture(path, width, height, "", remarks=tuple(said))
+    return Picture(path, width, height, "", remarks=tuple(said), measures=measures)
 
 
 def _seen_size(image: Image.Image) -> tuple[int, int]:
@@ -106,30 +125,3 @@ def _too_large(path: Path) -> Finding:
 
 def _left_out(path: Path, message: str, hint: str, summary: str = "") -> Finding:
     return Finding(path, message, hint, usable=False, summary=summary)
-
-
-class Memory:
-    """Remembers which files were found whole, so that they are decoded once."""
-
-    def __init__(self) -> None:
-        self._seen: dict[Path, tuple[tuple[int, int], Picture | Finding]] = {}
-
-    def knows(self, path: Path) -> bool:
-        """Whether the file is as it was when it was last decoded."""
-        return path in self._seen and self._seen[path][0] == _stamp(path)
-
-    def examine(self, path: Path) -> Picture | Finding:
-        """As `examine`; what has not changed is not decoded again. Captions are always read."""
-        if not self.knows(path):
-            self._seen[path] = (_stamp(path), _examine_pixels(path, decode=True))
-        found = self._seen[path][1]
-        return with_caption(found) if isinstance(found, Picture) else found
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0)
-    readable = os.access(path, os.R_OK)  # changes without a trace in time or size
-    return (status.st_mtime_ns, status.st_size) if readable else (status.st_mtime_ns, -1)

@@ -32,14 +32,19 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: (finding.usable, finding.path)))
 
 
-def lines(findings: Sequence[Finding]) -> list[str]:
-    """Few lines for a terminal or a log: what is left out first, what is alike in one line."""
+def grouped(findings: Sequence[Finding]) -> list[tuple[Finding, ...]]:
+    """What says the same of several files together; what is left out first."""
     alike: dict[tuple[bool, str, str], list[Finding]] = {}
     for finding in in_order(findings):
         key = (finding.usable, finding.summary or finding.message, finding.hint)
         alike.setdefault(key, []).append(finding)
+    return [tuple(group) for group in alike.values()]
+
+
+def lines(findings: Sequence[Finding]) -> list[str]:
+    """Few lines for a terminal or a log: what is left out first, what is alike in one line."""
     above = _common_folder([finding.path for finding in findings])
-    return [_line(group, above) for group in alike.values()]
+    return [_line(group, above) for group in grouped(findings)]
 
 
 def _line(group: Sequence[Finding], above: Path | None) -> str:

@@ -15,14 +15,16 @@ from core.data.decode import open_rgb
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.data.focus import Point
+
 __all__ = ["RECIPE", "fitted", "open_rgb", "to_image", "to_mask", "to_tensor"]
 
 RECIPE = 3  # raise when the same file comes to give other pixels: caches are made anew
 
 
-def fitted(image: Image.Image, bucket: Size) -> Image.Image:
-    """Resized and centre-cropped to `bucket`."""
-    plan: Crop = crop(Size(image.width, image.height), bucket)
+def fitted(image: Image.Image, bucket: Size, focus: Point | None = None) -> Image.Image:
+    """Resized and cropped to `bucket`, about its focus if it has one."""
+    plan: Crop = crop(Size(image.width, image.height), bucket, focus)
     resized = image.resize(plan.resized, Image.Resampling.LANCZOS)
     return resized.crop((plan.left, plan.top, plan.left + bucket.width, plan.top + bucket.height))
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.data.examine import Memory, Picture, examine
+from core.data.catalogue import Catalogue
+from core.data.examine import Picture, examine
 from core.data.findings import Finding, in_order, lines
+from core.data.health import set_findings
 from core.data.walk import SUFFIXES, Walk, picture_files, walk
 from core.data.wording import caption_findings, shared_captions
 
@@ -16,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SUFFIXES",
+    "Catalogue",
     "Dataset",
     "Finding",
-    "Memory",
     "Picture",
     "Walk",
     "caption_findings",
@@ -56,11 +58,17 @@ def dataset_of(found: Iterable[Picture | Finding], of_folders: Sequence[Finding]
         else:
             pictures.append(one)
             findings += findings_of(one)
-    findings += shared_captions(pictures)
+    findings += [*shared_captions(pictures), *set_findings(pictures)]
     return Dataset(tuple(pictures), in_order(findings))
 
 
-def scan(folders: Sequence[Path], *, decode: bool = True) -> Dataset:
-    """Examine every picture below `folders`."""
+def scan(folders: Sequence[Path], catalogue: Catalogue | None = None) -> Dataset:
+    """Examine every picture below `folders`; what `catalogue` remembers is not read again."""
     there = walk(folders)
-    return dataset_of((examine(path, decode=decode) for path in there.pictures), there.findings)
+    known = catalogue or Catalogue()
+    found = [
+        known.examine(path, caption)
+        for path, caption in zip(there.pictures, there.captions, strict=True)
+    ]
+    known.save()
+    return dataset_of(found, there.findings)

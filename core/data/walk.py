@@ -8,7 +8,7 @@ import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.data import captions, masks
 from core.data.findings import Finding
@@ -31,6 +31,7 @@ UNREAD = frozenset(
         *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"),
     }
 )
+ARCHIVES = frozenset({".zip"})  # out of which pictures can be taken
 OWN_FOLDERS = frozenset({"runs", "cache", "bin"})  # of a project: previews are no pictures to learn
 # What systems and network drives leave in folders, thumbnails among it; in lower case. They and
 # hidden files are no one's pictures, and not worth a word.
@@ -49,6 +50,7 @@ class Walk:
     """What lies in some folders."""
 
     pictures: tuple[Path, ...]  # by their names: none of them is opened
+    captions: tuple[str, ...]  # of each the name of the file beside it that is read; "" for none
     findings: tuple[Finding, ...]  # what is left out, and what may not be as the person thinks
 
 
@@ -63,7 +65,7 @@ def walk(folders: Iterable[Path]) -> Walk:
         walker.go(folder)
     while walker.links:
         walker.go(walker.links.pop(0))
-    return Walk(tuple(walker.pictures), tuple(walker.findings))
+    return Walk(tuple(walker.pictures), tuple(walker.captions), tuple(walker.findings))
 
 
 def repeats_of(folder: Path) -> int:
@@ -77,9 +79,16 @@ def picture_files(folders: Sequence[Path]) -> Iterator[Path]:
     yield from walk(folders).pictures
 
 
+class _File(NamedTuple):
+    name: str
+    stem: str  # in lower case, as is the suffix
+    suffix: str
+
+
 @dataclass(slots=True)
 class _Walker:
     pictures: list[Path] = field(default_factory=list)
+    captions: list[str] = field(default_factory=list)  # of each picture
     findings: list[Finding] = field(default_factory=list)
     links: list[Path] = field(default_factory=list)  # to folders, not yet followed
     folders: dict[tuple[int, int], Path] = field(default_factory=dict)  # by device and number
@@ -117,44 +126,42 @@ class _Walker:
             return []
         ours = OWN_FOLDERS if any(e.name == "project.toml" for e in entries) else frozenset()
         subfolders: list[Path] = []
-        names: list[str] = []
-        pictures: list[str] = []
+        files: list[_File] = []
+        before = len(self.pictures)
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower() in JUNK:
+            name = entry.name
+            if name.startswith(".") or name.lower() in JUNK:
                 continue
             if not _is_folder(entry):
-                names.append(entry.name)
-                if self.file(entry, folder, device):
-                    pictures.append(entry.name)
-            elif entry.name not in ours:
-                (self.links if entry.is_symlink() else subfolders).append(folder / entry.name)
-        self.texts(folder, names)
-        if pictures:
+                files.append(one := _File(name, *_parted(name)))
+                if one.suffix in SUFFIXES or one.suffix in UNREAD:
+                    self.file(entry, one, folder / name, device)
+            elif name not in ours:
+                (self.links if entry.is_symlink() else subfolders).append(folder / name)
+        chosen = self.texts(folder, files)
+        self.captions += [chosen.get(path.name, "") for path in self.pictures[before:]]
+        if len(self.pictures) > before:
             self.name_of(folder)
         return subfolders
 
-    def file(self, entry: os.DirEntry[str], folder: Path, device: int) -> bool:
-        """Take in one file; returns whether it is a picture."""
-        path = folder / entry.name
-        stem, suffix = _parted(entry.name)
-        if suffix in SUFFIXES and _is_special(entry):
+    def file(self, entry: os.DirEntry[str], one: _File, path: Path, device: int) -> None:
+        """Take in a file that is a picture, or that a person may take for one."""
+        if one.suffix in SUFFIXES and _is_special(entry):
             self.leave_out(path, "It is no file that could be read.", _NOTHING)
-        elif suffix in UNREAD:
+        elif one.suffix in UNREAD:
             self.leave_out(
                 path,
-                f"Files of this kind ({suffix}) are not read.",
+                f"Files of this kind ({one.suffix}) are not read.",
                 "Save it as PNG or JPEG, if it is to be learnt.",
                 "Files of these kinds are not read.",
             )
-        elif suffix in SUFFIXES and stem.endswith(masks.ENDINGS):
+        elif one.stem.endswith(masks.ENDINGS):
             self.leave_out(path, "It is a mask of another picture.", _NOTHING)
-        elif suffix in SUFFIXES and (other := self.twin(entry, path, device)):
+        elif other := self.twin(entry, path, device):
             message = f"It is the same file as {other.name}, which counts once."
             self.leave_out(path, message, _NOTHING, "It is the same file as another one.")
-        elif suffix in SUFFIXES:
+        else:
             self.pictures.append(path)
-            return True
-        return False
 
     def twin(self, entry: os.DirEntry[str], path: Path, device: int) -> Path | None:
         """The picture seen before that is the same file, by links."""
@@ -171,28 +178,30 @@ class _Walker:
             return None
         return other if alike else None
 
-    def texts(self, folder: Path, names: Sequence[str]) -> None:
-        """Say which files are neither pictures nor the captions of some."""
-        texts = captions.by_name(names)
-        read: set[str] = set()
+    def texts(self, folder: Path, files: Sequence[_File]) -> dict[str, str]:
+        """The captions of a folder's pictures; says which files are neither of the two."""
+        texts = captions.by_name([one.name for one in files])
+        chosen: dict[str, str] = {}
         owners: dict[str, str] = {}  # what a caption may be called without its suffix
-        for name in names:
-            stem, suffix = _parted(name)
-            if suffix in SUFFIXES and (choice := captions.choice(name, texts)):
-                read.add(choice)
-                owners |= {stem: choice, name.lower(): choice}
-        for name in names:
-            stem, suffix = _parted(name)
-            if suffix in SUFFIXES or suffix in UNREAD or name in read or name == "project.toml":
+        for one in files:
+            if one.suffix in SUFFIXES and (choice := captions.choice(one.name, texts)):
+                chosen[one.name] = owners[one.stem] = owners[one.name.lower()] = choice
+        read = set(chosen.values())
+        for one in files:
+            if one.suffix in SUFFIXES or one.suffix in UNREAD or one.name in read:
                 continue
-            if suffix not in captions.SUFFIXES:
-                self.say(folder / name, "It is no picture, and passed over.", _NOTHING)
-            elif stem in owners:
-                message = f"It is not read, {owners[stem]} is."
+            if one.name == "project.toml":
+                continue
+            path = folder / one.name
+            if one.suffix not in captions.SUFFIXES:
+                self.say(path, "It is no picture, and passed over.", _NOTHING)
+            elif one.stem in owners:
+                message = f"It is not read, {owners[one.stem]} is."
                 summary = "It is not read, since the picture has another caption."
-                self.say(folder / name, message, "Keep the one that is right.", summary)
+                self.say(path, message, "Keep the one that is right.", summary)
             else:
-                self.say(folder / name, "It has no picture of its name.", _NOTHING)
+                self.say(path, "It has no picture of its name.", _NOTHING)
+        return chosen
 
     def name_of(self, folder: Path) -> None:
         """Say what a folder of pictures is called for in other programs and not here."""

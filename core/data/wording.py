@@ -5,6 +5,7 @@ How many tokens a caption has is known by a model's tokenizer alone; the engine 
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,11 +100,12 @@ def plain(text: str) -> str:
 
 def shared_captions(pictures: Sequence[Picture]) -> list[Finding]:
     """Pictures whose names differ only in the suffix have one caption file between them."""
-    first: dict[Path, Path] = {}
+    first: dict[tuple[str, str], Path] = {}
     findings: list[Finding] = []
     for picture in pictures:
-        sidecar = picture.sidecar or captions.caption_file(picture.path)
-        other = first.setdefault(sidecar, picture.path)
+        sidecar = picture.sidecar or captions.caption_file(picture.path).name
+        folder = os.path.dirname(picture.path)  # noqa: PTH120 - of 100,000 paths
+        other = first.setdefault((folder, sidecar), picture.path)
         if other != picture.path:
             message = f"It shares its caption file with {other.name}."
             hint = "Rename one of the two, so that each has a caption of its own."

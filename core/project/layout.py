@@ -143,6 +143,16 @@ class Project:
         return self.root / "cache"
 
     @property
+    def focus_file(self) -> Path:
+        """What crops are to keep of its pictures; see `core.data.focus`."""
+        return self.root / "focus.json"
+
+    @property
+    def catalogue(self) -> Path:
+        """What was found of each picture; see `core.data.catalogue`."""
+        return self.cache / "pictures.sqlite"
+
+    @property
     def bin(self) -> Path:
         """What was removed from the dataset; nothing is ever deleted."""
         return self.root / "bin"

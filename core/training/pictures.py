@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from core.data import walk as walking
 from core.data.batches import Item
 from core.data.findings import lines
 from core.data.fit import fit_findings
-from core.data.scan import Dataset, Finding, Picture, dataset_of, examine, walk
+from core.data.scan import Catalogue, Dataset, Finding, Picture, dataset_of, walk
 from core.errors import DatasetError
 from core.hashing import file_hash, key_of
 from core.protocol.events import Event, Progress, Warned
@@ -23,25 +23,32 @@ if TYPE_CHECKING:
 
     from core.config.options import DatasetConfig, RunConfig
     from core.data.cache import Cache
+    from core.data.focus import Point
     from core.families.family import Model
     from core.training.control import Control
 
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """A picture on the disk, and a name for its content."""
+    """A picture on the disk, a name for its content, and what a crop is to keep of it."""
 
     path: Path
     content: str
+    focus: Point | None = None
 
     @property
     def key(self) -> str:
         """For caches: the same bytes, read in the same way."""
-        return key_of(self.content, pixels.RECIPE)
+        where = () if self.focus is None else self.focus
+        return key_of(self.content, pixels.RECIPE, *where)
 
 
-def read(folders: list[Path], control: Control) -> Generator[Event, None, Dataset]:
+def read(
+    folders: list[Path], catalogue: Catalogue, control: Control
+) -> Generator[Event, None, Dataset]:
     """The dataset, whole unless asked to stop, and what is to be said of it.
+
+    What `catalogue` knows to be unchanged is not decoded again.
 
     Raises:
         DatasetError: No usable picture.
@@ -52,7 +59,8 @@ def read(folders: list[Path], control: Control) -> Generator[Event, None, Datase
         yield Progress(phase="Reading the pictures", done=number, total=len(there.pictures))
         if control.stop.is_set():
             return dataset_of(found)
-        found.append(examine(path))
+        found.append(catalogue.examine(path, there.captions[number]))
+    catalogue.save()
     dataset = dataset_of(found, there.findings)
     yield from _warnings(dataset.findings)
     _check_not_empty(dataset, folders)
@@ -77,11 +85,17 @@ def _check_not_empty(dataset: Dataset, folders: list[Path]) -> None:
 
 
 def encode(
-    dataset: Dataset, model: Model, config: RunConfig, cache: Cache, control: Control
+    dataset: Dataset,
+    model: Model,
+    config: RunConfig,
+    cache: Cache,
+    control: Control,
+    points: Mapping[Path, Point],
 ) -> Generator[Event, None, list[Item]]:
     """The pictures' latents, from the cache where they are there; some, if asked to stop.
 
-    Each picture at each resolution, and mirrored, if that is wished.
+    Each picture at each resolution, and mirrored, if that is wished; cropped about its point, if
+    it has one.
 
     Raises:
         DatasetError: Not one of them could be read any more.
@@ -99,9 +113,10 @@ def encode(
         size = buckets.Size(picture.width_px, picture.height_px)
         fitted = dict.fromkeys(buckets.nearest(size, sizes) for sizes in choices)
         try:
-            file = PictureFile(picture.path, file_hash(picture.path))
+            focus = points.get(picture.path)
+            file = PictureFile(picture.path, file_hash(picture.path), focus)
             for bucket in fitted:
-                frame = buckets.frame(size, bucket)
+                frame = buckets.frame(size, bucket, focus)
                 item = _item(encoder, (picture, file), frame, config.dataset, cache)
                 items += [replace(one, repeats=repeats[picture.path]) for one in item]
         except OSError as error:  # it was whole a moment ago
@@ -139,7 +154,7 @@ def _item(
         made["std"],
         picture.path,
         bodies,
-        mask=_mask(picture.path, config, bucket, made["mean"]),
+        mask=_mask(file, config, bucket, made["mean"]),
     )
     if not config.flip:
         return [plain]
@@ -174,7 +189,7 @@ def latents_of(model: Model, picture: PictureFile, bucket: buckets.Size) -> dict
     Raises:
         OSError: The picture is gone or damaged.
     """
-    image = pixels.fitted(pixels.open_rgb(picture.path), bucket)
+    image = pixels.fitted(pixels.open_rgb(picture.path), bucket, picture.focus)
     return _encoded(model, pixels.to_tensor(image))
 
 
@@ -182,7 +197,7 @@ def mirrored_latents_of(
     model: Model, picture: PictureFile, bucket: buckets.Size
 ) -> dict[str, Tensor]:
     """As `latents_of`, of the picture mirrored: an encoder does not quite mirror its answer."""
-    image = pixels.fitted(pixels.open_rgb(picture.path), bucket)
+    image = pixels.fitted(pixels.open_rgb(picture.path), bucket, picture.focus)
     return _encoded(model, pixels.to_tensor(image).flip(-1))
 
 
@@ -192,17 +207,17 @@ def _encoded(model: Model, seen: Tensor) -> dict[str, Tensor]:
 
 
 def _mask(
-    picture: Path, config: DatasetConfig, bucket: buckets.Size, latents: Tensor
+    picture: PictureFile, config: DatasetConfig, bucket: buckets.Size, latents: Tensor
 ) -> Tensor | None:
     """Where a picture counts, (h, w) with a mean of 1, so that it counts as much as any other.
 
     Raises:
         OSError: The mask is damaged.
     """
-    file = masks.source(picture, config)
+    file = masks.source(picture.path, config)
     if file is None:
         return None
-    grey = pixels.fitted(masks.opened(file, config.masks), bucket)
+    grey = pixels.fitted(masks.opened(file, config.masks), bucket, picture.focus)
     seen = pixels.to_mask(grey, *latents.shape[-2:])
     counts = config.unmasked + (1 - config.unmasked) * seen
     if not counts.any():

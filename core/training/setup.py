@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from core.adapters import injection, kinds
 from core.adapters.kinds import Room
 from core.config.options import AdapterConfig, RunConfig
-from core.data import batches, variation
+from core.data import batches, buckets, focus, variation
 from core.data.batches import Item, step_seed
 from core.data.cache import Cache
+from core.data.catalogue import Catalogue
 from core.diffusion.noise import timed
 from core.errors import DatasetError, RunError
 from core.families import registry
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from core.adapters.changes import Adapter
     from core.config.facts import Facts
+    from core.data.buckets import Frame
 
 DEFAULT_PROMPTS = 4
 LEAST_RANK = 4
@@ -56,12 +58,18 @@ class Prepared:
     def dataset_key(self) -> str:
         """A fingerprint of what is learnt from: a resumed run should find the same."""
         pictures = [*self.items, *self.held_out]
-        return key_of(*((i.key, i.caption, i.frame.bucket) for i in pictures))
+        return key_of(*((i.key, i.caption, _shown(i.frame)) for i in pictures))
 
     @property
     def base_key(self) -> str:
         """A fingerprint of the base model's files."""
         return key_of(*sorted(self.model.keys.items()))
+
+
+def _shown(frame: Frame) -> tuple[object, ...]:
+    """The size alone where the middle is shown: so it was before there was anything else."""
+    middle = frame == buckets.frame(frame.original, frame.bucket)
+    return frame.bucket if middle else frame
 
 
 def prepare(
@@ -83,7 +91,10 @@ def prepare(
         )
     check_targets(base.facts, config.adapter)
     start = starting(project.start(config), base.facts, rates)
-    dataset = yield from pictures.read(project.folders(config), control)
+    points = focus.read(project.focus_file, project.root)
+    dataset = yield from pictures.read(
+        project.folders(config), Catalogue(project.catalogue), control
+    )
     if control.stop.is_set():
         return None
     yield Progress(phase="Loading the base model")
@@ -95,7 +106,7 @@ def prepare(
     for note in model.notes:
         yield Warned(message=note)
     cache = Cache(project.cache)
-    items = yield from pictures.encode(dataset, model, config, cache, control)
+    items = yield from pictures.encode(dataset, model, config, cache, control, points)
     if control.stop.is_set():
         return None
     items, held_out = parted(items, config.dataset.held_out)

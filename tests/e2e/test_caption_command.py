@@ -170,7 +170,7 @@ def test_a_picture_that_is_none_is_told_and_the_rest_captioned(model, project, c
     assert cli.main(command) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Left out: p07.png" in said
-    assert "Note: p08.png cannot be opened" in said
+    assert "Left out: p08.png" in said
     assert "Wrote 2 captions." in said
 
 

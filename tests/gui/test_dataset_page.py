@@ -349,11 +349,11 @@ def test_findings_are_listed_and_lead_to_their_picture(
     qtbot.waitUntil(lambda: not dataset.busy)
     assert button(page, "2 findings").isVisible()
     opened.studio.actions["dataset.findings"].trigger()
-    lines = [page._list.model().index(row, 0).data() for row in range(2)]
-    assert page._list.isVisible()
-    assert lines[0].startswith("broken.png: It is not a picture.")  # what is left out comes first
-    assert lines[1].startswith("p04.png: It has no caption.")
-    page._list.clicked.emit(page._list.model().index(1, 0))
+    lines = [dataset.findings.index(row).data() for row in range(2)]
+    assert page.findings.isVisible()
+    assert lines[0] == "broken.png: It is not a picture."  # what is left out comes first
+    assert lines[1] == "p04.png: It has no caption."
+    page.findings.list.setCurrentIndex(dataset.findings.index(1))
     assert page.editor.path == project.images / "p04.png"
     qtbot.keyClicks(editor_of(opened), "now it has")
     page.save()

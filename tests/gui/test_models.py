@@ -1,6 +1,7 @@
 """The models behind the pages, under Qt's own checks."""
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 from msgspec.structs import replace
@@ -8,6 +9,7 @@ from PySide6.QtCore import QAbstractItemModel
 from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
+from app.models import scanner
 from app.models.dataset import Dataset
 from app.models.importer import copy_beside, free_name, taken_stems
 from app.models.picture_rows import Role
@@ -391,3 +393,27 @@ def test_previews_fill_a_table_while_they_come(opened: Project, qtbot: QtBot) ->
     assert preview is not None
     assert (preview.prompt, preview.step) == ("p1", 100)
     thumbnails.finish()
+
+
+def test_many_pictures_are_shown_as_they_were_before_their_folder_is_read(
+    model: Dataset, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = model.project
+    assert project is not None
+    names = [picture.path.name for picture in model.rows.pictures]
+    monkeypatch.setattr(scanner, "MANY", 2)
+    shown: list[list[str]] = []
+    real = scan.walk
+
+    read_on = Event()
+    monkeypatch.setattr(scan, "walk", lambda folders: (read_on.wait(10), real(folders))[1])
+    (project.images / names[0]).unlink()
+    model.open(None)
+    model.open(project)
+    qtbot.waitUntil(lambda: model.rows.rowCount() == len(names))
+    shown.append([picture.path.name for picture in model.rows.pictures])
+    assert model.findings.all == ()
+    read_on.set()
+    qtbot.waitUntil(lambda: not model.busy)
+    shown.append([picture.path.name for picture in model.rows.pictures])
+    assert shown == [names, names[1:]]

@@ -27,6 +27,9 @@ def signed(faked: MainWindow, project: Project, qtbot: QtBot) -> MainWindow:
     qtbot.waitUntil(lambda: len(signs(faked)) == 3)
     faked.show_page("Dataset")
     faked.studio.actions["dataset.findings"].trigger()
+    findings = faked.studio.dataset.findings
+    row = next(n for n, group in enumerate(findings.groups) if group[0].summary == wording.SIGNS)
+    dataset_page(faked).findings.list.setCurrentIndex(findings.index(row))
     return faked
 
 
@@ -55,7 +58,7 @@ def test_one_press_writes_them_all_and_one_undoes_it(
     rested(signed, qtbot)
     plain = {name: text.encode() for name, (_, text) in TEXTS.items()}
     assert in_files(project) == plain | {"p00": b"my hatsune miku (vocaloid)\r\n"}
-    assert not signed.studio.actions["dataset.plain"].isVisible()
+    assert not signed.studio.actions["dataset.mend"].isVisible()
     assert signed.messages.text == "Wrote 2 captions in plain words."
     button(signed.messages, "Undo").click()
     rested(signed, qtbot)

@@ -90,7 +90,7 @@ def test_what_is_removed_is_what_is_shown(page, faked: MainWindow, project: Proj
 
 def test_a_finding_is_shown_through_a_search(page) -> None:
     search(page, "fox")
-    page._on_finding_clicked(page._model.findings.index(0))
+    page.findings.list.setCurrentIndex(page._model.findings.index(0))
     assert page.editor.path == page._model.findings.all[0].path
     assert page.search.words.text() == ""
 

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtGui import (
+    QColor,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QImage,
+)
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
@@ -638,3 +645,46 @@ def test_times_are_said_as_a_person_does(seconds: float, words: str) -> None:
 )
 def test_one_is_no_plural(count: int, words: str) -> None:
     assert count_of(count, "picture") == words
+
+
+def test_pictures_are_pasted_and_dropped_without_a_file(
+    faked: MainWindow, project: Project, qtbot: QtBot
+) -> None:
+    """As a browser hands them over: pixels alone."""
+    image = QImage(80, 70, QImage.Format.Format_ARGB32)
+    image.fill(QColor(200, 30, 30, 128))
+    for _ in range(2):
+        QGuiApplication.clipboard().setImage(image)
+        faked.studio.actions["dataset.paste"].trigger()
+    made = [project.images / "pasted.png", project.images / "pasted-2.png"]
+    qtbot.waitUntil(lambda: faked.studio.dataset.rows.rowCount() == 8)
+    assert [QImage(str(path)) for path in made] == [image] * 2
+    faked.undo.trigger()
+    qtbot.waitUntil(lambda: not made[1].exists() and not faked.studio.dataset.busy)
+    data = QMimeData()
+    data.setImageData(image)
+    facts = (data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    enter = QDragEnterEvent(QPoint(50, 50), Qt.DropAction.CopyAction, *facts)
+    QApplication.sendEvent(faked, enter)
+    assert enter.isAccepted()
+    assert faked.dropping.drops.words.text() == "Let go to copy into Small"
+    let_go = QDropEvent(QPointF(50, 50), Qt.DropAction.CopyAction, *facts)
+    QApplication.sendEvent(faked, let_go)
+    qtbot.waitUntil(made[1].exists)
+
+
+def test_an_empty_clipboard_is_said(faked: MainWindow) -> None:
+    QGuiApplication.clipboard().setText("words")
+    faked.studio.actions["dataset.paste"].trigger()
+    assert faked.messages.text == "There is no picture in the clipboard."
+
+
+def test_ctrl_v_in_a_caption_pastes_words(opened: MainWindow, qtbot: QtBot) -> None:
+    QGuiApplication.clipboard().setText("pasted words")
+    opened.show_page("Dataset")
+    editor = editor_of(opened)
+    editor.setFocus()
+    editor.selectAll()
+    qtbot.keyClick(editor, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    assert editor.toPlainText() == "pasted words"
+    assert opened.messages.text == ""

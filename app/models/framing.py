@@ -1,0 +1,56 @@
+"""What the next run cuts off each picture: from its resolution, and what the base wants."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QRectF, Signal, Slot
+
+from app.models.run_settings import Settings
+from core.data import buckets
+from core.data.buckets import Size
+from core.data.focus import Point
+from core.data.scan import Picture
+
+
+class Framing(QObject):
+    """Follows the settings of the run; the base is looked at when it is first asked for."""
+
+    changed = Signal()
+
+    def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self._of: tuple[object, ...] = ()  # the settings that count
+        self._known: list[Size] | None = []  # None is to be found out
+        settings.changed.connect(self._on_changed)
+
+    def bucket_of(self, picture: Picture) -> Size | None:
+        """What a picture is fitted to; None where that is not known."""
+        sizes = self._sizes()
+        return buckets.nearest(Size(picture.width_px, picture.height_px), sizes) if sizes else None
+
+    def kept_of(self, picture: Picture, focus: Point | None) -> QRectF:
+        """What is learnt of a picture, as shares of its edges; all of it where nobody knows."""
+        bucket = self.bucket_of(picture)
+        if bucket is None:
+            return QRectF(0, 0, 1, 1)
+        plan = buckets.crop(Size(picture.width_px, picture.height_px), bucket, focus)
+        width, height = plan.resized
+        return QRectF(
+            plan.left / width, plan.top / height, bucket.width / width, bucket.height / height
+        )
+
+    def _sizes(self) -> list[Size]:
+        if self._known is None:
+            config, multiple_px = self._settings.config, self._settings.multiple_px()
+            there = config is not None and multiple_px > 0
+            edge_px = config.dataset.resolution_px if config else 0
+            self._known = buckets.sizes(edge_px, multiple_px) if there else []
+        return self._known
+
+    @Slot()
+    def _on_changed(self) -> None:
+        config = self._settings.config
+        of = (config.dataset.resolution_px, config.base, config.vae, config.rest) if config else ()
+        if of != self._of:
+            self._of, self._known = of, None
+            self.changed.emit()
