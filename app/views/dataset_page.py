@@ -10,6 +10,7 @@ from PySide6.QtGui import QImage, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
+    QMenu,
     QPushButton,
     QSlider,
     QSplitter,
@@ -66,9 +67,7 @@ class DatasetPage(QWidget):
         self.grid = Wall(self.shown.aspects, Role.CAPTION, Role.FINDING)
         self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
-        self.grid.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
-        for name in ("dataset.caption_all", "dataset.reword", "dataset.remove"):
-            self.grid.addAction(actions[name])
+        self._add_menu()
         self.editor = CaptionEditor(self._model, studio.tiles, studio.large, studio.framing)
         self.editor.setMaximumWidth(WIDEST_PX)
         splitter = QSplitter()
@@ -84,7 +83,9 @@ class DatasetPage(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(8)
         inside.addLayout(self._make_bar())
-        inside.addLayout(self._make_search())
+        self.search = PictureSearch(self._model, self.shown)
+        self.search.searched.connect(self._on_searched)
+        inside.addWidget(self.search)
         self.findings = FindingsPanel(self._model, actions["dataset.mend"])
         self.findings.hide()
         self.findings.chosen.connect(self._on_finding_chosen)
@@ -137,14 +138,15 @@ class DatasetPage(QWidget):
         stop = add("dataset.stop", "Stop copying", self._model.stop_importing, place=PLACE)
         stop.setVisible(False)
 
-    def _make_search(self) -> QHBoxLayout:
-        self.search = PictureSearch(self._model, self.shown)
-        self.search.searched.connect(self._on_searched)
-        row = QHBoxLayout()
-        row.setSpacing(16)
-        row.addWidget(self.search, stretch=1)
-        row.addWidget(ActionButton(self._studio.actions["dataset.caption_all"]))
-        return row
+    def _add_menu(self) -> None:
+        """What can be done with the chosen pictures, where they are."""
+        self.grid.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self.grid.addActions(
+            [
+                self._studio.actions[f"dataset.{name}"]
+                for name in ("caption_all", "reword", "remove")
+            ]
+        )
 
     def _make_bar(self) -> QHBoxLayout:
         self._count = labels.heading()
@@ -170,7 +172,13 @@ class DatasetPage(QWidget):
         bar.addStretch()
         bar.addWidget(labels.small("Zoom"))
         bar.addWidget(self._zoom, stretch=1)
-        for name in ("dataset.reword", "dataset.add_folder", "dataset.add"):
+        menu = QMenu(self)
+        for name in ("dataset.caption_all", "dataset.reword"):
+            menu.addAction(self._studio.actions[name])
+        self._captions = QPushButton("Captions")
+        self._captions.setMenu(menu)
+        bar.addWidget(self._captions)
+        for name in ("dataset.add_folder", "dataset.add"):
             bar.addWidget(ActionButton(self._studio.actions[name]))
         return bar
 
@@ -291,6 +299,7 @@ class DatasetPage(QWidget):
         self._findings.setVisible(found > 0)
         self._findings.setText(count_of(found, "finding"))
         self._studio.actions["dataset.findings"].setVisible(found > 0)
+        self._captions.setVisible(count > 0)
         for name in ("dataset.remove", "dataset.reword", "dataset.caption_all", "dataset.search"):
             self._studio.actions[name].setVisible(count > 0)
         self.findings.fit()
