@@ -110,10 +110,10 @@ QPlainTextEdit, QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox {{ background: {w
     border: 1px solid {line}; border-radius: 6px; padding: 5px 8px; }}
 QPlainTextEdit:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus {{
     border: 2px solid {accent}; padding: 4px 7px; }}
-QCheckBox::indicator {{ width: 16px; height: 16px; border: 1px solid {secondary};
-    border-radius: 4px; background: {window}; }}
-QCheckBox::indicator:checked {{ background: {accent}; border-color: {accent};
-    image: url("{icons}/check.svg"); }}
+QCheckBox::indicator, QTableView::indicator {{ width: 16px; height: 16px;
+    border: 1px solid {secondary}; border-radius: 4px; background: {window}; }}
+QCheckBox::indicator:checked, QTableView::indicator:checked {{ background: {accent};
+    border-color: {accent}; image: url("{icons}/check.svg"); }}
 QRadioButton::indicator {{ width: 14px; height: 14px; border: 1px solid {secondary};
     border-radius: 8px; background: {window}; }}
 QRadioButton::indicator:checked {{ border: 5px solid {accent}; width: 6px; height: 6px; }}
@@ -125,6 +125,8 @@ QScrollArea > QWidget > QWidget {{ background: transparent; }}
 #findings::item:hover {{ background: {raised}; }}
 #findings::item:selected {{ background: {line}; color: {text}; }}
 QTableView {{ selection-background-color: transparent; }}
+#proposals::item:selected {{ background: {raised}; color: {text}; }}
+#proposals::item:focus {{ border: 1px solid {accent}; }}
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button,
 QDoubleSpinBox::down-button {{ width: 0; height: 0; border: none; }}
 QComboBox {{ combobox-popup: 0; padding-left: 10px; padding-right: 20px; }}

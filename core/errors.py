@@ -68,6 +68,12 @@ class AdapterError(UserError):
     code = "adapter"
 
 
+class CaptionerError(UserError):
+    """A captioner's files cannot be used, or are of a kind that is not read."""
+
+    code = "captioner"
+
+
 class RunError(UserError):
     """A run that cannot be started, resumed or found."""
 

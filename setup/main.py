@@ -28,6 +28,7 @@ COMMANDS = (
     "compare",
     "unpickle",
     "get",
+    "caption",
     "verify",
     "-h",
     "--help",

@@ -19,6 +19,7 @@ from app.models.runs import Runs
 from app.models.shelf import Shelf
 from app.models.tokens import Tokens
 from app.models.workspace import Workspace
+from app.process.captioner import Captioner
 from app.process.fetcher import Fetcher
 from app.process.inspector import Inspector
 from app.process.jobs import Jobs
@@ -52,6 +53,7 @@ class Studio:
     maker: Maker
     inspector: Inspector
     shelf: Shelf
+    captioner: Captioner
     fetcher: Fetcher
 
     def lacks(self) -> list[Lack]:
@@ -101,5 +103,6 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
         maker=maker,
         inspector=Inspector(Jobs(parent, make_worker=make_worker), parent),
         shelf=Shelf(runs, store, maker, parent),
+        captioner=Captioner(jobs, parent),
         fetcher=Fetcher(Jobs(parent, make_worker=make_worker), parent),
     )

@@ -107,6 +107,8 @@ class BaseChoice(Choice):
     @Slot(object)
     def _on_fetched(self, fetched: Fetched) -> None:
         """In a project it is used; what was chosen meanwhile can be had back by undo."""
+        if fetched.captioner:
+            return  # the Dataset page's
         if self._settings.config is not None:
             self.use(fetched.path)
         else:

@@ -49,6 +49,9 @@ class Closing(QObject):
         unsaved = self._save()
         if unsaved and not self.ask_to_lose(unsaved):
             return False
+        told = self._studio.captioner.unwritten
+        if told and not self.ask_to_lose_proposals(told):
+            return False
         return not self._studio.dataset.importing or self.ask_to_stop_copying()
 
     @Slot()
@@ -83,6 +86,17 @@ class Closing(QObject):
             self._window,
             f"{count_of(captions, 'caption')} could not be saved.",
             "Make room on the disk, or make the folder writable.",
+            yes="Close and lose them",
+            no="Keep the window open",
+            harmless=False,
+        )
+
+    def ask_to_lose_proposals(self, captions: int) -> bool:
+        """Captions were proposed and not written: may they be lost?"""
+        return confirmed(
+            self._window,
+            f"{count_of(captions, 'proposed caption')} not written yet.",
+            "They are in Caption automatically, on the Dataset page.",
             yes="Close and lose them",
             no="Keep the window open",
             harmless=False,

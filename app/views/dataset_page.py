@@ -10,6 +10,7 @@ from PySide6.QtGui import QImage, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
+    QMenu,
     QPushButton,
     QSlider,
     QSplitter,
@@ -23,6 +24,7 @@ from app.figures import count_of
 from app.models.findings import Group
 from app.models.news import Message
 from app.models.picture_rows import Role
+from app.models.rewriting import Changes
 from app.models.shown_rows import ShownRows
 from app.models.studio import Studio
 from app.models.workspace import NEW_NAME
@@ -41,6 +43,7 @@ from core.data import captions, health
 from core.data.walk import SUFFIXES
 
 if TYPE_CHECKING:
+    from app.views.captioning_dialog import CaptioningDialog
     from app.views.rewording_dialog import RewordingDialog
 
 WIDEST_PX = 560  # a panel beside the pictures
@@ -56,6 +59,7 @@ class DatasetPage(QWidget):
         self._wanted: Path | None = None  # to be chosen once it is there
         self._row = 0  # of the editor's picture, where its neighbour is once it is gone
         self.dialog: RewordingDialog | None = None  # the last that was opened
+        self.captioning: CaptioningDialog | None = None  # once it was opened; goes on when closed
         self._said: tuple[Message, int] | None = None  # of what was done; where its undo stands
         self._add_actions()
         actions = studio.actions
@@ -63,6 +67,7 @@ class DatasetPage(QWidget):
         self.grid = Wall(self.shown.aspects, Role.CAPTION, Role.FINDING)
         self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
+        self._add_menu()
         self.editor = CaptionEditor(
             self._model, studio.tiles, studio.large, studio.framing, studio.tokens
         )
@@ -125,6 +130,8 @@ class DatasetPage(QWidget):
         keys = ("Ctrl+H",)
         words = "Change captions"
         self.addAction(add("dataset.reword", words, self.reword, keys=keys, place=PLACE))
+        words = "Caption automatically..."
+        add("dataset.caption_all", words, self.caption_automatically, place=PLACE)
         add("dataset.findings", "Show findings", self.show_findings, place=PLACE)
         add("dataset.caption", "Caption", lambda: self.go_to(self.editor), place=PLACE)
         add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
@@ -132,6 +139,16 @@ class DatasetPage(QWidget):
         add("dataset.uncaptioned", "Show a picture without caption", self.show_silent, place=PLACE)
         stop = add("dataset.stop", "Stop copying", self._model.stop_importing, place=PLACE)
         stop.setVisible(False)
+
+    def _add_menu(self) -> None:
+        """What can be done with the chosen pictures, where they are."""
+        self.grid.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self.grid.addActions(
+            [
+                self._studio.actions[f"dataset.{name}"]
+                for name in ("caption_all", "reword", "remove")
+            ]
+        )
 
     def _make_bar(self) -> QHBoxLayout:
         self._count = labels.heading()
@@ -157,7 +174,13 @@ class DatasetPage(QWidget):
         bar.addStretch()
         bar.addWidget(labels.small("Zoom"))
         bar.addWidget(self._zoom, stretch=1)
-        for name in ("dataset.reword", "dataset.add_folder", "dataset.add"):
+        menu = QMenu(self)
+        for name in ("dataset.caption_all", "dataset.reword"):
+            menu.addAction(self._studio.actions[name])
+        self._captions = QPushButton("Captions")
+        self._captions.setMenu(menu)
+        bar.addWidget(self._captions)
+        for name in ("dataset.add_folder", "dataset.add"):
             bar.addWidget(ActionButton(self._studio.actions[name]))
         return bar
 
@@ -230,6 +253,24 @@ class DatasetPage(QWidget):
             self._offer_undo(f"Changed {count_of(count, 'caption')}.")
 
     @Slot()
+    def caption_automatically(self) -> None:
+        """Let a model propose captions; what it told before is there still."""
+        from app.views.captioning_dialog import CaptioningDialog  # no start has need of it
+
+        self.save()
+        if self.captioning is None:
+            self.captioning = CaptioningDialog(self._studio, self)
+            self.captioning.applied.connect(self._on_captioned)
+        chosen = [self.shown.picture(row) for row in self.grid.chosen_rows()]
+        self.captioning.show_pictures(chosen, self.shown.pictures)
+        self.captioning.open()
+
+    @Slot(object)
+    def _on_captioned(self, changes: Changes) -> None:
+        self._model.rewrite(changes)
+        self._offer_undo(f"Wrote {count_of(len(changes), 'caption')}.")
+
+    @Slot()
     def mend(self) -> None:
         """Do what the chosen line of the findings offers for all of its kind."""
         self.save()
@@ -260,7 +301,8 @@ class DatasetPage(QWidget):
         self._findings.setVisible(found > 0)
         self._findings.setText(count_of(found, "finding"))
         self._studio.actions["dataset.findings"].setVisible(found > 0)
-        for name in ("dataset.remove", "dataset.reword", "dataset.search"):
+        self._captions.setVisible(count > 0)
+        for name in ("dataset.remove", "dataset.reword", "dataset.caption_all", "dataset.search"):
             self._studio.actions[name].setVisible(count > 0)
         self.findings.fit()
         if not found:

@@ -1,7 +1,8 @@
-"""Where a base model comes from for who has none: some that many use, or any by its name."""
+"""Where a model comes from for who has none: some that many use, or any by its name."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Slot
@@ -20,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.process.fetcher import Fetcher
 from app.widgets import labels
-from core.base.hub import WELL_KNOWN
+from core.base import captioners, hub
 from core.protocol.events import Fetched
 
 WIDTH_PX = 640
@@ -30,13 +31,20 @@ PERMILLE = 1000
 class FetchDialog(QDialog):
     """Chooses, shows how far it is; closed, the fetching goes on."""
 
-    def __init__(self, fetcher: Fetcher, folder: Path, parent: QWidget | None = None) -> None:
-        """`folder` is where models go, each in one of its own."""
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        folder: Path,
+        parent: QWidget | None = None,
+        known: Sequence[hub.Known | captioners.Known] = hub.WELL_KNOWN,
+        title: str = "Get a base model",
+    ) -> None:
+        """`folder` is where models go, each in one of its own; `known` are those that are shown."""
         super().__init__(parent)
-        self.setWindowTitle("Get a base model")
+        self.setWindowTitle(title)
         self.setMinimumWidth(WIDTH_PX)
-        self._fetcher, self._folder = fetcher, folder
-        self.known = [QRadioButton(one.title) for one in WELL_KNOWN]
+        self._fetcher, self._folder, self._offered = fetcher, folder, known
+        self.known = [QRadioButton(one.title) for one in known]
         self.other = QRadioButton("Another one")
         self.name = QLineEdit()
         self.name.setPlaceholderText("owner/name, as its page on the hub has them")
@@ -88,7 +96,7 @@ class FetchDialog(QDialog):
         column = QVBoxLayout(panel)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(4)
-        for choice, one in zip(self.known, WELL_KNOWN, strict=True):
+        for choice, one in zip(self.known, self._offered, strict=True):
             sentence = labels.secondary(one.sentence)
             sentence.setContentsMargins(24, 0, 0, 8)
             choice.setToolTip(one.repo)
@@ -103,7 +111,7 @@ class FetchDialog(QDialog):
     @property
     def repo(self) -> str:
         """The one that is chosen."""
-        for choice, one in zip(self.known, WELL_KNOWN, strict=True):
+        for choice, one in zip(self.known, self._offered, strict=True):
             if choice.isChecked():
                 return one.repo
         return self.name.text().strip()

@@ -162,6 +162,7 @@ class MainWindow(QWidget):
         self.setWindowTitle(f"{name} - Stylewright" if name else "Stylewright")
         studio.news.cleared.emit()
         studio.sampler.close()
+        studio.captioner.close()
         studio.dataset.open(project)
         studio.runs.open(project)
 

@@ -33,6 +33,7 @@ class Telling(QObject):
         studio.maker.failed.connect(news.failed)
         studio.maker.stopped.connect(self._on_stopped)
         studio.fetcher.failed.connect(news.failed)
+        studio.captioner.failed.connect(news.failed)
         journal.listen(self._on_bug)
 
     def finish(self) -> None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _BYTES = 16 * 2**20  # a tokenizer.json has 2 to 17 MB, a config some kB
 _NUMBER = 1_000_000  # no size in a config is larger; one that is would fill the memory
 _LAYERS = 1_000  # nor has any net more of them
+_FREE = (
+    "theta",
+)  # numbers that are no size: the base of a rotary embedding, 5,000,000 in Qwen3-VL
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -44,11 +47,17 @@ def _check_sizes(path: Path, tree: object, name: str = "") -> None:
     elif isinstance(tree, list):
         for value in tree:
             _check_sizes(path, value, name)
-    elif isinstance(tree, int | float) and abs(tree) > (_LAYERS if "layers" in name else _NUMBER):
+    elif isinstance(tree, int | float) and _too_large(tree, name):
         raise BaseModelError(
             f"{path} is damaged: its {name} is {tree:g}.",
             hint="Get a whole copy of the base model.",
         )
+
+
+def _too_large(number: float, name: str) -> bool:
+    if any(word in name for word in _FREE):
+        return False
+    return abs(number) > (_LAYERS if "layers" in name else _NUMBER)
 
 
 def unreadable(path: Path, error: OSError) -> BaseModelError:

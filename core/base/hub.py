@@ -1,4 +1,6 @@
-"""Base models from the hub: which of a repository's files make one up, and fetching them.
+"""Models from the hub: which of a repository's files make one up, and fetching them.
+
+A base in diffusers' layout, or a captioner.
 
 What was fetched stays: begun again, it goes on where it ended. Nothing is ever fetched unasked.
 """
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from core.base.captioners import CONFIG, OWN_CODE, TAGGER_NAMES, TAGGER_NET, kind_of, open_captioner
 from core.base.folder import INDEX
 from core.base.value import VARIANTS, is_weights, variant_of
 from core.errors import BaseModelError, StorageError
@@ -89,32 +92,51 @@ class Offer:
     def total_bytes(self) -> int:
         return sum(self.files.values())
 
+    @property
+    def captioner(self) -> bool:
+        """Else it is a base."""
+        return INDEX not in self.files
+
 
 def wanted(files: Mapping[str, int]) -> dict[str, int]:
-    """Of a repository's files those of a whole base in diffusers' layout.
+    """Of a repository's files those of a whole base in diffusers' layout, or of a captioner.
 
     Each part's weights in one precision, the smaller; no pickles, nor what other programs want.
 
     Raises:
-        BaseModelError: It has no such base.
+        BaseModelError: It has neither.
     """
-    if INDEX not in files:
+    if INDEX in files:
+        chosen = _of_base(files)
+    elif {TAGGER_NET, TAGGER_NAMES} <= files.keys():
+        chosen = [TAGGER_NET, TAGGER_NAMES]
+    elif CONFIG in files:
+        chosen = _of_part("model", [n for n in files if "/" not in n and _PLAIN.fullmatch(n)])
+    else:
         raise BaseModelError(
-            f"That repository holds no model in diffusers' layout (no {INDEX}).",
+            f"That repository holds no model in diffusers' layout (no {INDEX}), nor a captioner "
+            f"(no {CONFIG}).",
             hint="If it holds a single .safetensors file, fetch that in a browser and choose it.",
         )
+    chosen += [name for name in files if _PLAIN.fullmatch(name) and _is_licence(name)]
+    return {name: files[name] for name in files if name in set(chosen)}
+
+
+def _is_licence(name: str) -> bool:
+    return name.upper().startswith("LICENSE") and "/" not in name
+
+
+def _of_base(files: Mapping[str, int]) -> list[str]:
     parts: dict[str, list[str]] = {}
     chosen = [INDEX]
     for name in filter(_PLAIN.fullmatch, files):
         part, slash, _ = name.partition("/")
         if slash and part not in _WITHOUT:
             parts.setdefault(part, []).append(name)
-        elif not slash and name.upper().startswith("LICENSE"):
-            chosen.append(name)
     for part, names in parts.items():
         if any(name.endswith((".json", ".safetensors")) for name in names):
             chosen += _of_part(part, names)
-    return {name: files[name] for name in files if name in set(chosen)}
+    return chosen
 
 
 def _of_part(part: str, names: list[str]) -> list[str]:
@@ -144,7 +166,8 @@ def offer(repo: str, endpoint: str | None = None) -> Offer:
     """What a repository holds.
 
     Raises:
-        BaseModelError: It is not there, wants its terms accepted, or the hub is out of reach.
+        BaseModelError: It is not there, is of no use here, wants its terms accepted, or the hub is
+            out of reach.
     """
     os.environ["HF_HUB_OFFLINE"] = "0"  # of this process, which was asked to fetch something
     from huggingface_hub import HfApi
@@ -158,7 +181,21 @@ def offer(repo: str, endpoint: str | None = None) -> Offer:
     files = {one.rfilename: one.size or 0 for one in info.siblings or ()}
     licence = str((info.card_data or {}).get("license_name") or "") if info.card_data else ""
     licence = licence or str((info.card_data or {}).get("license") or "")
-    return Offer(repo, info.sha or "main", licence, wanted(files))
+    made = Offer(repo, info.sha or "main", licence, wanted(files))
+    if made.captioner and TAGGER_NET not in made.files:
+        _check_kind(repo, info.config or {})
+    return made
+
+
+def _check_kind(repo: str, config: Mapping[str, Any]) -> None:
+    """Refuse what could not be used, before gigabytes of it are fetched; the hub may not know."""
+    name = config.get("model_type")
+    if name is not None and (kind_of(str(name)) is None or OWN_CODE in config):
+        raise BaseModelError(
+            f"{repo} is a {name}"
+            + (" that wants code of its own to be run." if OWN_CODE in config else "."),
+            hint="Without a name `get` lists base models and captioners that can be used.",
+        )
 
 
 def fetch(what: Offer, folder: Path, tell: Tell, endpoint: str | None = None) -> None:
@@ -180,6 +217,20 @@ def fetch(what: Offer, folder: Path, tell: Tell, endpoint: str | None = None) ->
 
         _named(what.repo, partial(_fetch_one, what, name, folder, say, endpoint), folder)
         done += what.files[name]
+
+
+def words_of(what: Offer, folder: Path) -> str:
+    """What was fetched, in words.
+
+    Raises:
+        BaseModelError, CaptionerError: It is not whole, or none that can be used.
+    """
+    if what.captioner:
+        return open_captioner(folder).words
+    from core.base.opening import open_base  # a start of the window has no need of these
+    from core.base.words import in_words
+
+    return in_words(open_base(folder))
 
 
 def _fetch_one(

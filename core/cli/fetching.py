@@ -1,4 +1,4 @@
-"""`get`: a base model from the hub, into a folder that one can see."""
+"""`get`: a base model or a captioner from the hub, into a folder that one can see."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from pathlib import Path
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from core.base import hub
-from core.base.opening import open_base
-from core.base.words import in_words
+from core.base import captioners, hub
 from core.cli import telling
 from core.cli.stopping import stopping
 
 
 def get(repo: str = "", *, to: Path | None = None) -> None:
-    """Fetch a base model from the hub; without a name, list some that many people use.
+    """Fetch a base model or a captioner from the hub; without a name, list some that many use.
 
     Begun again after a stop, it goes on where it ended.
 
@@ -25,17 +23,37 @@ def get(repo: str = "", *, to: Path | None = None) -> None:
     """
     console = telling.console()
     if not repo:
-        for known in hub.WELL_KNOWN:
+        for known in (*hub.WELL_KNOWN, *captioners.WELL_KNOWN):
             telling.line(console, f"{known.repo}\n    {known.title}. {known.sentence}")
         telling.line(console, "Fetch one: stylewright get OWNER/NAME. Its page tells its licence.")
         return
+    folder = (to or usual_folder(repo)).expanduser().absolute()
     offer = hub.offer(repo)
-    folder = (
-        (to or Path.home() / hub.MODELS_FOLDER / repo.rpartition("/")[2]).expanduser().absolute()
-    )
+    if not fetch(offer, folder):
+        telling.line(console, "Stopped; what is there stays, and the same command goes on.")
+        return
+    telling.line(console, f"{folder}: {hub.words_of(offer, folder)}")
+    if offer.captioner:
+        telling.line(console, f'Next: stylewright caption PROJECT --model "{folder}"')
+    else:
+        telling.line(console, f'Next: stylewright new PROJECT --base "{folder}" --images FOLDER')
+
+
+def usual_folder(repo: str) -> Path:
+    """Where a repository's model goes unless a person says otherwise."""
+    return Path.home() / hub.MODELS_FOLDER / repo.rpartition("/")[2]
+
+
+def fetch(offer: hub.Offer, folder: Path) -> bool:
+    """Fetch what is offered, and show how far it is; False if it was stopped.
+
+    Raises:
+        BaseModelError, StorageError: See `hub.fetch`.
+    """
+    console = telling.console()
     licence = f" Licence: {offer.licence}." if offer.licence else " Its page tells its licence."
     size = f"{offer.total_bytes / 1e9:.1f} GB in {len(offer.files)} files"
-    telling.line(console, f"{repo}: {size}, to {folder}.{licence}")
+    telling.line(console, f"{offer.repo}: {size}, to {folder}.{licence}")
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -57,7 +75,5 @@ def get(repo: str = "", *, to: Path | None = None) -> None:
         try:
             hub.fetch(offer, folder, tell)
         except hub.StoppedError:
-            telling.line(console, "Stopped; what is there stays, and the same command goes on.")
-            return
-    telling.line(console, f"{folder}: {in_words(open_base(folder))}")
-    telling.line(console, f'Next: stylewright new PROJECT --base "{folder}" --images FOLDER')
+            return False
+    return True

@@ -24,7 +24,7 @@ from core.protocol.events import (
 from core.protocol.events import Progress as Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 class _LastingConsole(Console):
@@ -45,10 +45,18 @@ def console(*, error: bool = False) -> Console:
     return _LastingConsole(file=sys.stderr if error else sys.stdout)
 
 
-def show(events: Iterable[Event], *, as_json: bool) -> None:
-    """Print events as lines of JSON, or as a person reads them; nobody may be reading any more."""
+def show(
+    events: Iterable[Event],
+    *,
+    as_json: bool,
+    say: Callable[[Console, Event], object] = lambda _to, _event: None,
+) -> None:
+    """Print events as lines of JSON, or as a person reads them; nobody may be reading any more.
+
+    `say` prints what one command alone has words for.
+    """
     if not as_json:
-        _print(events)
+        _print(events, say)
         return
     for event in events:
         try:
@@ -65,7 +73,7 @@ def kept(events: Iterable[Event], into: list[Event]) -> Iterator[Event]:
         yield event
 
 
-def _print(events: Iterable[Event]) -> None:
+def _print(events: Iterable[Event], say: Callable[[Console, Event], object]) -> None:
     to = console()
     columns = (
         TextColumn("{task.description}"),
@@ -101,7 +109,7 @@ def _print(events: Iterable[Event]) -> None:
                 case StyleMeasured():
                     line(to, _measured(event))
                 case _:
-                    pass
+                    say(to, event)
 
 
 def line(to: Console, text: str) -> None:

@@ -88,11 +88,19 @@ class InspectJob(Struct, frozen=True, kw_only=True, tag="inspect"):
 
 
 class FetchJob(Struct, frozen=True, kw_only=True, tag="fetch"):
-    """Fetch a base model from the hub into a folder."""
+    """Fetch a model from the hub into a folder."""
 
     repo: str
     to: str
     endpoint: str = ""  # of another hub
+
+
+class CaptionJob(Struct, frozen=True, kw_only=True, tag="caption"):
+    """Tell what pictures show; what becomes of it is another's business."""
+
+    model: str  # a captioner's folder
+    pictures: list[str]
+    prompt: str = ""  # what it is asked for, in its own words
 
 
 class Stop(Struct, frozen=True, kw_only=True, tag="stop"):
@@ -118,6 +126,6 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
 
 
 FileJob = ExportJob | ResizeJob | JoinJob | BakeJob | ExtractJob  # writes one file and ends
-Job = TrainJob | SampleJob | FileJob | FetchJob | InspectJob
+Job = TrainJob | SampleJob | FileJob | FetchJob | InspectJob | CaptionJob
 Word = Stop | PreviewNow | Draw
 Command = Job | Word

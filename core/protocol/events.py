@@ -124,7 +124,7 @@ class StyleMeasured(Struct, frozen=True, kw_only=True, tag="style_measured"):
 
 
 class FetchStarted(Struct, frozen=True, kw_only=True, tag="fetch_started"):
-    """What the hub has of a base model that is fetched."""
+    """What the hub has of a model that is fetched."""
 
     repo: str
     path: _Path  # of the folder it goes to
@@ -133,10 +133,27 @@ class FetchStarted(Struct, frozen=True, kw_only=True, tag="fetch_started"):
 
 
 class Fetched(Struct, frozen=True, kw_only=True, tag="fetched"):
-    """A base model is there, whole."""
+    """A base model, or a captioner, is there, whole."""
 
     path: _Path
     words: str  # what it is
+    captioner: bool = False  # else a base
+
+
+class Tag(Struct, frozen=True):
+    """Something that a picture shows, and how sure a tagger is of it."""
+
+    name: str
+    score: Annotated[float, Meta(ge=0, le=1)]
+    character: bool = False  # somebody known by name
+
+
+class Captioned(Struct, frozen=True, kw_only=True, tag="captioned"):
+    """What a captioner tells of a picture: a text, or tags, the surest first."""
+
+    path: _Path
+    text: str = ""
+    tags: list[Tag] = []
 
 
 class Verified(Struct, frozen=True, kw_only=True, tag="verified"):
@@ -228,6 +245,7 @@ Event = (
     | StyleMeasured
     | FetchStarted
     | Fetched
+    | Captioned
     | Verified
     | FileMade
     | Inspected

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from core.errors import UserError
 from core.protocol.commands import (
     BakeJob,
+    CaptionJob,
     Command,
     ExportJob,
     ExtractJob,
@@ -62,6 +63,11 @@ def _events(job: Command | None, pipe: Pipe) -> Iterator[Event]:
     yield Progress(phase="Starting the engine")
     if isinstance(job, FetchJob):  # without torch
         yield from fetching.fetch_job(job, pipe)
+        return
+    if isinstance(job, CaptionJob):  # with torch only where a captioner needs it
+        from core.worker import captioning
+
+        yield from captioning.caption_job(job, pipe)
         return
     from core.worker import jobs  # torch takes seconds to import: the app is told first
 

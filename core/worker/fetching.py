@@ -1,4 +1,4 @@
-"""A base model from the hub, fetched in a worker; knows neither torch nor a GPU."""
+"""A model from the hub, fetched in a worker; knows neither torch nor a GPU."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.base import hub
-from core.base.opening import open_base
-from core.base.words import in_words
 from core.protocol.commands import Command, FetchJob, Stop
 from core.protocol.events import Event, Fetched, FetchStarted, Finished, Progress
 
@@ -39,7 +37,7 @@ def fetch_job(job: FetchJob, pipe: Pipe) -> Iterator[Event]:
     if stop.is_set():
         yield Finished(stopped=True)
         return
-    yield Fetched(path=str(folder), words=in_words(open_base(folder)))
+    yield Fetched(path=str(folder), words=hub.words_of(offer, folder), captioner=offer.captioner)
     yield Finished()
 
 

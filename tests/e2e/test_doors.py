@@ -13,11 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from core.adapters import injection
 from core.adapters.changes import Place
+from core.base.captioners import open_captioner
 from core.base.opening import open_base
 from core.base.words import in_words
+from core.captioning import reader
 from core.config import files
 from core.config.facts import SD1
 from core.errors import UserError
@@ -33,9 +36,10 @@ from tests import altered, tiny
 from tests.conftest import fill, small_config
 from tests.e2e.test_loss import prepared_for
 from tests.e2e.test_single_files import header_file
+from tests.tiny_captioners import CAPTIONERS
 
 FEW, MANY = 250, 20_000
-SLOW = ("bases", "flow bases")  # a tenth to a fifth as often
+SLOW = ("bases", "flow bases", "captioners")  # a tenth to a fifth as often
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +129,25 @@ def altered_base(base: Path) -> Callable[[random.Random], None]:
         path.write_bytes(alter(whole[path], rng))
         try:
             load(open_base(base), whole_cpu())
+        finally:
+            path.write_bytes(whole[path])
+
+    return attempt
+
+
+def captioner_door(project: Project, folder: Path) -> Callable[[random.Random], None]:
+    """Each kind in turn: loaded, and asked of a picture."""
+    del project
+    there = [write(folder / name) for name, write in CAPTIONERS.items()]
+    whole = {p: p.read_bytes() for one in there for p in sorted(one.iterdir())}
+
+    def attempt(rng: random.Random) -> None:
+        one = rng.choice(there)
+        path = rng.choice([path for path in whole if path.parent == one])
+        alter = ALTERED.get(path.suffix, altered.bytes_of)
+        path.write_bytes(alter(whole[path], rng))
+        try:
+            reader.load(open_captioner(one)).read([Image.new("RGB", (40, 24), "red")])
         finally:
             path.write_bytes(whole[path])
 
@@ -241,6 +264,7 @@ DOORS = {
     "checkpoints": checkpoint_door,
     "bases": base_door,
     "flow bases": flow_door,
+    "captioners": captioner_door,
     "configs of bases": index_door,
     "single files": single_file_door,
     "settings": settings_door,

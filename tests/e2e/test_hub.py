@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from core.base import hub
+from core.base.captioners import open_captioner
 from core.base.opening import open_base
 from core.errors import BaseModelError, StorageError
+from tests.tiny_captioners import CAPTIONERS
 
 ROOT = Path(__file__).parents[2]
 REVISION = "a" * 40
@@ -32,6 +34,7 @@ class Hub:
     error: str = ""  # the hub's word for why
     cut_after: int = 0  # bytes of a large file, once; then the line is dead
     asked: list[str] = field(default_factory=list)
+    config: dict | None = None  # as the hub tells it
     server: ThreadingHTTPServer | None = None
 
     @property
@@ -75,7 +78,7 @@ class Answers(BaseHTTPRequestHandler):
                 {
                     "id": "maker/model", "sha": REVISION, "siblings": siblings,
                     "cardData": {"license": "openrail"}, "tags": [], "private": False,
-                    "downloads": 1, "likes": 1,
+                    "downloads": 1, "likes": 1, "config": served.config,
                 }
             ).encode()  # fmt: skip
             self.whole(content, "application/json", body=body)
@@ -288,6 +291,65 @@ def test_what_makes_up_a_base() -> None:
     }  # fmt: skip
 
 
+def test_what_makes_up_a_captioner() -> None:
+    florence = {
+        "config.json": 1, "generation_config.json": 1, "model.safetensors": 9, "LICENSE": 1,
+        "pytorch_model.bin": 9, "tf_model.h5": 9, "modeling_florence2.py": 1, "README.md": 1,
+        "preprocessor_config.json": 1, "processor_config.json": 1, "tokenizer.json": 1,
+        "vocab.json": 1, "merges.txt": 1, "chat_template.jinja": 1, "onnx/model.onnx": 9,
+    }  # fmt: skip
+    assert set(hub.wanted(florence)) == {
+        "config.json", "generation_config.json", "model.safetensors", "LICENSE",
+        "preprocessor_config.json", "processor_config.json", "tokenizer.json",
+        "vocab.json", "merges.txt", "chat_template.jinja",
+    }  # fmt: skip
+    sharded = {
+        "config.json": 1, "model-00001-of-00002.safetensors": 5, "model.safetensors.index.json": 1,
+        "model-00002-of-00002.safetensors": 5, "pytorch_model.bin.index.json": 1,
+    }  # fmt: skip
+    assert set(hub.wanted(sharded)) == sharded.keys() - {"pytorch_model.bin.index.json"}
+    tagger = {
+        "model.onnx": 9, "selected_tags.csv": 1, "config.json": 1, "model.safetensors": 9,
+        "model.msgpack": 9, "sw_jax_cv_config.json": 1, "README.md": 1,
+    }  # fmt: skip
+    assert set(hub.wanted(tagger)) == {"model.onnx", "selected_tags.csv"}
+    with pytest.raises(BaseModelError, match="only there as a pickle"):
+        hub.wanted({"config.json": 1, "pytorch_model.bin": 9})
+
+
+@pytest.mark.parametrize("name", ["tagger", "blip"])
+def test_a_captioner_is_fetched_and_opens(there: Hub, tmp_path: Path, name: str) -> None:
+    shutil.rmtree(there.folder)
+    CAPTIONERS[name](there.folder)
+    (there.folder / "README.md").write_text("about it")
+    (there.folder / "code.py").write_text("import os")
+    there.config = {"model_type": name} if name != "tagger" else None
+    to = tmp_path / "m"
+    said = fetched(there, to)
+    assert said.endswith("whole\n"), said
+    assert {p.name for p in there.folder.iterdir()} - {p.name for p in to.iterdir()} == {
+        "README.md", "code.py"
+    }  # fmt: skip
+    assert open_captioner(to).kind.name == name
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"model_type": "llama"}, "maker/model is a llama."),
+        ({"model_type": "florence2", "auto_map": {}}, "wants code of its own to be run."),
+    ],
+)
+def test_what_could_not_be_used_is_not_fetched(there: Hub, tmp_path, config, words: str) -> None:
+    shutil.rmtree(there.folder)
+    CAPTIONERS["blip"](there.folder)
+    there.config = config
+    said = fetched(there, tmp_path / "m")
+    assert said.startswith("BaseModelError")
+    assert words in said
+    assert there.asked == []
+
+
 def test_no_name_leads_out_of_the_folder() -> None:
     odd = ("../x.json", "LICENSE/../../x", "unet/../x.json", "..\\x.json", "/x.json", "./x.json")
     assert set(hub.wanted({"model_index.json": 1, **dict.fromkeys(odd, 1)})) == {"model_index.json"}
@@ -329,5 +391,11 @@ def test_a_worker_fetches_over_its_pipe_and_stops(there: Hub, tmp_path: Path) ->
     assert (started.repo, started.licence, started.path) == ("maker/model", "openrail", str(to))
     (fetched_,) = [e for e in events if isinstance(e, Fetched)]
     assert "Stable Diffusion 1" in fetched_.words
+    assert not fetched_.captioner
     assert events[-1] == Finished()
     assert open_base(to).facts.family == "sd1"
+    shutil.rmtree(to)
+    shutil.rmtree(there.folder)
+    CAPTIONERS["tagger"](there.folder)
+    (fetched_,) = [e for e in told() if isinstance(e, Fetched)]
+    assert (fetched_.words, fetched_.captioner) == ("WD tagger", True)

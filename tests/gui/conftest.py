@@ -35,6 +35,7 @@ def workers() -> Iterator[list[FakeWorker]]:
 
 def _window(made: MainWindow, qtbot: QtBot) -> Iterator[MainWindow]:
     made.closing.ask_to_close = lambda: True
+    made.closing.ask_to_lose_proposals = lambda _count: True
     qtbot.addWidget(made)
     made.show()
     yield made
