@@ -16,6 +16,7 @@ from core.errors import RunError
 from core.project.layout import Project
 
 if TYPE_CHECKING:
+    from core.config.options import RunConfig
     from core.training.fitting import Fit
     from core.training.foresight import Room
     from core.training.memory import Need
@@ -67,7 +68,7 @@ def memory(
         telling.line(console, "It fits.")
         return
 
-    def asked(smaller: object, at_once: int) -> int:
+    def asked(smaller: RunConfig, at_once: int) -> int:
         made = foresight.needed(base, smaller, place, dataset, at_once)
         return foresight.whole(made, place.kind)
 
@@ -129,7 +130,7 @@ def _proposal(fit: Fit) -> list[str]:
 
 def _there(room: Room) -> str:
     if room.free == room.total:
-        return f"{room.device} has that much in all, a screen takes a little of it."
+        return f"{room.device} has a little less than that for it: a screen takes some, too."
     return f"{room.device} has {_gb(room.total)}, of which {_gb(room.free)} are free now."
 
 

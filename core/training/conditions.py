@@ -59,7 +59,9 @@ class Conditions:
 
         Before it carries an adapter: what it learnt would be gone.
         """
-        heavy = [part for part, e in self.model.family.text_encoders.items() if e in self._resting()]
+        heavy = [
+            part for part, e in self.model.family.text_encoders.items() if e in self._resting()
+        ]
         if not all(self._is_kept(part, text) for part in heavy for text in texts):
             self.model.parts.give_back((self.model.facts.denoiser,))
 

@@ -1,4 +1,4 @@
-"""What to change so that a run fits a device: the cheapest change first, the picture's size last."""
+"""What to change so that a run fits: the cheapest change first, the picture's size last."""
 
 from __future__ import annotations
 

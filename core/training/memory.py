@@ -105,9 +105,10 @@ def need(
         AdapterError, RunError: The settings do not fit the base.
     """
     shapes = Device(torch.device("cpu"), place.compute, place.held, like=place.kind)
-    counter, fake = Counter(), FakeTensorMode(allow_non_fake_inputs=True)
+    on_a_cpu = place.kind == "cpu"
+    counter, fake = Counter(on_a_cpu=on_a_cpu), FakeTensorMode(allow_non_fake_inputs=True)
     setup.check_targets(base.facts, config.adapter)
-    with counting(counter, fake, on_a_gpu=place.kind != "cpu"):
+    with counting(counter, fake, on_a_gpu=not on_a_cpu):
         counted = _Counted(base.unread(), config, shapes, counter)
         return counted.need(at_once or config.training.batch_size, pictures, caption)
 

@@ -75,7 +75,9 @@ class Watch(threading.Thread):
         print(phase, round(self.phases[phase] / 1e6), "MB", flush=True)
 
 
-def random_net(base: Base, part: str, kind: object, dtype: torch.dtype, **options: object) -> object:
+def random_net(
+    base: Base, part: str, kind: object, dtype: torch.dtype, **options: object
+) -> object:
     """In place of `loading.net`: small random weights, of which every page is written."""
     net = loading.empty_net(base, part, kind, **options).to(dtype)
     with torch.no_grad():
