@@ -102,14 +102,19 @@ def text(known: dict[str, Numbers]) -> str:
         f"|---|{'---|' * len(CARDS_GB)}",
     ]
     for name, row in known.items():
-        cells = [_first(row, card * 2**30) for card in CARDS_GB]
+        of_row = list(ways_of(next(facts for facts in FAMILIES if title(facts) == name)))
+        cells = [_first(row, of_row, card * 2**30) for card in CARDS_GB]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _first(row: Numbers, room: int) -> str:
-    fitting = [way for way in WAYS if way in row and row[way]["whole"] <= room]
-    return fitting[0] if fitting else "no"
+def _first(row: Numbers, of_row: list[str], room: int) -> str:
+    fits = {way: way not in row or row[way]["whole"] <= room for way in of_row}
+    first = next((way for way in of_row if way in row and fits[way]), "")
+    if not first:
+        return "no"
+    unknown = [way for way in of_row[: of_row.index(first)] if way not in row]
+    return f"{first}, if not less" if unknown else first
 
 
 def main() -> None:

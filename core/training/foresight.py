@@ -34,7 +34,7 @@ class Room:
 
     device: str  # in words
     total: int
-    free: int  # of it now
+    free: int  # of it, if this process were not
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,12 @@ def this_device(config: RunConfig) -> tuple[Device, Room]:
     place = choose(config.training.precision, config.training.base_precision)
     if place.kind == "cuda":
         free, total = torch.cuda.mem_get_info(place.device)
-        # what this process holds of it is its own
-        return place, Room(torch.cuda.get_device_name(place.device), total, free)
-    memory_there = psutil.virtual_memory()
+        ours = PROGRAM["cuda"]  # what it takes to ask
+        name = torch.cuda.get_device_name(place.device)
+        return place, Room(name, total, min(total, free + ours))
+    there, ours = psutil.virtual_memory(), psutil.Process().memory_info().rss
     name = "The main memory" if place.kind == "cpu" else "The memory of this Mac"
-    return place, Room(name, memory_there.total, memory_there.available)
+    return place, Room(name, there.total, min(there.total, there.available + ours))
 
 
 def a_gpu(config: RunConfig, gigabytes: float) -> tuple[Device, Room]:

@@ -22,7 +22,7 @@ from core.project.demo import create_demo, demo_config
 from core.project.layout import Project
 from core.training import foresight, loop, memory, setup
 from core.training.control import Control
-from tests.conftest import fill, small_config
+from tests.conftest import small_config
 
 
 def prepared_of(project: Project, config: RunConfig) -> setup.Prepared:
@@ -154,20 +154,26 @@ def test_nothing_is_read_of_the_weights(tiny_base: Path, tmp_path: Path) -> None
 def test_the_command_tells_and_proposes(
     project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(project.images, 3)
+    config = files.with_changes(project.config(), ["training.batch_size=8"])
+    project.save(config)
     assert main(["memory", str(project.root), "--device-memory", "8"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "activations" in said
     assert "It fits." in said
+    anew = files.with_changes(config, ["training.recompute=true"])
+    place, dataset = memory.a_gpu(config), foresight.dataset_of(project, config)
+    assert dataset == foresight.Dataset(6, "ballstyle, a ball number 0")
+    enough = foresight.whole(foresight.needed(project.base(anew), anew, place, dataset), "cuda")
+    monkeypatch.setattr(
+        foresight, "a_gpu", lambda _, gb: (place, foresight.Room(f"{gb}", enough, enough))
+    )
     before = project.config_file.read_bytes()
-    monkeypatch.setitem(foresight.PROGRAM, "cuda", 2**30 - 7_500_000)
     assert main(["memory", str(project.root), "--device-memory", "1"]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "training.recompute = true" in said
+    assert "training.recompute = true" in " ".join(capsys.readouterr().out.split())
     assert project.config_file.read_bytes() == before  # nothing is saved unasked
     assert main(["memory", str(project.root), "--device-memory", "1", "--write"]) == 0
-    assert project.config().training.recompute
-    monkeypatch.setitem(foresight.PROGRAM, "cuda", 2**30)
+    assert project.config() == anew
+    monkeypatch.setattr(foresight, "a_gpu", lambda _, gb: (place, foresight.Room("It", 1, 1)))
     assert main(["memory", str(project.root), "--device-memory", "1"]) == 2
     assert "too small" in capsys.readouterr().err
 
