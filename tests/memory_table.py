@@ -112,7 +112,9 @@ def _first(row: Numbers, of_row: list[str], room: int) -> str:
     fits = {way: way not in row or row[way]["whole"] <= room for way in of_row}
     first = next((way for way in of_row if way in row and fits[way]), "")
     if not first:
-        return "no"
+        if of_row[-1] in row:
+            return "no"
+        return "not at this size" if "nf4" in row else "not counted"
     unknown = [way for way in of_row[: of_row.index(first)] if way not in row]
     return f"{first}, if not less" if unknown else first
 

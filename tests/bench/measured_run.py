@@ -112,8 +112,8 @@ def main() -> None:
     where = place(config, as_a_gpu=told.as_a_gpu)
     base = full_size.base(getattr(facts, told.family.upper()), Path())
     loading.net = random_net
-    Project.base = lambda _self, _config: base
-    Base.fingerprints = lambda self, _remembered: dict.fromkeys(self.facts.parts, "")
+    Project.base = lambda self, config: base
+    Base.fingerprints = lambda self, remembered: dict.fromkeys(self.facts.parts, "")
     setup.choose = lambda _precision, _held: where
     watch = Watch()
     watch.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,7 +48,8 @@ def taken_by(prepared: setup.Prepared, step: int) -> int:
     with torch.profiler.profile(activities=activities, profile_memory=True) as told:
         for _ in loop.taken(prepared, samples, step, count):
             pass
-    events = [e for e in told.profiler.kineto_results.events() if e.name() == "[memory]"]
+    books: Any = told.profiler
+    events = [e for e in books.kineto_results.events() if e.name() == "[memory]"]
     now = most = 0
     for event in sorted(events, key=lambda e: e.start_ns()):
         now += event.nbytes()
@@ -136,7 +138,7 @@ def test_settings_change_what_is_needed(tiny_base: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_can_be_foreseen(tiny_base: Path, name: str) -> None:
+def test_every_optimizer_can_be_foreseen(tiny_base: Path, name: Any) -> None:
     config = presets.on_optimizer(small_config(str(tiny_base)), name, SD1)
     need = memory.need(open_base(tiny_base), without_previews(config), whole_cpu())
     assert need.optimizer > 0
