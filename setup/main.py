@@ -21,6 +21,7 @@ COMMANDS = (
     "sample",
     "export",
     "check",
+    "memory",
     "inspect",
     "merge",
     "resize",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,11 @@ class InFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Weights that are left where they are: their shapes alone count (see `Base.unread`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Base:
     """A base model all of whose parts are there."""
 
@@ -46,7 +51,7 @@ class Base:
     facts: Facts
     configs: Mapping[str, Mapping[str, Any]]  # of each part that has one
     folders: Mapping[str, Path]  # of each part: where its config or vocabulary lies
-    weights: Mapping[str, InFolder | InFile]  # of each net
+    weights: Mapping[str, InFolder | InFile | Unread]  # of each net
     notes: tuple[str, ...] = ()  # what was concluded, where the files do not say it
 
     @property
@@ -62,6 +67,10 @@ class Base:
         if packs == 1:
             halvings += 1 if unet is None else len(unet["block_out_channels"]) - 1
         return packs * 2**halvings
+
+    def unread(self) -> Base:
+        """The same base, whose nets are made without their numbers, on the meta device."""
+        return replace(self, weights=dict.fromkeys(self.weights, Unread()))
 
     def fingerprints(self, remembered: RememberedHashes) -> dict[str, str]:
         """A name for each part's files and settings, by which a changed part is known.
@@ -92,7 +101,7 @@ class Base:
             case InFolder():
                 chosen = [p for p in weights if variant_of(p.name) == where.variant]
                 return others + ([p for p in chosen if not p.name.endswith(".bin")] or chosen)
-            case None:
+            case Unread() | None:
                 return others
 
 

@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError
 from rich.console import Console
 
 from core import version
-from core.cli import adapters, captioning, fetching, projects, telling
+from core.cli import adapters, captioning, fetching, memory, projects, telling
 from core.errors import UserError
 
 app = App(name="stylewright", version=version.VERSION, help="Teach an image model an art style.")
@@ -23,6 +23,7 @@ for _command in (
     projects.sample,
     adapters.export,
     projects.check,
+    memory.memory,
     adapters.inspect,
     adapters.merge,
     adapters.resize,

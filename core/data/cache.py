@@ -13,7 +13,7 @@ from core.config.files import write_beside
 from core.hashing import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
@@ -43,14 +43,21 @@ class Cache:
         Raises:
             StorageError: It cannot be written.
         """
-        if "<" in make.__qualname__:  # <lambda>, <locals>
-            raise ValueError(f"{make.__qualname__} may see more than its arguments")
-        names = (f"{n}={v.key if isinstance(v, Keyed) else v!r}" for n, v in sorted(inputs.items()))
-        key = key_of(make.__module__, make.__qualname__, *names)
-        path = self.folder / key[:2] / f"{key}.safetensors"
+        path = self._path(make, inputs)
         try:
             return safetensors.torch.load(path.read_bytes())
         except (OSError, safetensors.SafetensorError):
             made = {name: tensor.contiguous().cpu() for name, tensor in make(**inputs).items()}
             write_beside(path, safetensors.torch.save(made))
             return made
+
+    def has(self, make: Callable[..., dict[str, Tensor]], **inputs: object) -> bool:
+        """Whether `make(**inputs)` need not be computed; a file may be damaged all the same."""
+        return self._path(make, inputs).exists()
+
+    def _path(self, make: Callable[..., dict[str, Tensor]], inputs: Mapping[str, object]) -> Path:
+        if "<" in make.__qualname__:  # <lambda>, <locals>
+            raise ValueError(f"{make.__qualname__} may see more than its arguments")
+        names = (f"{n}={v.key if isinstance(v, Keyed) else v!r}" for n, v in sorted(inputs.items()))
+        key = key_of(make.__module__, make.__qualname__, *names)
+        return self.folder / key[:2] / f"{key}.safetensors"

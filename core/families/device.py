@@ -24,11 +24,17 @@ class Device:
     device: torch.device
     compute: torch.dtype
     held: Held = "whole"
+    like: str = ""  # the kind whose ways count, where what it would need is foreseen on another
+
+    @property
+    def kind(self) -> str:
+        """`cpu`, `cuda` or `mps`."""
+        return self.like or self.device.type
 
     @property
     def weights(self) -> torch.dtype:
         """Of the frozen nets. On a CPU they stay whole, so that previews are exact."""
-        return torch.float32 if self.device.type == "cpu" else self.compute
+        return torch.float32 if self.kind == "cpu" else self.compute
 
     @property
     def scales_loss(self) -> bool:

@@ -51,10 +51,11 @@ def encode(model: Model, pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def decode(model: Model, latents: Tensor) -> Tensor:
-    """Scaled latents as pictures (B, 3, H, W), -1 to 1."""
+    """Scaled latents as pictures (B, 3, H, W), -1 to 1, one after another (see `vae.decode`)."""
     vae = model.parts["vae"]
     mean, deviation = _norm(vae)
-    return vae.decode((latents.float() * deviation + mean).unsqueeze(2)).sample.squeeze(2)
+    plain = (latents.float() * deviation + mean).unsqueeze(2)
+    return torch.cat([vae.decode(one).sample for one in plain.split(1)]).squeeze(2)
 
 
 @torch.no_grad()

@@ -147,7 +147,8 @@ def draw(
         guidance_scale=options.guidance,
         **pipeline_options(options, seeds),
     ).images
-    return list(model.parts["vae"].decode(latents.float()).sample.cpu())
+    net = model.parts["vae"]  # one after another: see `vae.decode`
+    return [net.decode(one).sample[0].cpu() for one in latents.float().split(1)]
 
 
 FLUX2 = ModelFamily(

@@ -16,7 +16,7 @@ from diffusers import (
     schedulers,
 )
 
-from core.base.value import InFile, InFolder, is_weights, variant_of
+from core.base.value import InFile, InFolder, Unread, is_weights, variant_of
 from core.config.facts import FLOW
 from core.diffusion.path import Diffusion, Flow, Shifts, Times
 from core.errors import BaseModelError, MemoryFullError, naming_full_memory
@@ -44,6 +44,8 @@ def net(base: Base, part: str, kind: Any, dtype: torch.dtype, **options: Any) ->
         MemoryFullError: It does not fit.
     """
     where = base.weights[part]
+    if isinstance(where, Unread):
+        return empty_net(base, part, kind, **options).to(dtype).eval()
     if isinstance(where, InFile):
         load = partial(_from_file, base, part, where, kind, dtype, options)
     else:
@@ -249,6 +251,8 @@ def try_out(model: Model, base: Base) -> None:
         BaseModelError: A part does not fit the others.
         MemoryFullError: Even that does not fit.
     """
+    if Unread() in base.weights.values():
+        return  # there is nothing to draw with
     edge = model.multiple_px
     options = DrawOptions(edge, edge, inference_steps=4, guidance=2.0, guidance_rescale=0.0)
     try:

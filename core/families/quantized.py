@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 from core.errors import BaseModelError
 
 if TYPE_CHECKING:
-    import torch
-
     from core.families.device import Held
 
 
@@ -58,9 +57,13 @@ def hold(net: nn.Module, held: Held, compute: torch.dtype) -> None:
             # It would turn the weights for a faster kernel as soon as no gradient is wanted, which
             # fails for widths that are no multiple of a block, and draws in bfloat16.
             made.support_avx512bf16_for_cpu = False
-            made.weight = layers.Params4bit(
-                module.weight.data, requires_grad=False, quant_type="nf4", module=made
-            ).to("cpu")
+            made.weight = (
+                _shape_in_4_bits(module.weight, made.weight)
+                if module.weight.is_meta
+                else layers.Params4bit(
+                    module.weight.data, requires_grad=False, quant_type="nf4", module=made
+                ).to("cpu")
+            )
         else:
             made = layers.Linear8bitLt(
                 module.in_features,
@@ -69,9 +72,44 @@ def hold(net: nn.Module, held: Held, compute: torch.dtype) -> None:
                 has_fp16_weights=False,
                 device="meta",
             )
-            made.weight = layers.Int8Params(
-                module.weight.data, requires_grad=False, has_fp16_weights=False
-            ).to("cpu")
+            made.weight = (
+                _shape_in_8_bits(module.weight)
+                if module.weight.is_meta
+                else layers.Int8Params(
+                    module.weight.data, requires_grad=False, has_fp16_weights=False
+                ).to("cpu")
+            )
         made.bias = module.bias
         parent, _, last = name.rpartition(".")
         setattr(net.get_submodule(parent), last, made)
+
+
+def _shape_in_4_bits(weight: Any, told: Any) -> Any:  # noqa: ANN401 - bitsandbytes'
+    """As much as a weight takes in 4 bits, where it has no numbers (see `Base.unread`).
+
+    bitsandbytes' own parameters cannot hold tensors of another kind.
+    """
+    from bitsandbytes import functional
+
+    packed, state = functional.quantize_4bit(
+        torch.empty_like(weight, device="cpu"),
+        blocksize=told.blocksize,
+        compress_statistics=told.compress_statistics,
+        quant_type=told.quant_type,
+    )
+    made: Any = nn.Parameter(packed, requires_grad=False)
+    made.quant_state, made.quant_type = state, told.quant_type
+    made.compress_statistics = told.compress_statistics
+    return made
+
+
+def _shape_in_8_bits(weight: Any) -> Any:  # noqa: ANN401
+    """The same for 8 bits."""
+    from bitsandbytes import functional
+
+    packed, scales, _ = functional.int8_vectorwise_quant(
+        torch.empty_like(weight, device="cpu", dtype=torch.float16)
+    )
+    made: Any = nn.Parameter(packed, requires_grad=False)
+    made.CB, made.SCB, made.has_fp16_weights = packed, scales, False
+    return made

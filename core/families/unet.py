@@ -27,7 +27,7 @@ def load(base: Base, device: Device) -> Any:  # noqa: ANN401 - untyped
         MemoryFullError: It does not fit.
     """
     unet = loading.net(base, "unet", UNet2DConditionModel, device.weights)
-    if device.device.type == "cpu" and attended_edge(unet) ** 2 <= FEW_PLACES:
+    if device.kind == "cpu" and attended_edge(unet) ** 2 <= FEW_PLACES:
         unet.set_attn_processor(AttnProcessor())
     if device.held != "whole":
         quantized.hold(unet, device.held, device.compute)

@@ -44,10 +44,14 @@ def encode(model: Model, pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def decode(model: Model, latents: Tensor) -> Tensor:
-    """Scaled latents as pictures (B, 3, H, W), -1 to 1, whole numbers whatever the net's dtype."""
+    """Scaled latents as pictures (B, 3, H, W), -1 to 1, whole numbers whatever the net's dtype.
+
+    One after another: a picture takes far more room here than in the net that draws it.
+    """
     vae = model.parts["vae"]
     shift = vae.config.shift_factor or 0.0
-    return vae.decode(latents.float() / vae.config.scaling_factor + shift).sample
+    plain = latents.float() / vae.config.scaling_factor + shift
+    return torch.cat([vae.decode(one).sample for one in plain.split(1)])
 
 
 @torch.no_grad()

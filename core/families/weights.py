@@ -170,7 +170,7 @@ def _bake_folder(
     return changed
 
 
-def _chosen(path: Path, where: InFolder | InFile | None) -> bool:
+def _chosen(path: Path, where: object) -> bool:
     return isinstance(where, InFolder) and variant_of(path.name) == where.variant
 
 
@@ -253,7 +253,7 @@ def of_part(base: Base, part: str, net: Any) -> dict[str, Tensor]:  # noqa: ANN4
     else:
         named, inside = {}, base.facts.names[part].inside
         for path in _safetensors(base.folders[part]):
-            if variant_of(path.name) == where.variant:
+            if _chosen(path, where):
                 with _mapped(path) as file:
                     named |= {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
     return {

@@ -10,7 +10,7 @@ import torch
 from core.families.condition import Condition, joined, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from core.data.buckets import Frame
     from core.data.cache import Cache
@@ -53,6 +53,21 @@ class Conditions:
     def gives_back(self) -> bool:
         """Whether an encoder leaves the memory before the first step."""
         return bool(self._resting())
+
+    def make_room(self, texts: Iterable[str]) -> None:
+        """Take the denoiser out of the memory, if large encoders are to read any of the texts.
+
+        Before it carries an adapter: what it learnt would be gone.
+        """
+        heavy = [
+            part for part, e in self.model.family.text_encoders.items() if e in self._resting()
+        ]
+        if not all(self._is_kept(part, text) for part in heavy for text in texts):
+            self.model.parts.give_back((self.model.facts.denoiser,))
+
+    def _is_kept(self, part: str, text: str) -> bool:
+        model = self.model.only(self.model.family.text_encoders[part].reads)
+        return self.cache.has(encoded, model=model, part=part, text=text)
 
     def give_back(self) -> None:
         """Take large encoders out of the memory; a text that is new all the same is read again."""

@@ -130,7 +130,7 @@ def _fitting_step(
     """One step with as many pictures in the memory as fit; the step itself stays the same."""
     while True:
         try:
-            return _step(prepared, draw, step, at_once), at_once
+            return one_step(prepared, draw, step, at_once), at_once
         except (RuntimeError, MemoryError) as error:
             if at_once == 1 or not full_memory(error):
                 raise
@@ -144,7 +144,8 @@ def _fitting_step(
         )
 
 
-def _step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult:
+def one_step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult:
+    """A whole step on what was drawn for it."""
     config, model = prepared.config.training, prepared.model
 
     def losses_of(part: Draw) -> torch.Tensor:

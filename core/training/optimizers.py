@@ -150,6 +150,14 @@ def resting(optimizer: Made, parameters: Mapping[str, nn.Parameter]) -> list[str
     return [name for name, parameter in parameters.items() if not optimizer.state.get(parameter)]
 
 
+def step_of_nothing(optimizer: Made, parameters: Mapping[str, nn.Parameter]) -> None:
+    """A step on gradients of 0, after which it keeps all that it ever keeps."""
+    for parameter in parameters.values():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
 def restore(
     kind: Kind,
     optimizer: Made,
@@ -168,10 +176,7 @@ def restore(
     Raises:
         RunError: A tensor is missing, unknown, of another shape or kind, or not finite.
     """
-    for parameter in parameters.values():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    step_of_nothing(optimizer, parameters)
     whole = {
         name: {f"{name}/{key}" for key in optimizer.state[p] if key not in kind.constant}
         for name, p in parameters.items()

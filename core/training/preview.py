@@ -82,18 +82,30 @@ def draw(
         yield Progress(phase="Drawing previews", done=part[0], total=total, seconds_left=left)
         began = time.monotonic()
         prompts, seeds = [config.prompts[i] for i in part], [config.seed + i for i in part]
-        pictures: list[Tensor] = []
-        with _ready_to_draw(prepared, untrained=step == UNTRAINED), _stopping(prepared, control):
-            empty, *each = prepared.conditions.each(["", *prompts])
-            told = Prompts(each, empty)
-            pictures = prepared.model.family.draw(prepared.model, told, seeds, chosen)
+        drawn: list[Tensor] = []
+        with _stopping(prepared, control):
+            drawn = pictures(prepared, prompts, seeds, chosen, untrained=step == UNTRAINED)
         if control.stop.is_set():
             return
         clock.pictures_took(time.monotonic() - began, len(part), step)
-        for index, prompt, seed, picture in zip(part, prompts, seeds, pictures, strict=True):
+        for index, prompt, seed, picture in zip(part, prompts, seeds, drawn, strict=True):
             path = run.preview_file(step, index)
             write_png(path, picture, {"prompt": prompt, "seed": str(seed), "step": str(step)})
             yield PreviewReady(step=step, index=index, prompt=prompt, seed=seed, path=str(path))
+
+
+def pictures(
+    prepared: Prepared,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    chosen: DrawOptions,
+    *,
+    untrained: bool,
+) -> list[Tensor]:
+    """Pictures (3, H, W), -1 to 1, of prompts in one pass, as the adapter is now or without it."""
+    with _ready_to_draw(prepared, untrained=untrained):
+        empty, *each = prepared.conditions.each(["", *prompts])
+        return prepared.model.family.draw(prepared.model, Prompts(each, empty), seeds, chosen)
 
 
 def parts_of(prepared: Prepared) -> list[range]:
@@ -102,7 +114,7 @@ def parts_of(prepared: Prepared) -> list[range]:
     On a CPU one by one: several gain little there, and come late.
     """
     total = len(prepared.config.preview.prompts)
-    size = 1 if prepared.model.device.type == "cpu" else TOGETHER
+    size = 1 if prepared.model.place.kind == "cpu" else TOGETHER
     return [range(start, min(start + size, total)) for start in range(0, total, size)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as model_replace
 from typing import TYPE_CHECKING
@@ -123,10 +123,7 @@ def prepare(
     yield from _captions_read(told, list(texts), control)
     if control.stop.is_set():
         return None
-    nets = model.nets(rates)
-    if config.training.recompute:
-        denoiser = model.parts[model.facts.denoiser]
-        denoiser.enable_gradient_checkpointing()  # transformers' encoders do so in training alone
+    nets = to_be_taught(model, rates, config)
     return Prepared(
         config=config,
         model=model,
@@ -137,6 +134,16 @@ def prepare(
         trainable=trainable(model, nets, config, start),
         conditions=told,
     )
+
+
+def to_be_taught(
+    model: Model, parts: Collection[str], config: RunConfig
+) -> dict[str, torch.nn.Module]:
+    """The nets that will carry the adapter, as they compute while it learns."""
+    if config.training.recompute:
+        denoiser = model.parts[model.facts.denoiser]
+        denoiser.enable_gradient_checkpointing()  # transformers' encoders do so in training alone
+    return model.nets(parts)
 
 
 def texts_of(
@@ -158,6 +165,7 @@ def _captions_read(
     told: Conditions, texts: Sequence[str], control: Control
 ) -> Generator[Event, None, None]:
     """Texts through the encoders that rest, which then may leave the memory."""
+    told.make_room(texts)
     for number, text in enumerate(texts, start=1):
         if control.stop.is_set():
             return

@@ -1,0 +1,122 @@
+"""What to change so that a run fits: the cheapest change first, the picture's size last."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from core.config.facts import FLOW
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from core.config.facts import Facts
+    from core.config.options import RunConfig
+
+SIZES_PX = (1024, 896, 768, 640, 512, 384, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that is done for a smaller memory."""
+
+    option: str  # its dotted path; "" where the run does it by itself
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Settings, changed as little as it takes."""
+
+    config: RunConfig
+    at_once: int  # of a batch's pictures
+    changes: tuple[Change, ...]
+    bytes: int  # what they need
+    fits: bool  # False: not even all changes together are enough
+
+
+def fitted(
+    config: RunConfig, facts: Facts, room: int, needed: Callable[[RunConfig, int], int]
+) -> Fit:
+    """The first of ever smaller runs that fits.
+
+    Args:
+        config: What is wished for.
+        facts: Of its base.
+        room: Bytes that there are.
+        needed: What settings need, with so many pictures of a batch at once. Each of the smaller
+            runs needs at most as much as the one before it, so that few are asked for.
+    """
+    rungs = list(_smaller(config, facts))
+    asked = cache(lambda number: needed(rungs[number][0], rungs[number][1]))
+    first = bisect.bisect_left(range(len(rungs)), 1, key=lambda number: asked(number) <= room)
+    number = min(first, len(rungs) - 1)
+    smaller, at_once, changes = rungs[number]
+    return Fit(smaller, at_once, changes, asked(number), first < len(rungs))
+
+
+Rung = tuple["RunConfig", int, tuple[Change, ...]]
+
+
+def _smaller(config: RunConfig, facts: Facts) -> Iterator[Rung]:
+    """The run as it is wished for, then with one change more each time."""
+    at_once, changes = config.training.batch_size, ()
+    yield config, at_once, changes
+    if not config.training.recompute and facts.predicts != FLOW:  # those always do
+        config = replace(config, training=replace(config.training, recompute=True))
+        changes = (*changes, _RECOMPUTE)
+        yield config, at_once, changes
+    before = changes
+    while at_once > 1:
+        at_once = (at_once + 1) // 2
+        changes = (*before, _at_once(at_once, config.training.batch_size))
+        yield config, at_once, changes
+    before = changes
+    for held, words in _FEWER_BITS.items():
+        if held == "nf4" and config.adapter.kind in ("loha", "lokr"):
+            continue
+        if _BITS[held] < _BITS[config.training.base_precision]:
+            config = replace(config, training=replace(config.training, base_precision=held))
+            changes = (*before, Change("training.base_precision", held, words))
+            yield config, at_once, changes
+    before, wished = changes, config.dataset.resolution_px
+    for edge in SIZES_PX:
+        if edge < wished:
+            config = _at_size(config, edge)
+            why = f"smaller pictures; drawings at {wished} px will be less sharp in detail"
+            changes = (*before, Change("dataset.resolution_px", str(edge), why))
+            yield config, at_once, changes
+
+
+def _at_size(config: RunConfig, edge: int) -> RunConfig:
+    more = tuple(other for other in config.dataset.more_resolutions_px if other < edge)
+    dataset = replace(config.dataset, resolution_px=edge, more_resolutions_px=more)
+    return replace(config, dataset=dataset)
+
+
+_BITS = {"whole": 16, "int8": 8, "nf4": 4}
+_RECOMPUTE = Change(
+    "training.recompute",
+    "true",
+    "layers are computed anew on the way back instead of kept: what is learnt is the same, a step "
+    "takes about a third longer",
+)
+_FEWER_BITS = {
+    "int8": "the base is held in 8 bits: a little less exact, and slower",
+    "nf4": "the base is held in 4 bits: less exact than 8, and smaller",
+}
+
+
+def _at_once(count: int, batch: int) -> Change:
+    pictures = "1 picture" if count == 1 else f"{count} pictures"
+    return Change(
+        "",
+        str(count),
+        f"{pictures} of a batch of {batch} at a time: what is learnt is the same; the run does so "
+        "by itself when the memory is full",
+    )
