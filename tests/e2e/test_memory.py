@@ -106,7 +106,8 @@ def test_every_family_can_be_foreseen(any_base: Path) -> None:
     need = memory.need(base, small_config(str(any_base)), place)
     really = registry.load(base, place)
     denoiser = base.facts.denoiser
-    held = sum(p.nbytes for p in really.parts[denoiser].parameters())
+    net = really.parts[denoiser]
+    held = sum(tensor.nbytes for tensor in (*net.parameters(), *net.buffers()))
     assert need.nets[denoiser] == pytest.approx(held, rel=0.02)
     assert all(need.phases.values())
     assert need.activations > 0
