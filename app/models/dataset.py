@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QImage, QUndoStack
 
 from app.models import moves
-from app.models.background import Background
+from app.models.background import Background, Work
 from app.models.edits import Add, Cut, Remove, SetCaption, SetCaptions, SetFocus
 from app.models.findings import Findings
 from app.models.importer import Imported, copy_all, save_picture
@@ -100,23 +100,19 @@ class Dataset(QObject):
 
         Nothing is overwritten: a taken name gets a number. `imported` tells how it went.
         """
-        if self.project is not None:
-            self._imports += 1
-            project, folder = self.project, self.project.images
-            self._files.start(
-                "Copying your pictures",
-                lambda work: copy_all(paths, folder, work),
-                lambda imported, problem: self._on_imported(project, imported, problem),
-            )
+        self._import("Copying your pictures", lambda folder, work: copy_all(paths, folder, work))
 
     def import_picture(self, image: QImage) -> None:
         """Save a picture that is no file into the project; `imported` tells how it went."""
+        self._import("Saving your picture", lambda folder, work: save_picture(image, folder, work))
+
+    def _import(self, words: str, do: Callable[[Path, Work], Imported]) -> None:
         if self.project is not None:
             self._imports += 1
             project, folder = self.project, self.project.images
             self._files.start(
-                "Saving your picture",
-                lambda work: save_picture(image, folder, work),
+                words,
+                lambda work: do(folder, work),
                 lambda imported, problem: self._on_imported(project, imported, problem),
             )
 

@@ -21,6 +21,7 @@ from app.models.tokens import Tokens
 from app.models.workspace import Workspace
 from app.process.captioner import Captioner
 from app.process.fetcher import Fetcher
+from app.process.foreseer import Foreseer
 from app.process.inspector import Inspector
 from app.process.jobs import Jobs
 from app.process.maker import Maker
@@ -55,6 +56,7 @@ class Studio:
     shelf: Shelf
     captioner: Captioner
     fetcher: Fetcher
+    foreseer: Foreseer
 
     def lacks(self) -> list[Lack]:
         """What the next run still lacks."""
@@ -70,6 +72,7 @@ class Studio:
             stack.clear()  # as long as who listens to them is there
         self.jobs.end()
         self.fetcher.finish()
+        self.foreseer.finish()
         self.inspector.finish()
         self.dataset.finish()
         self.runs.finish()
@@ -105,4 +108,5 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
         shelf=Shelf(runs, store, maker, parent),
         captioner=Captioner(jobs, parent),
         fetcher=Fetcher(Jobs(parent, make_worker=make_worker), parent),
+        foreseer=Foreseer(Jobs(parent, make_worker=make_worker), parent),
     )

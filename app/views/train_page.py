@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from app.models.studio import Studio
 from app.views import story
+from app.views.memory_line import MemoryLine
 from app.views.page import Page
 from app.views.settings_form import WIDEST_PX, SettingsForm
 from app.views.stage import Stage
@@ -124,7 +125,8 @@ class TrainPage(QWidget):
         row.setSpacing(16)
         row.addWidget(self.train)
         row.addWidget(ActionButton(actions["train.stage"]))
-        row.addStretch()
+        self.memory = MemoryLine(self._studio)
+        row.addWidget(self.memory, stretch=1)
         foot = QVBoxLayout()
         foot.setContentsMargins(MARGIN_PX, 8, MARGIN_PX, 16)
         foot.setSpacing(12)

@@ -16,10 +16,8 @@ from core.errors import RunError
 from core.project.layout import Project
 
 if TYPE_CHECKING:
-    from core.config.options import RunConfig
     from core.training.fitting import Fit
-    from core.training.foresight import Room
-    from core.training.memory import Need
+    from core.training.foresight import Foreseen, Room
 
 Gigabytes = Annotated[float, Parameter(validator=validators.Number(gte=1, lte=1024))]
 _GB = 2**30
@@ -48,36 +46,22 @@ def memory(
         changes: Options to try; nothing is saved of them without --write.
         write: Save the proposal in project.toml.
     """
-    from core.training import fitting, foresight
+    from core.training.foresight import foreseen
 
     opened = Project(project)
     config = files.with_changes(opened.config(), changes or [])
-    base = opened.base(config)
-    place, room = (
-        foresight.this_device(config)
-        if device_memory is None
-        else foresight.a_gpu(config, device_memory)
-    )
-    dataset = foresight.dataset_of(opened, config)
+    found = foreseen(opened, config, device_memory)
     console = telling.console()
-    need = foresight.needed(base, config, place, dataset)
-    console.print(_table(need, place.kind))
-    whole = foresight.whole(need, place.kind)
-    telling.line(console, f"This run needs about {_gb(whole)}. {_there(room)}")
-    if whole <= room.free:
+    console.print(_table(found))
+    telling.line(console, f"This run needs about {_gb(found.whole)}. {_there(found.room)}")
+    if (fit := found.fit) is None:
         telling.line(console, "It fits.")
         return
-
-    def asked(smaller: RunConfig, at_once: int) -> int:
-        made = foresight.needed(base, smaller, place, dataset, at_once)
-        return foresight.whole(made, place.kind)
-
-    fit = fitting.fitted(config, base.facts, room.free, asked)
     for line in _proposal(fit):
         telling.line(console, line)
     if not fit.fits:
         raise RunError(
-            f"{room.device} is too small for this base model.",
+            f"{found.room.device} is too small for this base model.",
             hint="Choose a smaller base model, or one that is held in fewer bits already.",
         )
     if write:
@@ -87,9 +71,10 @@ def memory(
         telling.line(console, "Nothing was changed; --write saves this in project.toml.")
 
 
-def _table(need: Need, kind: str) -> Table:
-    from core.training import foresight
+def _table(found: Foreseen) -> Table:
+    from core.training.foresight import PROGRAM
 
+    need, kind = found.need, found.kind
     table = Table("while it trains", "GB", "what it is", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     for name, size in need.nets.items():
@@ -107,9 +92,9 @@ def _table(need: Need, kind: str) -> Table:
     pictures = need.cache if kind == "cpu" else 0
     if pictures:
         table.add_row("pictures", _number(pictures), "encoded")
-    lost = foresight.whole(need, kind) - need.peak - pictures - foresight.PROGRAM[kind]
+    lost = found.whole - need.peak - pictures - PROGRAM[kind]
     table.add_row("between them", _number(lost), "room that no tensor fits into")
-    table.add_row("the program", _number(foresight.PROGRAM[kind]), "libraries, the driver's share")
+    table.add_row("the program", _number(PROGRAM[kind]), "libraries, the driver's share")
     table.add_section()
     for phase, size in need.phases.items():
         if size:

@@ -81,6 +81,12 @@ class ExtractJob(Struct, frozen=True, kw_only=True, tag="extract"):
     rest: str = ""
 
 
+class MemoryJob(Struct, frozen=True, kw_only=True, tag="memory"):
+    """Tell how much memory a project's next run will need."""
+
+    project: str
+
+
 class InspectJob(Struct, frozen=True, kw_only=True, tag="inspect"):
     """Tell what adapter files are."""
 
@@ -126,6 +132,6 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
 
 
 FileJob = ExportJob | ResizeJob | JoinJob | BakeJob | ExtractJob  # writes one file and ends
-Job = TrainJob | SampleJob | FileJob | FetchJob | InspectJob | CaptionJob
+Job = TrainJob | SampleJob | FileJob | FetchJob | InspectJob | CaptionJob | MemoryJob
 Word = Stop | PreviewNow | Draw
 Command = Job | Word

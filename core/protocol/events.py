@@ -232,6 +232,26 @@ class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
     traceback: str = ""
 
 
+class Proposed(Struct, frozen=True, kw_only=True):
+    """One setting to change for a smaller memory."""
+
+    option: str  # its dotted path; "" where a run does it by itself
+    value: str
+    why: str
+
+
+class MemoryForeseen(Struct, frozen=True, kw_only=True, tag="memory_foreseen"):
+    """What a run needs of the memory, in bytes, and what would fit where that is too much."""
+
+    device: str
+    needed: _Count
+    total: _Count
+    free: _Count
+    proposed: list[Proposed] = []  # empty: it fits as it is
+    then: _Count = 0  # what it needs with these
+    fits: bool = True  # False: not even with these
+
+
 Event = (
     Hello
     | Progress
@@ -249,6 +269,7 @@ Event = (
     | Verified
     | FileMade
     | Inspected
+    | MemoryForeseen
     | AdaptersCompared
     | NotDrawn
     | PictureDrawn

@@ -13,13 +13,14 @@ from msgspec.structs import replace
 from core.data import captions, variation
 from core.data.scan import walk
 from core.families.device import choose
-from core.training import memory, setup
+from core.training import fitting, memory, setup
 
 if TYPE_CHECKING:
     from core.base.value import Base
     from core.config.options import RunConfig
     from core.families.device import Device
     from core.project.layout import Project
+    from core.training.fitting import Fit
     from core.training.memory import Need
 
 # What the program takes beside its tensors: libraries, and on a GPU the driver's own share.
@@ -54,6 +55,37 @@ def dataset_of(project: Project, config: RunConfig) -> Dataset:
             for body in variation.bodies(captions.read(path).text, config.dataset):
                 longest = max(longest, variation.whole(body, config.dataset), key=len)
     return Dataset(max(1, len(paths)), longest or memory.CAPTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a project's next run needs on a device, and what would fit where it does not."""
+
+    need: Need
+    whole: int  # bytes, all in all
+    kind: str  # of device: cpu, cuda, mps
+    room: Room
+    fit: Fit | None  # None: it fits as it is
+
+
+def foreseen(project: Project, config: RunConfig, gpu_gigabytes: float | None = None) -> Foreseen:
+    """What a run with these settings needs, here or on a GPU of so many GB.
+
+    Raises:
+        BaseModelError, AdapterError, RunError: See `memory.need`.
+    """
+    base = project.base(config)
+    place, room = this_device(config) if gpu_gigabytes is None else a_gpu(config, gpu_gigabytes)
+    dataset = dataset_of(project, config)
+    need = needed(base, config, place, dataset)
+    all_in_all = whole(need, place.kind)
+
+    def asked(smaller: RunConfig, at_once: int) -> int:
+        return whole(needed(base, smaller, place, dataset, at_once), place.kind)
+
+    fits = all_in_all <= room.free
+    fit = None if fits else fitting.fitted(config, base.facts, room.free, asked)
+    return Foreseen(need, all_in_all, place.kind, room, fit)
 
 
 def needed(

@@ -19,6 +19,7 @@ from core.protocol.commands import (
     FetchJob,
     InspectJob,
     JoinJob,
+    MemoryJob,
     ResizeJob,
     SampleJob,
     TrainJob,
@@ -76,6 +77,8 @@ def _events(job: Command | None, pipe: Pipe) -> Iterator[Event]:
             yield from jobs.train_job(job, pipe)
         case SampleJob():
             yield from jobs.sample_job(job, pipe)
+        case MemoryJob():
+            yield from jobs.memory_job(job)
         case InspectJob():
             yield from jobs.inspect_job(job, pipe)
         case ExportJob() | ResizeJob() | JoinJob() | BakeJob() | ExtractJob():

@@ -20,6 +20,7 @@ from core.protocol.commands import (
     FileJob,
     InspectJob,
     JoinJob,
+    MemoryJob,
     PreviewNow,
     ResizeJob,
     SampleJob,
@@ -31,9 +32,11 @@ from core.protocol.events import (
     Event,
     FileMade,
     Finished,
+    MemoryForeseen,
     NotDrawn,
     PictureDrawn,
     Progress,
+    Proposed,
     Warned,
 )
 from core.training import reworking, sample, train
@@ -166,6 +169,27 @@ def _writing(job: FileJob) -> Generator[Event]:
 
 def _weighted(adapters: Mapping[str, float]) -> list[tuple[Path, float]]:
     return [(Path(path), weight) for path, weight in adapters.items()]
+
+
+def memory_job(job: MemoryJob) -> Iterator[Event]:
+    """Tell what a run with a project's settings needs; it is ended, not stopped."""
+    from core.training.foresight import foreseen  # no other job has need of it
+
+    project = Project(Path(job.project))
+    yield Progress(phase="Counting")
+    found = foreseen(project, project.config())
+    room, fit = found.room, found.fit
+    changes = fit.changes if fit else ()
+    yield MemoryForeseen(
+        device=room.device,
+        needed=found.whole,
+        total=room.total,
+        free=room.free,
+        proposed=[Proposed(option=c.option, value=c.value, why=c.why) for c in changes],
+        then=fit.bytes if fit else 0,
+        fits=fit.fits if fit else True,
+    )
+    yield Finished()
 
 
 def inspect_job(job: InspectJob, pipe: Pipe) -> Iterator[Event]:
