@@ -51,12 +51,12 @@ def alike(pictures: Sequence[Picture]) -> list[list[Picture]]:
 
     Two fingerprints that differ in 8 bits at most are equal in one of 9 parts, so that only
     pictures with a part in common are compared. Of very many pictures the parts are wider, and
-    some pairs that differ in more than 4 bits are not found; a copy differs in 0 to 2.
+    some pairs that differ in more than 3 bits are not found; a copy differs in 0 to 2.
     """
     seen = [(number, one.measures) for number, one in enumerate(pictures) if one.measures]
     by_part: dict[tuple[int, int], list[int]] = defaultdict(list)
     leads = list(range(len(pictures)))
-    parts = ALIKE_BITS + 1 if len(seen) <= _MANY else ALIKE_BITS // 2 + 1
+    parts = ALIKE_BITS + 1 if len(seen) <= _MANY else ALIKE_BITS // 2
     width = -(-_BITS // parts)
 
     def lead(number: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
@@ -38,16 +37,10 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """100,000 small pictures with captions."""
     folder = tmp_path_factory.mktemp("many")
     rng = np.random.default_rng(0)
-    contents = []
-    for _ in range(256):
-        buffer = io.BytesIO()
-        Image.fromarray(rng.integers(0, 255, (6, 6, 3), np.uint8)).resize((64, 64)).save(
-            buffer, "JPEG"
-        )
-        contents.append(buffer.getvalue())
     for number in range(MANY):
         path = folder / f"p{number:06}.jpg"
-        path.write_bytes(contents[number % 256])
+        coarse = Image.fromarray(rng.integers(0, 255, (6, 6, 3), np.uint8))
+        coarse.resize((64, 64)).save(path, "JPEG")
         path.with_suffix(".txt").write_text(f"a fox, red, number {number}, tag{number % 100}")
     return folder
 
@@ -82,8 +75,8 @@ def test_100_000_pictures(many: Path, catalogue: Path) -> None:
         f"the first scan {first:.1f} s, {first / listed:.1f} x; later ones {again:.2f} s, ", end=""
     )
     print(f"{again / listed:.2f} x; what was there is known after {remembered:.2f} s")
-    assert remembered < listed + 1.5
-    assert again < 9 * listed
+    assert remembered < listed + 2
+    assert again < first / 5
 
 
 def test_memory(many: Path, catalogue: Path) -> None:
