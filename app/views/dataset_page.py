@@ -39,7 +39,7 @@ from app.widgets.button import ActionButton
 from app.widgets.drop import DropFrame
 from app.widgets.grid import TILE_PX
 from app.widgets.wall import Wall
-from core.data import captions, health
+from core.data import captions
 from core.data.walk import SUFFIXES
 
 if TYPE_CHECKING:
@@ -345,11 +345,10 @@ class DatasetPage(QWidget):
     def _on_finding_chosen(self, group: Group) -> None:
         """Show what a line of the findings tells of, copies beside what they are copies of."""
         self.save()
-        paths = [finding.path for finding in group]
-        if group[0].summary == health.ALIKE:
-            told = set(paths)
-            alike = health.alike(self._model.rows.pictures)
-            paths = [one.path for many in alike for one in many if told & {p.path for p in many}]
+        beside: dict[Path | None, list[Path]] = {}
+        for finding in group:
+            beside.setdefault(finding.beside, []).append(finding.path)
+        paths = [path for other, ones in beside.items() for path in (other, *ones) if path]
         if any(self._model.rows.row_of(path) >= 0 for path in paths):
             self.search.show_group(paths)
             self.editor.show_picture(None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image, JpegImagePlugin
+from PIL import Image
 
 from core.data.decode import UNREADABLE, open_picture, turned
 
@@ -36,6 +36,8 @@ def _cut(image: Image.Image, source: Path, inside: Shares, folder: Path, name: s
     own = image.format if image.format in _WRITTEN and getattr(image, "n_frames", 1) == 1 else None
     options: dict[str, object] = dict(_WRITTEN[own]) if own else {}
     if own == "JPEG" and (tables := getattr(image, "quantization", None)):
+        from PIL import JpegImagePlugin  # by now it is loaded; not while the window starts
+
         options |= {"qtables": tables, "subsampling": JpegImagePlugin.get_sampling(image)}
     seen = turned(image)
     exif = image.getexif()  # the picture's own: not before it was turned

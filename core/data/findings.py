@@ -22,6 +22,7 @@ class Finding:
     hint: str
     usable: bool  # False: it is left out
     summary: str = ""  # the message as it fits many files, where it tells of this one alone
+    beside: Path | None = None  # another file that it is about, too
 
     def __str__(self) -> str:
         return f"{self.path.name}: {self.message} {self.hint}"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from statistics import median
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.data import captions
 from core.data.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from core.data.examine import Picture
     from core.data.measures import Measures
@@ -98,9 +98,9 @@ def alike_findings(pictures: Sequence[Picture]) -> list[Finding]:
     """All but the best of each group."""
     hint = "Remove it, unless both are to be learnt: twice the same weighs twice."
     return [
-        _finding(one, f"It looks like {group[0].path.name}.", hint, ALIKE)
-        for group in alike(pictures)
-        for one in group[1:]
+        replace(_finding(one, f"It looks like {best.path.name}.", hint, ALIKE), beside=best.path)
+        for best, *others in alike(pictures)
+        for one in others
     ]
 
 
@@ -109,7 +109,7 @@ def blurred_findings(pictures: Sequence[Picture]) -> list[Finding]:
     seen = [(one, one.measures.sharpness) for one in pictures if one.measures]
     if len(seen) < FEWEST:
         return []
-    limit = min(BLURRED, BLURRED_SHARE * median(sharpness for _, sharpness in seen))
+    limit = min(BLURRED, BLURRED_SHARE * _middle(sharpness for _, sharpness in seen))
     hint = "Use a sharper copy, or remove it: blur is learnt as part of the style."
     return [
         _finding(one, BLURRED_SUMMARY, hint)
@@ -130,9 +130,9 @@ def colour_findings(pictures: Sequence[Picture]) -> list[Finding]:
     seen = [(one, one.measures.mean_colour) for one in pictures if one.measures]
     if len(seen) < FEWEST:
         return []
-    middle = [median(colour[channel] for _, colour in seen) for channel in range(3)]
+    middle = [_middle(colour[channel] for _, colour in seen) for channel in range(3)]
     far = [(one, math.dist(colour, middle)) for one, colour in seen]
-    usual = median(distance for _, distance in far)
+    usual = _middle(distance for _, distance in far)
     limit = max(FAR_COLOUR, FAR * usual)
     hint = "Look whether it belongs to the style."
     return [_finding(one, COLOUR, hint) for one, distance in far if distance > limit]
@@ -151,6 +151,12 @@ def caption_findings(pictures: Sequence[Picture]) -> list[Finding]:
         if len(group) >= SAME_CAPTION
         for one in group
     ]
+
+
+def _middle(numbers: Iterable[float]) -> float:
+    """The median, of an even count the upper; `statistics` would slow the window's start."""
+    found = sorted(numbers)
+    return found[len(found) // 2]
 
 
 def _finding(picture: Picture, message: str, hint: str, summary: str = "") -> Finding:

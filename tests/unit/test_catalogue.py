@@ -13,6 +13,8 @@ from core.data import catalogue as cataloguing
 from core.data import examine as examining
 from core.data import scan
 from core.data.findings import Finding
+from core.training import pictures
+from core.training.control import Control
 from tests.conftest import draw_picture, fill
 
 
@@ -53,6 +55,17 @@ def test_a_file_is_decoded_once_in_several_starts(
     assert decoded == ["p00.png", "p01.png", "p02.png"]
     assert looked_at(folder, file) == first == scan.scan([folder])
     assert len(decoded) == 6  # those of the scan without one
+
+
+def test_a_run_looks_over_what_the_window_has_not(
+    folder: Path, file: Path, decoded: list[str]
+) -> None:
+    looked_at(folder, file)
+    draw_picture(folder / "new.png", 4)
+    decoded.clear()
+    *_, last = pictures.read([folder], scan.Catalogue(file), Control())
+    assert decoded == ["new.png"]
+    assert last
 
 
 def test_what_was_found_is_there_before_a_look_at_the_disk(folder: Path, file: Path) -> None:
