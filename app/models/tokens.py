@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 
-from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
+from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal, Slot
 
 from app.models.run_settings import Settings
 from core.base.value import Base
 from core.base.vocabulary import Vocabulary, vocabulary_of
 
+AFTER_MS = 400  # a window that has just been opened has better things to do
 log = logging.getLogger(__name__)
 
 
@@ -29,6 +30,8 @@ class Tokens(QObject):
         self._wanted = False  # the base was not looked at since it was chosen
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
+        self._later = QTimer(self, interval=AFTER_MS, singleShot=True)
+        self._later.timeout.connect(self._load)
         settings.changed.connect(self._on_changed)
         self.loaded.connect(self._on_loaded)
 
@@ -36,15 +39,17 @@ class Tokens(QObject):
         """Tokens of a text, and how many are read together (0 is all); None is not known (yet)."""
         if self._wanted:
             self._wanted = False
-            self._load()
+            self._later.start()
         if self._vocabulary is None:
             return None
         return self._vocabulary.count(text), self._vocabulary.at_once
 
     def finish(self) -> None:
         """End the thread; before the program ends."""
+        self._later.stop()
         self._pool.waitForDone()
 
+    @Slot()
     def _load(self) -> None:
         self._base = self._settings.base()
         if self._base is not None:
