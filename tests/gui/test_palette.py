@@ -30,6 +30,7 @@ def press(window: MainWindow, qtbot: QtBot, *keys: Qt.Key) -> None:
     qtbot.waitUntil(lambda: window.findChild(Palette) is None)
 
 
+@pytest.mark.usefixtures("qapp")  # Qt's actions ask the application for its keys
 def test_words_are_found_in_any_order_and_case() -> None:
     actions = Actions()
     rate = actions.add("rate", "Learning rate", print, place="Train")
