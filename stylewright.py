@@ -41,7 +41,7 @@ def _free_children_of_our_libraries() -> None:
 def _is_command(word: str) -> bool:
     """Anything else is a project to open."""
     return word in {
-        *("demo", "get", "new", "caption", "train", "verify", "sample", "check", "memory"),
+        *("demo", "get", "new", "caption", "train", "queue", "verify", "sample", "check", "memory"),
         *("export", "inspect", "merge", "resize", "extract", "compare", "unpickle"),
     }
 

@@ -121,6 +121,10 @@ QRadioButton::indicator:focus {{ border-color: {accent}; }}
 QCheckBox::indicator:focus {{ border: 2px solid {accent}; width: 14px; height: 14px; }}
 QListView, QTableView, QScrollArea {{ background: transparent; border: none; outline: none; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}
+#queue, #queue QWidget {{ background: transparent; border: none; outline: none; }}
+#queue::item {{ padding: 4px 8px; }}
+#queue::item:hover {{ background: {raised}; }}
+#queue::item:selected {{ background: {line}; color: {text}; }}
 #findings::item {{ padding: 4px 14px; border-radius: 4px; }}
 #findings::item:hover {{ background: {raised}; }}
 #findings::item:selected {{ background: {line}; color: {text}; }}

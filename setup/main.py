@@ -18,6 +18,7 @@ COMMANDS = (
     "demo",
     "new",
     "train",
+    "queue",
     "sample",
     "export",
     "check",

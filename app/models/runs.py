@@ -89,7 +89,7 @@ class Runs(QObject):
         self.chosen.emit()
         self._tell_all()
         if project:
-            runs = project.runs()
+            runs = [run for run in project.runs() if run.began]  # others wait in the queue
             self._reader.start(
                 "Reading the runs",
                 lambda work: _read_all(runs, work),

@@ -18,6 +18,7 @@ from app.models.run_settings import Settings
 from app.models.runs import Runs
 from app.models.shelf import Shelf
 from app.models.tokens import Tokens
+from app.models.waiting import WaitingRuns
 from app.models.workspace import Workspace
 from app.process.captioner import Captioner
 from app.process.fetcher import Fetcher
@@ -28,6 +29,7 @@ from app.process.maker import Maker
 from app.process.sampler import Sampler
 from app.process.session import Session
 from app.process.worker import Worker
+from core.project import run_queue
 
 LARGE_PX = 1024
 LARGE_BYTES = 64 * 2**20
@@ -50,6 +52,7 @@ class Studio:
     large: Thumbnails
     jobs: Jobs
     session: Session
+    waiting: WaitingRuns
     sampler: Sampler
     maker: Maker
     inspector: Inspector
@@ -57,6 +60,17 @@ class Studio:
     captioner: Captioner
     fetcher: Fetcher
     foreseer: Foreseer
+
+    @property
+    def run_is_ours(self) -> bool:
+        """Whether the run that goes on, or the last, is the open project's; the queue has all."""
+        project = self.workspace.project
+        return project is not None and self.session.project == project.root.absolute()
+
+    @property
+    def training_here(self) -> bool:
+        """Whether a run of the open project goes on."""
+        return self.session.busy and self.run_is_ours
 
     def lacks(self) -> list[Lack]:
         """What the next run still lacks."""
@@ -102,6 +116,7 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
         large=Thumbnails(parent, edges_px=(LARGE_PX,), filling=False, kept_bytes=LARGE_BYTES),
         jobs=jobs,
         session=Session(jobs, parent),
+        waiting=WaitingRuns(run_queue.place(), parent),
         sampler=Sampler(jobs, parent),
         maker=maker,
         inspector=Inspector(Jobs(parent, make_worker=make_worker), parent),

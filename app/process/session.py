@@ -14,6 +14,7 @@ from core.protocol.events import (
     CheckpointSaved,
     Event,
     Failed,
+    Finished,
     PreviewReady,
     Progress,
     RunStarted,
@@ -38,12 +39,21 @@ class State(Enum):
     STOPPING = "stopping"
 
 
+class Ending(Enum):
+    """How a run came to an end."""
+
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
 class Session(QObject):
     """A run from Train to its end."""
 
     changed = Signal()  # state, phase or progress
     said = Signal(object)  # an Event
     failed = Signal(object, bool)  # a Failed; whether the run can be resumed
+    ended = Signal(object, str)  # an Ending; what went wrong; after all others
 
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -51,6 +61,8 @@ class Session(QObject):
         self._task: Task | None = None
         self.state = State.IDLE
         self.phase = ""
+        self.project: Path | None = None  # whose run it is, or was
+        self.by_hand = True
         self.run = ""
         self.step = 0
         self.steps = 0
@@ -60,13 +72,18 @@ class Session(QObject):
         self.share: float | None = None  # of the phase, where it is known
         self.preview = (0, 0)  # the number of the one that is drawn, and how many there are
         self.previews_wished = False  # they come after the step in hand
-        self._given_up = False
+        self._given_up = self._done = False
         self._patience = QTimer(self, interval=PATIENCE_MS, singleShot=True)
         self._patience.timeout.connect(self.changed)
 
     @property
     def busy(self) -> bool:
         return self.state is not State.IDLE
+
+    @property
+    def folder(self) -> str:
+        """The run's, once it has one."""
+        return str(self.project.absolute() / "runs" / self.run) if self.project and self.run else ""
 
     @property
     def slow_to_stop(self) -> bool:
@@ -82,12 +99,13 @@ class Session(QObject):
     def worker_pid(self) -> int:
         return self._task.pid if self._task else 0
 
-    def train(self, project: Path, resume: str = "") -> None:
-        """Start a run, or go on with one."""
+    def train(self, project: Path, resume: str = "", *, by_hand: bool = True) -> None:
+        """Start a run, or go on with one; not `by_hand` is the queue's doing."""
         if self.busy:
             return
-        self._given_up = self.previews_wished = False
-        self.run, self.step, self.steps = resume, 0, 0
+        self._given_up = self._done = self.previews_wished = False
+        self.project, self.by_hand = project, by_hand
+        self.run, self.step, self.steps, self.seconds_left = resume, 0, 0, 0.0
         self.phase, self.share = "Starting the engine", None
         task = self._task = Task(TrainJob(project=str(project), resume=resume))
         task.said.connect(self._on_said)
@@ -152,6 +170,8 @@ class Session(QObject):
                     self.share = step / self.steps if self.steps > 0 else None
             case CheckpointSaved() if self.state is State.STOPPING:
                 self.phase = "Saving"
+            case Finished(stopped=stopped):
+                self._done = not stopped
             case PreviewReady(step=step) if step > 0:  # not one of the untrained base
                 self.previews_wished = False
             case _:
@@ -166,6 +186,9 @@ class Session(QObject):
         self._become(State.IDLE)
         if failure and not self._given_up:
             self.failed.emit(failure, bool(self.run))
+            self.ended.emit(Ending.FAILED, failure.message)
+        else:
+            self.ended.emit(Ending.DONE if self._done else Ending.STOPPED, "")
 
     def _become(self, state: State) -> None:
         self.state = state

@@ -34,6 +34,7 @@ class Closing(QObject):
         if session.busy:
             if not self._wished and self.ask_to_close():
                 self._wished = True
+                self._studio.waiting.hold(held=True)
                 session.stop()
                 words = "The run is being saved. The window closes then."
                 self._said = news.note(words, lasting=True)

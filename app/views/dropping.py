@@ -32,7 +32,7 @@ class Dropping(QObject):
 
     def _promise(self, paths: list[Path]) -> str:
         if _a_project(paths):
-            return "" if self._studio.session.busy else f"Let go to open {paths[0].name}"
+            return f"Let go to open {paths[0].name}"
         if adapters := _adapters(paths):
             return f"Let go to look at {', '.join(path.name for path in adapters[:2])}"
         if not any(path.suffix.lower() in TAKEN or path.is_dir() for path in paths):

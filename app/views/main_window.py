@@ -16,6 +16,7 @@ from app.views.closing import Closing
 from app.views.dropping import Dropping
 from app.views.page import Page
 from app.views.project_menu import ProjectMenu
+from app.views.queueing import Queueing
 from app.views.running import Running
 from app.views.telling import Telling
 from app.widgets.messages import Messages
@@ -64,6 +65,7 @@ class MainWindow(QWidget):
         self._page = NAMES[0]
         self._add_actions()
         self.running = Running(self.studio, self.save, self)
+        self.queueing = Queueing(self.studio, self.running.all_written, self)
         self.closing = Closing(self.studio, self.save, self)
         self._make_layout()
         self._telling = Telling(self.studio, self)
@@ -94,7 +96,7 @@ class MainWindow(QWidget):
         header.addStretch()
         self._pages = QStackedWidget()
         self.messages = Messages(studio.news, self._pages)
-        self.strip = RunStrip(studio.session, actions["stop"])
+        self.strip = RunStrip(studio.session, actions["stop"], self._whose)
         content = QVBoxLayout()
         content.setContentsMargins(0, 0, 0, 0)
         content.setSpacing(0)
@@ -115,7 +117,8 @@ class MainWindow(QWidget):
         studio.workspace.closing.connect(self.save)
         studio.workspace.opened.connect(self._on_opened)
         studio.session.changed.connect(self._show_strip)
-        self.strip.clicked.connect(lambda: self.show_page("Train"))
+        studio.workspace.opened.connect(self._show_strip)
+        self.strip.clicked.connect(self._on_strip_clicked)
         self.closing.ready.connect(self.close)
 
     def page(self, name: str) -> Page:
@@ -168,7 +171,21 @@ class MainWindow(QWidget):
 
     @Slot()
     def _show_strip(self) -> None:
-        self.strip.setVisible(self.studio.session.busy and self._page != "Train")
+        here = self.studio.training_here and self._page == "Train"
+        self.strip.setVisible(self.studio.session.busy and not here)
+
+    def _whose(self) -> str:
+        """The project that trains, where it is not the open one."""
+        project = self.studio.session.project
+        return "" if project is None or self.studio.run_is_ours else f"{project.name}: "
+
+    @Slot()
+    def _on_strip_clicked(self) -> None:
+        """See the run, wherever it is."""
+        project = self.studio.session.project
+        if project and not self.studio.run_is_ours:
+            self.studio.workspace.open(project)
+        self.show_page("Train")
 
     @Slot()
     def _on_full_screen(self) -> None:
@@ -179,6 +196,7 @@ class MainWindow(QWidget):
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
             self.studio.settings.refresh()
             self.studio.dataset.rescan()
+            self.studio.waiting.refresh()
         super().changeEvent(event)
 
     @override

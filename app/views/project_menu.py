@@ -18,7 +18,7 @@ DEMO_WORDS = "Try the demo, about 4 min"
 
 
 class ProjectMenu(QToolButton):
-    """Opens and makes projects; not while a run goes on, which belongs to the open one."""
+    """Opens and makes projects; a run that goes on goes on."""
 
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,25 +40,17 @@ class ProjectMenu(QToolButton):
         self.setMenu(menu)
         self._workspace.opened.connect(self._on_changed)
         studio.settings.changed.connect(self._on_changed)
-        studio.session.changed.connect(self._on_changed)
         self._on_changed()
 
     @Slot()
     def _on_changed(self) -> None:
         name = self._workspace.name or "No project"
         self.setText(f"{name}  \u25be")  # the menu's mark, where Qt's own sits too low
-        busy = self._studio.session.busy
-        self.setEnabled(not busy)
-        self.setToolTip("Another can be opened once the run has ended." if busy else "")
-        for action in self._fixed:
-            action.setEnabled(not busy)
         for action in self._fixed[-2:]:
             action.setVisible(self._workspace.project is not None)
 
     def recent(self) -> Sequence[QAction]:
-        """Projects opened lately, as actions; none during a run."""
-        if self._studio.session.busy:
-            return ()
+        """Projects opened lately, as actions."""
         found: list[QAction] = []
         for path in self._workspace.recent():
             action = QAction(path.name, self.menu())

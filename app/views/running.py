@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 
@@ -30,6 +31,7 @@ class Running(QObject):
         studio.session.changed.connect(self._on_changed)
         studio.session.said.connect(self._on_said)
         studio.session.failed.connect(self._on_failed)
+        studio.session.ended.connect(self._warnings.clear)
         studio.settings.changed.connect(self._on_changed)
         studio.dataset.refreshed.connect(self._on_changed)
         studio.dataset.busy_changed.connect(self._on_changed)
@@ -47,17 +49,18 @@ class Running(QObject):
             self._start(record.name)
 
     def _start(self, resume: str) -> None:
-        studio = self._studio
-        if studio.workspace.project is None:
-            return
-        studio.news.cleared.emit()
+        project = self._studio.workspace.project
+        if project is not None and self.all_written():
+            self._studio.session.train(project.root.absolute(), resume)
+
+    def all_written(self) -> bool:
+        """Write what a run would read; what cannot be is told: no run on what is not meant."""
+        settings = self._studio.settings
+        self._studio.news.cleared.emit()
         unsaved = self._save()
-        if not studio.settings.saved:
-            studio.settings.save()  # once more
-        if unsaved or not studio.settings.saved:
-            return  # a message says what could not be written: no run on what is not meant
-        self._warnings.clear()
-        studio.session.train(studio.workspace.project.root, resume)
+        if not settings.saved:
+            settings.save()  # once more
+        return not unsaved and settings.saved
 
     @Slot()
     def _on_changed(self) -> None:
@@ -77,11 +80,14 @@ class Running(QObject):
 
     @Slot(object)
     def _on_said(self, event: Event) -> None:
-        studio = self._studio
-        studio.runs.take(event, self._session.run)
+        studio, here = self._studio, self._studio.run_is_ours
+        elsewhere = self._session.project or Path()
+        whose = "" if here else f"{elsewhere.name}: "
+        if here:
+            studio.runs.take(event, self._session.run)
         match event:
             case Warned(message=message):
-                self._warnings.append(message)
+                self._warnings.append(whose + message)
                 count = len(self._warnings)
                 more = f" And {count - 1} more." if count > 1 else ""
                 studio.news.note(
@@ -92,6 +98,13 @@ class Running(QObject):
                     else None,
                     lasting=True,
                 )
+            case Finished(stopped=False) if not here:
+                studio.news.note(
+                    f"{whose}The adapter is ready.",
+                    action="Open the project",
+                    on_action=lambda: studio.workspace.open(elsewhere),
+                    lasting=True,
+                )
             case Finished(stopped=False):
                 studio.news.note(
                     "Done. The adapter is ready.",
@@ -99,13 +112,13 @@ class Running(QObject):
                     on_action=studio.actions["page.train"].trigger,
                 )
             case Finished(stopped=True) if self._session.step:
-                studio.news.note(f"Stopped and saved at step {self._session.step:,}.")
+                studio.news.note(f"{whose}Stopped and saved at step {self._session.step:,}.")
             case _:
                 pass
 
     @Slot(object, bool)
     def _on_failed(self, failure: Failed, resumable: bool) -> None:  # noqa: FBT001 - a signal's
-        if resumable and self._studio.runs.resumable():
+        if self._studio.run_is_ours and resumable and self._studio.runs.resumable():
             self._studio.news.failed(failure, action="Resume", on_action=self.resume)
         else:
             self._studio.news.failed(failure)

@@ -127,13 +127,12 @@ class Stage(QWidget):
 
     @Slot()
     def _on_state_changed(self) -> None:
-        busy, record = self._session.busy, self._runs.shown
+        busy, record = self._studio.training_here, self._runs.shown
         unfinished = record is not None and not busy and record.unfinished
         seen = record is not None and bool(record.previews) and not busy
         actions = self._studio.actions
         actions["run.compare"].setVisible(seen)
         actions["run.use"].setVisible(seen and bool(record and record.adapters))
-        actions["train.form"].setVisible(not busy)
         self.compare.set_primary(primary=not unfinished)
         self._progress.setVisible(busy)
         self._outcome.setVisible(not busy)

@@ -17,6 +17,7 @@ from app.models.studio import Studio
 from app.views import story
 from app.views.memory_line import MemoryLine
 from app.views.page import Page
+from app.views.queue_panel import QueuePanel
 from app.views.settings_form import WIDEST_PX, SettingsForm
 from app.views.stage import Stage
 from app.widgets import labels, mosaic
@@ -53,6 +54,7 @@ class TrainPage(QWidget):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self._stack)
+        whole.addWidget(QueuePanel(studio))
         studio.settings.changed.connect(self._on_settings_changed)
         studio.settings.changed.connect(self._on_lacking_changed)
         studio.dataset.refreshed.connect(self._on_lacking_changed)
@@ -124,6 +126,8 @@ class TrainPage(QWidget):
         row = QHBoxLayout()
         row.setSpacing(16)
         row.addWidget(self.train)
+        self.wait = ActionButton(actions["queue.add"])
+        row.addWidget(self.wait)
         row.addWidget(ActionButton(actions["train.stage"]))
         self.memory = MemoryLine(self._studio)
         row.addWidget(self.memory, stretch=1)
@@ -155,9 +159,14 @@ class TrainPage(QWidget):
         if before and part is not before and focus and before.isAncestorOf(focus):
             self.setFocus()
         self._stack.setCurrentWidget(part)
+        self._show_way_back()
+
+    def _show_way_back(self) -> None:
+        """To the stage, where anything is on it."""
         record = self._runs.shown
-        told = record is not None and record.told
-        self._studio.actions["train.stage"].setVisible(part is self._before and told)
+        there = self._studio.training_here or (record is not None and record.told)
+        before = self._stack.currentWidget() is self._before
+        self._studio.actions["train.stage"].setVisible(before and there)
 
     @Slot()
     def _on_lacking_changed(self) -> None:
@@ -180,20 +189,22 @@ class TrainPage(QWidget):
         """Of a project that was just opened, the last run is shown."""
         record = self._runs.shown
         has_run = record is not None and record.told
-        if has_run != self._had_run and not self._session.busy:
+        if has_run != self._had_run and not self._studio.training_here:
             self._show(self.stage if has_run else self._before)
         self._had_run = has_run
 
     @Slot()
     def _on_session_changed(self) -> None:
         """A run takes the stage; one that never began leaves it."""
-        busy = self._session.busy
-        if busy and not self._was_busy:
+        busy = self._studio.training_here
+        if busy and not self._was_busy and self._session.by_hand:
             self.show_stage()
         elif self._was_busy and not busy and not self._session.run:
             self.show_form()
+        self.wait.set_primary(primary=self._session.busy)
+        if busy != self._was_busy:
+            self._show_way_back()
         self._was_busy = busy
-        self._studio.actions["train.form"].setEnabled(not busy)
 
 
 def make(studio: Studio) -> Page:

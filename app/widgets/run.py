@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QWidget
@@ -17,9 +19,15 @@ BAR_PARTS = 1000  # a bar's range
 class RunProgress(QWidget):
     """A line of words and a bar, both empty while there is no run."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        whose: Callable[[], str] = lambda: "",
+        parent: QWidget | None = None,
+    ) -> None:
+        """`whose` is what stands before the words."""
         super().__init__(parent)
-        self._session = session
+        self._session, self._whose = session, whose
         self._words = labels.secondary()
         self._words.setWordWrap(False)
         self._bar = QProgressBar()
@@ -37,7 +45,7 @@ class RunProgress(QWidget):
     @Slot()
     def _on_changed(self) -> None:
         session = self._session
-        self._words.setText(status_line(session) if session.busy else "")
+        self._words.setText(self._whose() + status_line(session) if session.busy else "")
         self._words.setToolTip(f"Trained on {session.device}" if session.device else "")
         self._bar.setVisible(session.busy)
         self._bar.setRange(0, 0 if session.share is None else BAR_PARTS)
@@ -50,14 +58,20 @@ class RunStrip(QFrame):
 
     clicked = Signal()  # the run is to be seen
 
-    def __init__(self, session: Session, stop: QAction, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        stop: QAction,
+        whose: Callable[[], str],
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("strip")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         row = QHBoxLayout(self)
         row.setContentsMargins(24, 8, 24, 8)
         row.setSpacing(16)
-        row.addWidget(RunProgress(session), stretch=1)
+        row.addWidget(RunProgress(session, whose), stretch=1)
         row.addWidget(ActionButton(stop))
 
     @override

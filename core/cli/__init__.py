@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
 
@@ -9,7 +10,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError
 from rich.console import Console
 
 from core import version
-from core.cli import adapters, captioning, fetching, memory, projects, telling
+from core.cli import adapters, captioning, fetching, memory, projects, queueing, telling
 from core.errors import UserError
 
 app = App(name="stylewright", version=version.VERSION, help="Teach an image model an art style.")
@@ -32,6 +33,7 @@ for _command in (
     adapters.unpickle,
 ):
     app.command(_command)
+app.command(queueing.app)
 
 
 def main(arguments: list[str]) -> int:
@@ -58,7 +60,8 @@ def _in_words(error: CycloptsError) -> str:
     words = str(error).strip()
     if isinstance(error, MissingArgumentError) and error.argument and error.command_chain:
         name = error.argument.name
-        told = app[error.command_chain[0]].assemble_argument_collection(parse_docstring=True)
+        asked = functools.reduce(lambda within, name: within[name], error.command_chain, app)
+        told = asked.assemble_argument_collection(parse_docstring=True)
         what = next(one.parameter.help or "" for one in told if one.name == name)
         if not error.argument.field_info.is_keyword_only:
             name = name.lstrip("-").upper()  # as --help has it

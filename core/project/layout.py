@@ -29,8 +29,18 @@ class Run:
     root: Path
 
     @property
+    def project(self) -> Project:
+        """Whose run it is."""
+        return Project(self.root.parents[1])
+
+    @property
     def config_file(self) -> Path:
         return self.root / "run.toml"
+
+    @property
+    def began(self) -> bool:
+        """Whether it was ever trained; one that waits in the queue was not."""
+        return self.log_file.exists()
 
     @property
     def log_file(self) -> Path:

@@ -99,6 +99,9 @@ def _go_on(project: Project, run: Run, control: Control) -> Iterator[Event]:
         step = 0
         if folder is not None:
             step = (yield from checkpoint.load(folder, prepared)).step
+        elif not run.began:  # it waited in the queue: only now is known what it is made of
+            run_files.save(prepared.config, run.config_file)
+            manifest.write(run, prepared)
         _cut_log(run, step)
         yield from _logged(run, _train(run, prepared, control, first_step=step + 1))
 

@@ -55,6 +55,10 @@ def test_train_starts_the_projects_next_run(
     assert page.stage.isVisible()
     assert not page.form.isVisible()
     faked.studio.actions["setting.training.steps"].trigger()
+    assert page.form.isVisible(), "the next run can be prepared meanwhile"
+    assert not page.train.isVisible(), "one at a time: it can only wait"
+    assert page.wait.isVisible()
+    button(page, "Show the run").click()
     assert page.stage.isVisible()
 
 
@@ -313,16 +317,6 @@ def test_a_note_does_not_hide_a_failure(
     faked.studio.news.failure("The disk is full.")
     workers[0].tell(Warned(message="Two captions are long."), Finished())
     assert faked.messages.text.splitlines() == ["The disk is full.", "Done. The adapter is ready."]
-
-
-def test_the_project_menu_rests_during_a_run(
-    faked: MainWindow, run: Run, workers: list[FakeWorker]
-) -> None:
-    assert not faked._project_menu.isEnabled()
-    assert not faked.studio.actions["project.new"].isEnabled()
-    assert not faked._project_menu.recent()
-    workers[0].end()
-    assert faked._project_menu.isEnabled()
 
 
 def test_an_export_is_what_was_chosen(
