@@ -99,7 +99,8 @@ class QueuePanel(QFrame):
             self.rows.clear()
             self._items = [QTreeWidgetItem(list(saying)) for saying in said]
             self.rows.addTopLevelItems(self._items)
-            self.choose(folders.index(chosen) if chosen in folders else 0)
+            if folders:
+                self.choose(folders.index(chosen) if chosen in folders else 0)
             self.rows.blockSignals(False)
             self.rows.setFixedHeight(self._row_px * min(ROWS, max(1, len(said))))
         for item, saying in zip(self._items, said, strict=True):

@@ -127,6 +127,18 @@ def test_a_held_queue_begins_nothing(
     assert len(waits(trains)) == 1
 
 
+def test_what_was_not_started_does_not_begin_after_a_run_by_hand(
+    faked: MainWindow, workers: list[FakeWorker], project: Project, qtbot: QtBot
+) -> None:
+    faked.show_page("Train")
+    faked.studio.actions["queue.add"].trigger()
+    button(train_page(faked), "Train").click()
+    workers[0].tell(started(project.new_run(project.config())))
+    end(workers[0])
+    qtbot.wait(50)
+    assert len(workers) == 1
+
+
 def test_order_is_changed_and_what_is_taken_out_leaves_nothing(
     faked: MainWindow, workers: list[FakeWorker], project: Project
 ) -> None:
