@@ -145,12 +145,29 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
     },
     "Text encoders": {
         "adapter.text_encoder": Words("Train them", "Where the model's users do."),
+        "adapter.text_encoders": Words(
+            "Which",
+            "The first is CLIP-L, the second OpenCLIP's; usual are none of Flux.1 and SD 3.",
+            {
+                "usual": "The usual",
+                "first": "The first",
+                "second": "The second",
+                "both": "Both",
+            },
+        ),
         "adapter.text_rank": Words("Their rank", "0 is that of the others."),
+        "adapter.text_rank_2": Words("The second's rank", "0 is that of the first."),
         "training.text_encoder_learning_rate": Words(
             "Their learning rate", "0 leaves them alone.", rate=True
         ),
+        "training.text_encoder_2_learning_rate": Words(
+            "The second's rate", "0 is that of the first.", rate=True
+        ),
         "training.text_encoder_share": Words(
             "Until", "A share of the run, 0 to 1; then they rest."
+        ),
+        "training.text_encoder_2_share": Words(
+            "The second until", "A share of the run, 0 to 1; 0 is that of the first."
         ),
     },
     "Learning": {

@@ -18,12 +18,12 @@ COUNTS = {  # of layers in each part; transformer is what kohya's and most other
     "sd2": {"attention": [128, 92], "transformer": [192, 138]},
     "sdxl": {"attention": [560, 44, 128], "transformer": [722, 66, 192]},
     "chroma": {"attention": [266], "transformer": [418]},
-    "sd3": {"attention": [143], "transformer": [213]},
+    "sd3": {"attention": [143, 48, 128], "transformer": [213, 72, 192]},
     "flux2": {"attention": [160], "transformer": [192]},
     "qwen-image": {"attention": [480], "transformer": [720], "linear": [840]},
     "krea2": {"attention": [128], "transformer": [256]},
     "zimage": {"attention": [136], "transformer": [238], "linear": [270]},
-    "flux": {"attention": [266], "transformer": [418], "linear": [494]},
+    "flux": {"attention": [266, 48], "transformer": [418, 72], "linear": [494, 72]},
 }
 ROWS = {facts.family: facts for facts in FAMILIES}
 SETS = [(family, name) for family, sets in COUNTS.items() for name in sets]
