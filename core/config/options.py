@@ -211,6 +211,7 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base: str  # a folder or file: absolute, or relative to the project; or DEMO_BASE
     vae: str = ""  # another VAE than the base's own, in the same way
     rest: str = ""  # a folder for what a base that is a transformer alone lacks
+    texts: tuple[str, ...] = ()  # files of text encoders, in place of the base's own
     prediction: Told = "auto"  # auto is what the base's files say
     dataset: DatasetConfig = DatasetConfig()
     adapter: AdapterConfig = AdapterConfig()

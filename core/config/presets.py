@@ -102,7 +102,13 @@ def apply(preset: Preset, config: RunConfig, facts: Facts) -> RunConfig:
 def usual(config: RunConfig, facts: Facts) -> RunConfig:
     """What `config` would be if nothing but its base, optimizer and preset had been chosen."""
     preset = next((p for p in PRESETS if p.steps == config.training.steps), PRESETS[0])
-    plain = RunConfig(name=config.name, base=config.base, vae=config.vae, rest=config.rest)
+    plain = RunConfig(
+        name=config.name,
+        base=config.base,
+        vae=config.vae,
+        rest=config.rest,
+        texts=config.texts,
+    )
     plain = on_base(plain, config.base, _PLAIN, facts)
     return on_optimizer(apply(preset, plain, facts), config.training.optimizer, facts)
 

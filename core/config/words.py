@@ -279,8 +279,8 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
 }
 ELSEWHERE = frozenset(  # what a window shows in another way
     {
-        "schema", "name", "base", "vae", "rest", "prediction", "dataset.folders", "dataset.trigger",
-        "adapter.start", "preview.prompts",
+        "schema", "name", "base", "vae", "rest", "texts", "prediction", "dataset.folders",
+        "dataset.trigger", "adapter.start", "preview.prompts",
     }
 )  # fmt: skip
 _EXCLUDED = 1e-6  # what a bound that is not itself allowed is moved by

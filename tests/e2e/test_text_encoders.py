@@ -64,9 +64,7 @@ def parts(project: Project) -> set[str]:
 def test_those_learn_that_are_named(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, row: str, which: str, taught: set
 ) -> None:
-    project = started(
-        tmp_path / "p", made(row, tmp_path_factory), f"adapter.text_encoders={which}"
-    )
+    project = started(tmp_path / "p", made(row, tmp_path_factory), f"adapter.text_encoders={which}")
     told = list(train(project, Control()))
     assert not [event for event in told if isinstance(event, Warned)]
     facts = open_base(Path(project.config().base)).facts
@@ -348,7 +346,8 @@ def test_what_clip_learnt_is_worn_merged_and_told(
         ("plain", base, {}), ("worn", base, {file: 1.0}), ("merged", merged, {}),
     ):  # fmt: skip
         out = tmp_path / f"{name}.png"
-        wish = sample.Wish(prompt="a red ball", adapters=adapters, inference_steps=2)
+        edges = {"width_px": 64, "height_px": 64}
+        wish = sample.Wish(prompt="a red ball", adapters=adapters, inference_steps=2, **edges)
         sample.load(open_base(model)).draw(out, wish)
         pictures[name] = np.asarray(Image.open(out), dtype=np.float64)
     assert np.abs(pictures["worn"] - pictures["merged"]).mean() < CLOSE
