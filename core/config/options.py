@@ -29,6 +29,7 @@ Told = Literal["auto", "epsilon", "v_prediction", "v_zero_snr"]  # what a base m
 Every = Annotated[int, Meta(ge=0, description="In steps; 0 is only at the end.")]
 Kind = Literal["lora", "dora", "loha", "lokr", "oft"]
 Targets = Literal["attention", "transformer", "linear", "style", "content"]
+Held = Literal["whole", "int8", "nf4", "int8_weights", "fp8"]
 Encoders = Literal["usual", "first", "second", "both"]
 
 
@@ -137,7 +138,7 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     on_divergence: Literal["stop", "go_back"] = "stop"  # go_back: to the last checkpoint, at half
     # the rate
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    base_precision: Literal["whole", "int8", "nf4"] = "whole"  # of the frozen base (QLoRA)
+    base_precision: Held = "whole"  # of the frozen base (QLoRA)
     recompute: bool = False  # blocks are computed anew on the way back (gradient checkpointing)
     seed: Seed = 0
     checkpoint_every: Every = 250

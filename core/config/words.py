@@ -261,6 +261,8 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
                 "whole": "Whole",
                 "int8": "8 bits",
                 "nf4": "4 bits (nf4)",
+                "int8_weights": "8 bits, weights alone",
+                "fp8": "8 bits (fp8)",
             },
         ),
     },
