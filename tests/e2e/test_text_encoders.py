@@ -18,6 +18,7 @@ from core.base.opening import open_base
 from core.config import files, idle, presets
 from core.config.facts import FAMILIES, FLUX, SD1, SD3, SDXL, ZIMAGE, Facts
 from core.config.options import RunConfig
+from core.errors import AdapterError
 from core.project.layout import Project, create
 from core.protocol.events import CheckpointSaved, FileMade, Inspected, StepDone, Warned
 from core.training import checkpoint, export, reworking, sample, setup
@@ -267,6 +268,21 @@ def test_kohyas_clip_of_flux_is_read_as_diffusers_reads_it() -> None:
         (up,) = (t for n, t in theirs.items() if name in n and ".up." in n)
         torch.testing.assert_close(change.delta(up @ down), up @ down)
     assert report.family_of(with_clip(), {}) is FLUX
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_what_changes_t5_is_named(number: int) -> None:
+    """As kohya's scripts and OneTrainer write it."""
+    name = f"lora_te{number}_encoder_block_0_layer_0_SelfAttention_q"
+    of_t5 = {
+        f"{name}.lora_down.weight": torch.ones(1, 4),
+        f"{name}.lora_up.weight": torch.ones(4, 1),
+    }
+    header = {"ss_base_model_version": "flux1"}
+    facts = report.family_of({**with_clip(), **of_t5}, header)
+    with pytest.raises(AdapterError, match=f"changes T5, too, which is not read .{name}") as raised:
+        reading.from_tensors({**with_clip(), **of_t5}, header, facts.names)
+    assert "without T5" in raised.value.hint
 
 
 def test_who_reads_a_clip_of_flux() -> None:
