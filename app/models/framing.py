@@ -50,7 +50,8 @@ class Framing(QObject):
     @Slot()
     def _on_changed(self) -> None:
         config = self._settings.config
-        of = (config.dataset.resolution_px, config.base, config.vae, config.rest) if config else ()
+        beside = (config.vae, config.rest, config.texts) if config else ()
+        of = (config.dataset.resolution_px, config.base, *beside) if config else ()
         if of != self._of:
             self._of, self._known = of, None
             self.changed.emit()

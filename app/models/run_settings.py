@@ -18,7 +18,7 @@ from core.config import files, presets
 from core.config.facts import Facts
 from core.config.options import RunConfig
 from core.config.presets import Preset
-from core.errors import BaseModelError, RestMissingError, UserError
+from core.errors import BaseModelError, RestMissingError, TextsMissingError, UserError
 from core.project.layout import Project, named_base
 
 Values = Mapping[str, object]  # by dotted path: training.steps
@@ -102,31 +102,44 @@ class Settings(QObject):
         """The one that the settings follow."""
         return None if self.config is None else presets.matching(self.config, self.facts())
 
-    def use_base(self, base: str, rest: str = "") -> Base | None:
+    def use_base(self, base: str, rest: str = "", texts: tuple[str, ...] = ()) -> Base | None:
         """Train on another base; what fits only one of the two follows, a preset stays one.
 
         Its own VAE is used where it has one, and what it predicts is what its files say. `rest` is
-        a folder for what a transformer alone lacks.
+        a folder for what a transformer alone lacks, `texts` are files of text encoders.
 
         Raises:
             BaseModelError: It is none that can be trained; nothing is changed.
             RestMissingError: It is a transformer alone, and wants `rest`.
+            TextsMissingError: A text encoder's weights are missing, and wants `texts`.
         """
         if self.config is None:
             return None
         root = self._open.project.root if self._open else Path()
         vae = ""
         try:
-            there = named_base(base, root, rest=rest)
-        except RestMissingError:
+            there = named_base(base, root, rest=rest, texts=texts)
+        except (RestMissingError, TextsMissingError):
             raise
         except BaseModelError:
             if not (vae := self.config.vae):
                 raise
-            there = named_base(base, root, vae, rest=rest)
+            there = named_base(base, root, vae, rest=rest, texts=texts)
         config = presets.on_base(self.config, base, self.facts(), there.facts)
-        self.replace(msgspec.structs.replace(config, vae=vae, rest=rest, prediction="auto"))
+        beside = {"vae": vae, "rest": rest, "texts": texts}
+        self.replace(msgspec.structs.replace(config, **beside, prediction="auto"))
         return there
+
+    def check_texts(self, texts: tuple[str, ...]) -> None:
+        """Whether the base reads these files of text encoders.
+
+        Raises:
+            BaseModelError: It does not; or it is not chosen or not there.
+        """
+        if self.config is not None:
+            root = self._open.project.root if self._open else Path()
+            config = self.config
+            named_base(config.base, root, config.vae, config.prediction, config.rest, texts)
 
     def replace(self, config: RunConfig) -> None:
         """Set whatever differs in `config`, as one step back."""

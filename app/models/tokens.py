@@ -58,7 +58,7 @@ class Tokens(QObject):
     @Slot()
     def _on_changed(self) -> None:
         config = self._settings.config
-        of = (config.base, config.rest) if config else ()
+        of = (config.base, config.rest, config.texts) if config else ()
         if of != self._of:
             self._of, self._base, self._vocabulary = of, None, None
             self._wanted = bool(config and config.base)

@@ -11,12 +11,13 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app import settings
 from app.models.studio import Studio
+from app.views.base_texts import asked_texts
 from app.views.base_words import PREDICTIONS, base_words
 from app.views.fetch_dialog import FetchDialog
 from app.widgets.choice import Choice
 from core.base.words import in_words
 from core.config.options import DEMO_BASE
-from core.errors import BaseModelError, RestMissingError
+from core.errors import BaseModelError, RestMissingError, TextsMissingError
 from core.protocol.events import Fetched
 
 PLACE = "Train"
@@ -54,19 +55,24 @@ class BaseChoice(Choice):
         menu.addAction(add("base.vae", "Choose another VAE...", self._on_vae_wished, place=PLACE))
         own = "Use the model's own VAE"
         menu.addAction(add("base.own_vae", own, lambda: self.set("vae", ""), place=PLACE))
+        texts = "Choose text encoder files..."
+        menu.addAction(add("base.texts", texts, self._on_texts_wished, place=PLACE))
+        own = "Use the model's own text encoders"
+        menu.addAction(add("base.own_texts", own, lambda: self.set("texts", ()), place=PLACE))
         predicts = menu.addMenu("What the model predicts")
         for told, words in PREDICTIONS.items():
             choose = partial(self.set, "prediction", told)
             predicts.addAction(add(f"base.predicts.{told}", words, choose))
 
-    def use(self, base: str, rest: str = "") -> None:
+    def use(self, base: str, rest: str = "", texts: tuple[str, ...] = ()) -> None:
         """Train on another base, and say what it is; one that is none changes nothing.
 
-        Of a transformer alone the person is asked where the rest is.
+        Of a transformer alone the person is asked where the rest is, and of a folder without the
+        weights of text encoders for files of them.
         """
         self._commit()
         try:
-            there = self._settings.use_base(base, rest)
+            there = self._settings.use_base(base, rest, texts)
             words = in_words(there) if there else ""
         except RestMissingError as error:
             asked = (
@@ -77,13 +83,19 @@ class BaseChoice(Choice):
             else:
                 self._studio.news.failure(str(error))
             return
+        except TextsMissingError as error:
+            if files := asked_texts(self, error):
+                self.use(base, rest, (*texts, *files))
+            else:
+                self._studio.news.failure(str(error))
+            return
         except BaseModelError as error:
             self._studio.news.failure(str(error))
             return
         if there:
             self._studio.news.note(" ".join([f"Base model: {words}.", *there.notes]))
 
-    def set(self, path: str, value: str) -> None:
+    def set(self, path: str, value: str | tuple[str, ...]) -> None:
         """Set what is chosen beside the base."""
         self._commit()
         self._settings.set(path, value)
@@ -139,3 +151,17 @@ class BaseChoice(Choice):
         file, _ = QFileDialog.getOpenFileName(self, "Choose a VAE", "", "VAEs (*.safetensors)")
         if file:
             self.set("vae", str(Path(file)))
+
+    @Slot()
+    def _on_texts_wished(self) -> None:
+        """Files that the base cannot read change nothing, and say why."""
+        config = self._settings.config
+        files = asked_texts(self)
+        if config is None or not files:
+            return
+        try:
+            self._settings.check_texts(files)
+        except BaseModelError as error:
+            self._studio.news.failure(str(error))
+            return
+        self.set("texts", files)

@@ -8,11 +8,12 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.models.studio import Studio
+from app.views.base_texts import asked_texts
 from app.widgets.choice import Choice
 from core.base.value import Base
 from core.base.words import in_words
 from core.config.options import DEMO_BASE
-from core.errors import BaseModelError, RestMissingError
+from core.errors import BaseModelError, RestMissingError, TextsMissingError
 from core.project.layout import named_base
 
 
@@ -26,6 +27,7 @@ class BaseField(Choice):
         super().__init__(f"Choose {what}", parent)
         self._studio, self._what = studio, what
         self.path, self.rest = "", ""  # as a job wants them
+        self.texts: tuple[str, ...] = ()
         self.base: Base | None = None  # where it can be used
         self.menu.addAction("A model file...", self._on_file_wished)
         self.menu.addAction("A model folder...", self._on_folder_wished)
@@ -48,19 +50,25 @@ class BaseField(Choice):
         config, project = self._studio.settings.config, self._studio.workspace.project
         if config and config.base and project:
             base = config.base if config.base == DEMO_BASE else _absolute(config.base, project.root)
-            self.use(base, _absolute(config.rest, project.root) if config.rest else "")
+            rest = _absolute(config.rest, project.root) if config.rest else ""
+            self.use(base, rest, tuple(_absolute(path, project.root) for path in config.texts))
 
-    def use(self, path: str, rest: str = "") -> None:
+    def use(self, path: str, rest: str = "", texts: tuple[str, ...] = ()) -> None:
         """Look at one; of a transformer alone the person is asked where the rest is."""
-        self.path, self.rest, self.base = path, rest, None
+        self.path, self.rest, self.texts, self.base = path, rest, texts, None
         try:
-            self.base = named_base(path, Path.cwd(), rest=rest)
+            self.base = named_base(path, Path.cwd(), rest=rest, texts=texts)
             name = "" if path == DEMO_BASE else f"{Path(path).name}: "
             words = f"{name}{in_words(self.base)}"
         except RestMissingError as error:
             asked = f"{Path(path).name} has no text encoders and VAE. Choose a folder with them"
             if folder := QFileDialog.getExistingDirectory(self, asked):
                 self.use(path, folder)
+                return
+            words = str(error)
+        except TextsMissingError as error:
+            if files := asked_texts(self, error):
+                self.use(path, rest, files)
                 return
             words = str(error)
         except BaseModelError as error:

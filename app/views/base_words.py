@@ -29,7 +29,10 @@ def base_words(config: RunConfig, facts: Facts | None = None) -> str:
     else:
         said = [Path(config.base).name, *([facts.title] if facts else [])]
     if config.rest:
-        said.append(f"text encoders and VAE of {Path(config.rest).name}")
+        what = "the rest" if config.texts else "text encoders and VAE"
+        said.append(f"{what} of {Path(config.rest).name}")
+    if config.texts:
+        said.append(f"text encoders {' and '.join(Path(path).name for path in config.texts)}")
     if config.vae:
         said.append(f"VAE {Path(config.vae).name}")
     if config.prediction != "auto":

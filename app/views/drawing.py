@@ -256,6 +256,7 @@ class Drawing(QWidget):
             base=str(base_path(config.base, root)),
             vae=str(base_path(config.vae, root)) if config.vae else "",
             rest=str(base_path(config.rest, root)) if config.rest else "",
+            texts=tuple(str(base_path(path, root)) for path in config.texts),
             prediction=config.prediction,
         )
         edge = config.dataset.resolution_px

@@ -91,7 +91,13 @@ class BakeForm(Form):
 
     def _job(self, out: Path) -> BakeJob:
         weights = {path: weight for path, weight in self.worn.weights.items() if weight}
-        return BakeJob(adapters=weights, base=self.base.path, rest=self.base.rest, out=str(out))
+        return BakeJob(
+            adapters=weights,
+            base=self.base.path,
+            rest=self.base.rest,
+            texts=self.base.texts,
+            out=str(out),
+        )
 
 
 class ExtractForm(Form):
@@ -167,6 +173,7 @@ class ExtractForm(Form):
             targets=list(LAYERS)[self.layers.currentIndex()],
             convolutions=self.convolutions.isChecked(),
             rest=self.tuned.rest or self.parent_base.rest,
+            texts=self.tuned.texts or self.parent_base.texts,
         )
 
 

@@ -140,7 +140,9 @@ def _diffusers(place: Place, facts: Facts) -> list[str]:
     if place.component == "transformer":
         return _dotted(place, names)
     own = dict.fromkeys((names.inside + place.module, place.module))
-    return [*_kohya(place, facts), *(f"{names.diffusers}.{module}" for module in own)]
+    knows_kohyas = facts.denoiser == "unet" or facts.names[facts.denoiser].bfl
+    flat = _kohya(place, facts) if knows_kohyas else []
+    return [*flat, *(f"{names.diffusers}.{module}" for module in own)]
 
 
 def _invokeai_knows(adapter: Adapter, facts: Facts) -> bool:

@@ -45,6 +45,7 @@ _ENDINGS = {
 ENDINGS = tuple(_ENDINGS)
 _TENSOR = re.compile(rf"(?P<name>.+?)(?P<ending>{'|'.join(map(re.escape, _ENDINGS))})")
 _PROCESSOR = re.compile(r"(?P<attention>.+)\.processor\.(?P<name>to_(?:q|k|v|out))")
+_OF_T5 = re.compile(r"lora_te[23]_encoder_block_")  # kohya's of Flux.1 and SD 3, OneTrainer's
 # By what a tensor's name holds, the kinds that are not read.
 _OTHER_KINDS = {
     "oft_blocks": "rotation of outputs (LyCORIS' diag-oft, kohya's OFT)",
@@ -122,6 +123,11 @@ def _place(name: str, names: Names, part: str) -> Place:
                 with contextlib.suppress(ValueError):
                     rest = name[len(prefix) + 1 :]
                     return Place(component, module_of_kohya(rest, key_names))
+    if _OF_T5.match(name):
+        raise AdapterError(
+            f"The adapter changes T5, too, which is not read ({name[:200]}).",
+            hint="Choose one that was trained without T5.",
+        )
     raise AdapterError(
         f"The adapter does not fit this model: {name[:200]} has no place in it.", hint=OTHER_BASE
     )

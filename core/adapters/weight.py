@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 def whole(module: Any) -> Tensor:  # noqa: ANN401 - any of torch's or bitsandbytes' layers
     """Its weight as it is, or turned back from 8 or 4 bits; the module stays as it is.
 
+    A layer of ours that holds it in fewer says itself what it is.
+
     Not peft's `dequantize_module_weight`: on a CPU it leaves a layer of 8 bits without scales.
     """
+    if hasattr(module, "whole"):
+        return module.whole()
     weight = module.weight
     if not get_bnb_param_type(weight):
         return weight

@@ -27,8 +27,12 @@ DIFFUSERS_WEIGHTS = ("diffusion_pytorch_model",)
 INDEX = "model_index.json"
 
 
-def open_folder(path: Path) -> Base:
+def open_folder(path: Path, *, whole: bool = True) -> Base:
     """Look at a folder without loading its weights.
+
+    Args:
+        path: Where it is.
+        whole: Whether all weights must be there; else those that are not are left out.
 
     Raises:
         BaseModelError: It is no such folder, it is of a kind that is not supported, or a part is
@@ -52,7 +56,11 @@ def open_folder(path: Path) -> Base:
         if part != "scheduler":
             text = part in facts.text_encoders
             stems = _TRANSFORMERS_WEIGHTS if text else DIFFUSERS_WEIGHTS
-            weights[part] = InFolder(weights_variant(folder, stems))
+            try:
+                weights[part] = InFolder(weights_variant(folder, stems))
+            except BaseModelError:
+                if whole:
+                    raise
     folders = {part: path / part for part in facts.parts}
     return Base(path, facts, configs, folders, weights)
 

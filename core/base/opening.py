@@ -6,15 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.base import encoders
 from core.base.configs import read_json
 from core.base.folder import DIFFUSERS_WEIGHTS, family_of, open_folder, weights_variant
 from core.base.single_file import PREDICTING, facts_of_file, open_file, read_header
 from core.base.value import CONFIG_NAMES, Base, InFile, InFolder
 from core.config.facts import DEMO, FAMILIES, FLOW, Facts, that_predicts
 from core.config.options import DEMO_BASE
-from core.errors import BaseModelError
+from core.errors import BaseModelError, TextsMissingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.config.options import Told
 
 INPAINTING_CHANNELS = 9
@@ -22,6 +25,7 @@ PREDICTIONS = ("epsilon", "v_prediction")  # of schedulers that are asked; of ot
 _TIMES = 10_000  # of a scheduler; real ones have 1,000
 _WHOLE = "Choose a file that holds the whole model."
 _MISSING = {"vae": "Choose a VAE beside it (vae in the settings, --vae)."}
+_TEXTS = "Choose a file of it (texts in the settings, --text)."
 
 
 def facts_of(base: str, root: Path) -> Facts:
@@ -43,7 +47,11 @@ def facts_of(base: str, root: Path) -> Facts:
 
 
 def open_base(
-    path: Path, vae: Path | None = None, told: Told = "auto", rest: Path | None = None
+    path: Path,
+    vae: Path | None = None,
+    told: Told = "auto",
+    rest: Path | None = None,
+    texts: Sequence[Path] = (),
 ) -> Base:
     """Look at a base model, a folder or one file, without loading its weights.
 
@@ -51,11 +59,14 @@ def open_base(
         path: Where it is.
         vae: Another VAE than its own; None is its own.
         told: What a person says that it predicts; "auto" is what its files say.
-        rest: A folder of the same family, for what a file of a transformer alone lacks.
+        rest: A folder of the same family, for what a file of a transformer alone lacks. Its weights
+            may be missing where `vae` and `texts` have them.
+        texts: Files of text encoders, in the place of its own; each is known by its header.
 
     Raises:
         BaseModelError: It is no base model, of a kind that is not supported, or a part is missing.
         RestMissingError: It is a transformer alone, and there is no `rest`.
+        TextsMissingError: A text encoder's weights are missing.
     """
     if path.is_dir():
         base = open_folder(path)
@@ -68,6 +79,8 @@ def open_base(
         )
     if vae is not None:
         base = _with_vae(base, vae)
+    if texts:
+        base = _with_texts(base, texts)
     if told != "auto" and base.facts.predicts != FLOW:
         scheduler = {**base.configs["scheduler"], **PREDICTING[told]}
         base = replace(base, configs={**base.configs, "scheduler": scheduler}, notes=())
@@ -100,6 +113,34 @@ def _with_vae(base: Base, vae: Path) -> Base:
                 weights = InFile(vae, prefix, naming)
                 return replace(base, weights={**base.weights, "vae": weights})
     raise BaseModelError(f"{vae} is no VAE.", hint="Choose a VAE of the base model's family.")
+
+
+def _with_texts(base: Base, texts: Sequence[Path]) -> Base:
+    """The same base with text encoders of files.
+
+    Raises:
+        BaseModelError: One is none, or none that the base reads; or two are the same one.
+    """
+    weights = dict(base.weights)
+    taken: dict[str, Path] = {}
+    for path in texts:
+        found = encoders.recognised(path)
+        own = {part: encoders.kind_of(base.configs[part]) for part in base.facts.text_encoders}
+        fitting = [part for part, known in own.items() if known == (found.kind, found.width)]
+        part = next((part for part in fitting if part not in taken), "")
+        if not fitting:
+            read = [encoders.in_words(kind, width) for kind, width in own.values() if kind]
+            raise BaseModelError(
+                f"{path} is {found.words}, which {base.facts.title} does not read.",
+                hint=f"It reads {' and '.join(read)}.",
+            )
+        if not part:
+            raise BaseModelError(
+                f"{taken[fitting[-1]]} and {path} are the same text encoder.",
+                hint="Leave one out.",
+            )
+        taken[part], weights[part] = path, found.where
+    return replace(base, weights=weights)
 
 
 def _check_kind(base: Base) -> None:
@@ -142,7 +183,15 @@ def _check_whole(base: Base) -> None:
         BaseModelError: A part's are not.
     """
     for part in base.facts.parts:
-        if part not in base.weights and part not in (*base.facts.tokenizers, "scheduler"):
-            raise BaseModelError(
-                f"{base.path} has no {part.replace('_', ' ')}.", hint=_MISSING.get(part, _WHOLE)
+        if part in base.weights or part in (*base.facts.tokenizers, "scheduler"):
+            continue
+        if part in base.facts.text_encoders and base.facts.alone:
+            kind, width = encoders.kind_of(base.configs[part])
+            words = f", {encoders.in_words(kind, width)}" if kind else ""
+            raise TextsMissingError(
+                f"The base model {base.folders[part].parent} has no weights in its {part}{words}.",
+                hint=_TEXTS,
             )
+        raise BaseModelError(
+            f"{base.path} has no {part.replace('_', ' ')}.", hint=_MISSING.get(part, _WHOLE)
+        )

@@ -143,11 +143,7 @@ def open_file(path: Path, rest: Path | None = None) -> Base:
         BaseModelError: It is no base model, of a kind that is not supported, or a part is missing.
         RestMissingError: It is a transformer alone, and there is no `rest`.
     """
-    if path.suffix.lower() in PICKLES:
-        raise BaseModelError(
-            f"{path} is a pickled file, which can run code and is not opened.",
-            hint=f'Make a safe copy with: stylewright unpickle "{path}"',
-        )
+    check_no_pickle(path)
     header = read_header(path)
     if alone := _transformer_of(header):
         return _with_rest(path, header, alone, rest)
@@ -167,6 +163,19 @@ def open_file(path: Path, rest: Path | None = None) -> Base:
     }
     configs["scheduler"] = {**configs["scheduler"], **PREDICTING[told]}
     return Base(path, facts, configs, folders, parts, (note,) if note else ())
+
+
+def check_no_pickle(path: Path) -> None:
+    """Pickles are not opened.
+
+    Raises:
+        BaseModelError: By its name it is one.
+    """
+    if path.suffix.lower() in PICKLES:
+        raise BaseModelError(
+            f"{path} is a pickled file, which can run code and is not opened.",
+            hint=f'Make a safe copy with: stylewright unpickle "{path}"',
+        )
 
 
 def facts_of_file(path: Path) -> Facts:
@@ -195,7 +204,7 @@ def _with_rest(path: Path, header: Header, facts: Facts, rest: Path | None) -> B
             hint=f"Name a {facts.title} folder as diffusers saves it, too, of which the rest is "
             "taken: rest in the settings, --rest.",
         )
-    base = open_folder(rest)
+    base = open_folder(rest, whole=False)
     if base.facts.family != facts.family:
         raise BaseModelError(
             f"{path} is the transformer of a {facts.title} model, {rest} is {base.facts.title}.",

@@ -98,6 +98,7 @@ def merge(
     keep: Share = 1.0,
     density: Share = 0.5,
     rest: str = "",
+    text: list[str] | None = None,
 ) -> None:
     """Put adapters together, into one adapter or into a base model.
 
@@ -110,6 +111,7 @@ def merge(
         keep: Which share of each layer's energy the adapter keeps.
         density: Which share of the numbers ties and dare keep.
         rest: With --into, a model folder for what a base that is a transformer alone lacks.
+        text: With --into, a file of a text encoder of that model; may come several times.
     """
     from core.adapters.merging import Size
     from core.training import reworking
@@ -124,7 +126,7 @@ def merge(
             f"Into a base model adapters are added up; {method} is for adapters alone.",
             hint="Merge them into one adapter first, and that into the base.",
         )
-    base = named_base(str(into), Path.cwd(), rest=rest)
+    base = named_base(str(into), Path.cwd(), rest=rest, texts=text or ())
     telling.show(reworking.baked(parts, base, out), as_json=False)
 
 
@@ -153,6 +155,7 @@ def extract(
     targets: Literal["attention", "transformer", "linear"] = "transformer",
     convolutions: bool = False,
     rest: str = "",
+    text: list[str] | None = None,
 ) -> None:
     """Write what a fine-tuned model changed as an adapter.
 
@@ -165,11 +168,14 @@ def extract(
         targets: Which layers.
         convolutions: Whether those of several pixels, too.
         rest: A model folder for what models that are a transformer alone lack.
+        text: A file of a text encoder of both; may come several times.
     """
     from core.adapters.merging import Size
     from core.training.reworking import extracted
 
-    one, other = (named_base(str(path), Path.cwd(), rest=rest) for path in (tuned, base))
+    one, other = (
+        named_base(str(path), Path.cwd(), rest=rest, texts=text or ()) for path in (tuned, base)
+    )
     size = Size(rank, keep)
     events = extracted(one, other, size, targets, out, convolutions=convolutions)
     telling.show(events, as_json=False)

@@ -72,6 +72,7 @@ def new(
     trigger: str = "",
     vae: Path | None = None,
     rest: Path | None = None,
+    text: list[Path] | None = None,
     prediction: Told = "auto",
 ) -> None:
     """Make a project from folders of pictures, which are used where they are.
@@ -84,19 +85,23 @@ def new(
         trigger: A word put in front of every caption.
         vae: Another VAE than the base model's own.
         rest: A model folder, for the text encoders and VAE of a base that is a transformer alone.
+        text: A file of a text encoder, in place of the base's own; may come several times.
         prediction: What the base model predicts, where its files do not say it.
     """
     where = base if base == DEMO_BASE else str(Path(base).expanduser().absolute())
     own_vae = str(vae.expanduser().absolute()) if vae else ""
     beside = str(rest.expanduser().absolute()) if rest else ""
-    there = named_base(where, Path.cwd(), own_vae, prediction, beside)
+    texts = tuple(str(path.expanduser().absolute()) for path in text or ())
+    there = named_base(where, Path.cwd(), own_vae, prediction, beside, texts)
     telling.line(telling.console(), f"{where}: {in_words(there)}")
     for folder in images:
         if not folder.expanduser().is_dir():
             raise ConfigError(f"{folder} is no folder.", hint="Give folders of pictures.")
     folders = tuple(str(folder.expanduser().absolute()) for folder in images)
     title = name or project.absolute().name
-    empty = RunConfig(name=title, base="", vae=own_vae, rest=beside, prediction=prediction)
+    empty = RunConfig(
+        name=title, base="", vae=own_vae, rest=beside, texts=texts, prediction=prediction
+    )
     config = presets.on_base(empty, where, FAMILIES[0], there.facts)
     dataset = replace(config.dataset, folders=folders, trigger=trigger)
     create(project, replace(config, dataset=dataset))
@@ -179,6 +184,7 @@ def sample(
     out: Path,
     vae: str = "",
     rest: str = "",
+    text: list[str] | None = None,
     prediction: Told = "auto",
     adapter: list[str] | None = None,
     weight: float = 1.0,
@@ -195,6 +201,7 @@ def sample(
         out: The picture to write, a .png; one that is there is written over.
         vae: Another VAE than the base model's own.
         rest: A model folder, for the text encoders and VAE of a base that is a transformer alone.
+        text: A file of a text encoder, in place of the base's own; may come several times.
         prediction: What the base model predicts, where its files do not say it.
         adapter: An adapter file of any program, or FILE:0.7 for its weight; may come several times.
         weight: How strongly all of them act.
@@ -209,7 +216,7 @@ def sample(
     from core.training import sample as samples
     from core.training.export import read
 
-    there = named_base(base, Path.cwd(), vae, prediction, rest)
+    there = named_base(base, Path.cwd(), vae, prediction, rest, text or ())
     facts = there.facts
     worn = {one.path: one.weight * weight for one in map(weighted, adapter or ())}
     read_all = [read(path, facts)[0] for path in worn]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core.config.options import RunConfig
+    from core.config.options import RunConfig, TrainingConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class Facts:
     guidance: float
     guidance_rescale: float
     trains_text: bool  # whether its users teach the text encoders, too
+    text_by_name: bool = False  # its text encoders learn only if `text_encoders` names them
     only_here: bool = False  # no other program has this base
     layout: Literal["kohya", "diffusers"] = "kohya"  # what most other programs read of it
     unknown_to: tuple[str, ...] = ()  # programs that are not known to have this family
@@ -68,16 +69,37 @@ class Facts:
 
     def rates(self, config: RunConfig) -> dict[str, float]:
         """The peak rate of each part that is trained; a part at rate 0 is off, and not in it."""
-        training = config.training
+        training, first = config.training, config.training.text_encoder_learning_rate
         rates = {self.denoiser: training.learning_rate}
-        if config.adapter.text_encoder:
-            places = self.targets.get(config.adapter.targets, {})
-            taught = places.keys() & set(self.text_encoders)
-            rates |= dict.fromkeys(
-                [part for part in self.text_encoders if part in taught],
-                training.text_encoder_learning_rate,
-            )
+        for part in self.taught(config):
+            second = training.text_encoder_2_learning_rate if self.is_second(part) else 0.0
+            rates[part] = second or first
         return {part: rate for part, rate in rates.items() if rate > 0}
+
+    def taught(self, config: RunConfig) -> list[str]:
+        """The text encoders that are meant to learn, whatever their rates."""
+        which = config.adapter.text_encoders
+        if not config.adapter.text_encoder or (which == "usual" and self.text_by_name):
+            return []
+        able = self.able(config)
+        wanted = {"first": able[:1], "second": able[1:]}
+        return wanted.get(which, able)
+
+    def is_second(self, part: str) -> bool:
+        """Whether a part is the second of the text encoders, which has settings of its own."""
+        return part in self.text_encoders[1:]
+
+    def share(self, part: str, training: TrainingConfig) -> float:
+        """Of the run, after which a part's weights stand still."""
+        if part not in self.text_encoders:
+            return 1.0
+        second = training.text_encoder_2_share if self.is_second(part) else 0.0
+        return second or training.text_encoder_share
+
+    def able(self, config: RunConfig) -> list[str]:
+        """The text encoders in which these target sets have layers."""
+        places = self.targets.get(config.adapter.targets, {})
+        return [part for part in self.text_encoders if part in places]
 
 
 _UNET_WORDS = frozenset(
@@ -289,7 +311,8 @@ _FLUX_TRANSFORMER = rf"{_FLUX_ATTENTION}|.*\.ff(_context)?\.net\.(0\.proj|2)|.*\
 _FLUX_LINEAR = rf"{_FLUX_TRANSFORMER}|.*\.norm(1|1_context)?\.linear"
 
 # Attention as in diffusers' script, transformer as in kohya's but for the modulations, which linear
-# has, too. No target set of style or content is known. Its text encoders are left alone.
+# has, too. No target set of style or content is known. CLIP learns if it is named, as in kohya's
+# scripts; T5, which leaves the memory, never.
 FLUX = Facts(
     family="flux",
     title="Flux.1",
@@ -317,11 +340,14 @@ FLUX = Facts(
             outer=_FLUX_OUTER,
             also=("diffusion_model",),
         ),
+        "text_encoder": KeyNames(
+            kohya="lora_te1", diffusers="text_encoder", words=_CLIP_WORDS, inside="text_model."
+        ),
     },
     targets={
-        "attention": {"transformer": _FLUX_ATTENTION},
-        "transformer": {"transformer": _FLUX_TRANSFORMER},
-        "linear": {"transformer": _FLUX_LINEAR},
+        "attention": {"transformer": _FLUX_ATTENTION, "text_encoder": _CLIP_ATTENTION},
+        "transformer": {"transformer": _FLUX_TRANSFORMER, "text_encoder": _CLIP_LINEAR},
+        "linear": {"transformer": _FLUX_LINEAR, "text_encoder": _CLIP_LINEAR},
     },
     convolutions={},
     text_width=4096,
@@ -335,6 +361,7 @@ FLUX = Facts(
     guidance=3.5,
     guidance_rescale=0.0,
     trains_text=False,
+    text_by_name=True,
     predicts="flow",
     layout="diffusers",
     unknown_to=("a1111",),
@@ -351,6 +378,7 @@ CHROMA = replace(
     parts=("tokenizer", "text_encoder", "transformer", "vae", "scheduler"),
     text_encoders=("text_encoder",),
     tokenizers=("tokenizer",),
+    names={"transformer": FLUX.names["transformer"]},
     targets={
         "attention": {"transformer": _FLUX_ATTENTION},
         "transformer": {"transformer": _FLUX_TRANSFORMER},
@@ -368,8 +396,13 @@ CHROMA = replace(
 _SD3_OUTER = frozenset({"transformer_blocks", "context_embedder", "time_text_embed", "proj_out"})
 _SD3_ATTENTION = r".*\.attn2?\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)"
 _SD3_TRANSFORMER = rf"{_SD3_ATTENTION}|.*\.ff(_context)?\.net\.(0\.proj|2)"
+_CLIPS = ("text_encoder", "text_encoder_2")
+_BOTH_CLIPS_ATTENTION = dict.fromkeys(_CLIPS, _CLIP_ATTENTION)
+_BOTH_CLIPS_LINEAR = dict.fromkeys(_CLIPS, _CLIP_LINEAR)
 
-# The size is 3.5's; its text encoders are left alone. InvokeAI reads no adapters of it.
+# The size is 3.5's. InvokeAI reads no adapters of it. Its CLIPs learn if they are named; both are
+# read before their last layer, and their summaries after it. diffusers' names are all transformers'
+# own: a net with a projection has kept CLIP's `text_model`.
 SD3 = replace(
     FLUX,
     family="sd3",
@@ -395,11 +428,16 @@ SD3 = replace(
             words=_FLUX_WORDS,
             outer=_SD3_OUTER,
         ),
+        "text_encoder": KeyNames(kohya="lora_te1", diffusers="text_encoder", words=_CLIP_WORDS),
+        "text_encoder_2": KeyNames(kohya="lora_te2", diffusers="text_encoder_2", words=_CLIP_WORDS),
     },
     targets={
-        "attention": {"transformer": _SD3_ATTENTION},
-        "transformer": {"transformer": _SD3_TRANSFORMER},
-        "linear": {"transformer": rf"{_SD3_TRANSFORMER}|.*\.norm1(_context)?\.linear"},
+        "attention": {"transformer": _SD3_ATTENTION, **_BOTH_CLIPS_ATTENTION},
+        "transformer": {"transformer": _SD3_TRANSFORMER, **_BOTH_CLIPS_LINEAR},
+        "linear": {
+            "transformer": rf"{_SD3_TRANSFORMER}|.*\.norm1(_context)?\.linear",
+            **_BOTH_CLIPS_LINEAR,
+        },
     },
     kohya_version="sd3",
     architecture="stable-diffusion-v3.5-large/lora",

@@ -29,6 +29,8 @@ Told = Literal["auto", "epsilon", "v_prediction", "v_zero_snr"]  # what a base m
 Every = Annotated[int, Meta(ge=0, description="In steps; 0 is only at the end.")]
 Kind = Literal["lora", "dora", "loha", "lokr", "oft"]
 Targets = Literal["attention", "transformer", "linear", "style", "content"]
+Held = Literal["whole", "int8", "nf4", "int8_weights", "fp8"]
+Encoders = Literal["usual", "first", "second", "both"]
 
 
 class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,7 +73,9 @@ class AdapterConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     conv_rank: Annotated[int, Meta(ge=0, le=512)] = 0  # on convolutions besides; 0 is none
     conv_alpha: Alpha = 1.0
     text_encoder: bool = True  # train the text encoders, too
+    text_encoders: Encoders = "usual"  # which of them; the usual are none of Flux.1's and SD 3's
     text_rank: Annotated[int, Meta(ge=0, le=512)] = 0  # of the text encoders; 0 is the same
+    text_rank_2: Annotated[int, Meta(ge=0, le=512)] = 0  # of the second; 0 is that of the first
     start: str = ""  # an adapter file to go on from: its kind, ranks and layers count
 
     def __post_init__(self) -> None:
@@ -109,6 +113,7 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     batch_size: BatchSize = 1
     learning_rate: LearningRate = 1e-4
     text_encoder_learning_rate: LearningRate = 5e-5
+    text_encoder_2_learning_rate: LearningRate = 0.0  # of the second; 0 is that of the first
     optimizer: Optimizer = "adamw"
     schedule: Schedule = "cosine"
     schedule_cycles: Annotated[int, Meta(ge=1, le=100)] = 3  # of restarts
@@ -120,6 +125,7 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     up_rate_factor: Annotated[float, Meta(ge=1, le=100)] = 1.0  # of B's rate (LoRA+, 2402.12354)
     max_weight_norm: Annotated[float, Meta(ge=0)] = 0.0  # of each change, as kohya has it; 0: none
     text_encoder_share: Annotated[float, Meta(gt=0, le=1)] = 1.0  # of the run, then it stays
+    text_encoder_2_share: Annotated[float, Meta(ge=0, le=1)] = 0.0  # of the second; 0: the first's
     loss: Literal["squared", "huber"] = "squared"
     huber_c: Annotated[float, Meta(gt=0, le=10)] = 0.1  # differences above it pull less
     min_snr_gamma: Annotated[float, Meta(ge=0)] = 0.0  # 0 is off (arXiv:2303.09556)
@@ -132,7 +138,7 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     on_divergence: Literal["stop", "go_back"] = "stop"  # go_back: to the last checkpoint, at half
     # the rate
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    base_precision: Literal["whole", "int8", "nf4"] = "whole"  # of the frozen base (QLoRA)
+    base_precision: Held = "whole"  # of the frozen base (QLoRA)
     recompute: bool = False  # blocks are computed anew on the way back (gradient checkpointing)
     seed: Seed = 0
     checkpoint_every: Every = 250
@@ -151,15 +157,17 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(
                 f"{row.title} averages its steps: set schedule to constant, and average to 0"
             )
-        text_rate = self.text_encoder_learning_rate
+        text_rates = {self.text_encoder_learning_rate, self.text_encoder_2_learning_rate}
         if row.finds_rate and (
-            text_rate not in (0, self.learning_rate)
+            text_rates - {0, self.learning_rate}
             or self.up_rate_factor != 1
             or self.text_encoder_share != 1
+            or self.text_encoder_2_share not in (0, 1)
         ):
             raise ValueError(
-                f"{row.title} has one rate for all that learns: set text_encoder_learning_rate to "
-                f"0 or {self.learning_rate:g}, up_rate_factor and text_encoder_share to 1"
+                f"{row.title} has one rate for all that learns: set text_encoder_learning_rate and "
+                f"text_encoder_2_learning_rate to 0 or {self.learning_rate:g}, up_rate_factor, "
+                "text_encoder_share and text_encoder_2_share to 1"
             )
 
 
@@ -204,6 +212,7 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base: str  # a folder or file: absolute, or relative to the project; or DEMO_BASE
     vae: str = ""  # another VAE than the base's own, in the same way
     rest: str = ""  # a folder for what a base that is a transformer alone lacks
+    texts: tuple[str, ...] = ()  # files of text encoders, in place of the base's own
     prediction: Told = "auto"  # auto is what the base's files say
     dataset: DatasetConfig = DatasetConfig()
     adapter: AdapterConfig = AdapterConfig()

@@ -94,6 +94,7 @@ def apply(preset: Preset, config: RunConfig, facts: Facts) -> RunConfig:
             warmup_steps=0,
             learning_rate=round(rate, RATE_DIGITS),
             text_encoder_learning_rate=round(text_rate, RATE_DIGITS),
+            text_encoder_2_learning_rate=0.0,
         ),
     )
 
@@ -101,7 +102,13 @@ def apply(preset: Preset, config: RunConfig, facts: Facts) -> RunConfig:
 def usual(config: RunConfig, facts: Facts) -> RunConfig:
     """What `config` would be if nothing but its base, optimizer and preset had been chosen."""
     preset = next((p for p in PRESETS if p.steps == config.training.steps), PRESETS[0])
-    plain = RunConfig(name=config.name, base=config.base, vae=config.vae, rest=config.rest)
+    plain = RunConfig(
+        name=config.name,
+        base=config.base,
+        vae=config.vae,
+        rest=config.rest,
+        texts=config.texts,
+    )
     plain = on_base(plain, config.base, _PLAIN, facts)
     return on_optimizer(apply(preset, plain, facts), config.training.optimizer, facts)
 
@@ -152,6 +159,7 @@ def on_base(config: RunConfig, base: str, before: Facts, after: Facts) -> RunCon
             batch_size=int(of(training.batch_size, before.batch_size, after.batch_size)),
             learning_rate=rate(training.learning_rate),
             text_encoder_learning_rate=rate(training.text_encoder_learning_rate),
+            text_encoder_2_learning_rate=rate(training.text_encoder_2_learning_rate),
         ),
         preview=replace(
             preview,
@@ -177,6 +185,7 @@ def on_optimizer(config: RunConfig, name: Optimizer, facts: Facts) -> RunConfig:
     text_rate = (rate if text_rate else 0.0) if new.finds_rate else text_rate * times
     if old.finds_rate and not new.finds_rate:
         text_rate *= PRESETS[0].text_encoder_rate
+    second = 0.0 if old.finds_rate or new.finds_rate else training.text_encoder_2_learning_rate
     return replace(
         config,
         training=replace(
@@ -184,9 +193,11 @@ def on_optimizer(config: RunConfig, name: Optimizer, facts: Facts) -> RunConfig:
             optimizer=name,
             learning_rate=round(rate, RATE_DIGITS),
             text_encoder_learning_rate=round(text_rate, RATE_DIGITS),
+            text_encoder_2_learning_rate=round(second * times, RATE_DIGITS),
             schedule="constant" if new.averages else training.schedule,
             average=0.0 if new.averages else training.average,
             up_rate_factor=1.0 if new.finds_rate else training.up_rate_factor,
             text_encoder_share=1.0 if new.finds_rate else training.text_encoder_share,
+            text_encoder_2_share=0.0 if new.finds_rate else training.text_encoder_2_share,
         ),
     )

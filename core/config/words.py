@@ -145,12 +145,29 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
     },
     "Text encoders": {
         "adapter.text_encoder": Words("Train them", "Where the model's users do."),
+        "adapter.text_encoders": Words(
+            "Which",
+            "The first is CLIP-L, the second OpenCLIP's; usual are none of Flux.1 and SD 3.",
+            {
+                "usual": "The usual",
+                "first": "The first",
+                "second": "The second",
+                "both": "Both",
+            },
+        ),
         "adapter.text_rank": Words("Their rank", "0 is that of the others."),
+        "adapter.text_rank_2": Words("The second's rank", "0 is that of the first."),
         "training.text_encoder_learning_rate": Words(
             "Their learning rate", "0 leaves them alone.", rate=True
         ),
+        "training.text_encoder_2_learning_rate": Words(
+            "The second's rate", "0 is that of the first.", rate=True
+        ),
         "training.text_encoder_share": Words(
             "Until", "A share of the run, 0 to 1; then they rest."
+        ),
+        "training.text_encoder_2_share": Words(
+            "The second until", "A share of the run, 0 to 1; 0 is that of the first."
         ),
     },
     "Learning": {
@@ -244,6 +261,8 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
                 "whole": "Whole",
                 "int8": "8 bits",
                 "nf4": "4 bits (nf4)",
+                "int8_weights": "8 bits, weights alone",
+                "fp8": "8 bits (fp8)",
             },
         ),
     },
@@ -262,8 +281,8 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
 }
 ELSEWHERE = frozenset(  # what a window shows in another way
     {
-        "schema", "name", "base", "vae", "rest", "prediction", "dataset.folders", "dataset.trigger",
-        "adapter.start", "preview.prompts",
+        "schema", "name", "base", "vae", "rest", "texts", "prediction", "dataset.folders",
+        "dataset.trigger", "adapter.start", "preview.prompts",
     }
 )  # fmt: skip
 _EXCLUDED = 1e-6  # what a bound that is not itself allowed is moved by

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
-Held = Literal["whole", "int8", "nf4"]  # how the frozen denoiser's linear layers are kept
+# How the frozen denoiser's linear layers are kept.
+Held = Literal["whole", "int8", "nf4", "int8_weights", "fp8"]
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _MACOS_WITH_BFLOAT16 = 14
 

@@ -121,7 +121,7 @@ def draw(
 
 FLUX = ModelFamily(
     id="flux",
-    nets={"transformer": FluxTransformer2DModel},
+    nets={"transformer": FluxTransformer2DModel, "text_encoder": CLIPTextModel},
     load=load,
     text_encoders={
         "text_encoder": TextEncoder(("text_encoder", "tokenizer"), encode_summary, None),

@@ -22,6 +22,7 @@ from core.diffusion.path import Diffusion, Flow, Shifts, Times
 from core.errors import BaseModelError, MemoryFullError, naming_full_memory
 from core.families.family import DrawOptions, Model, draw_texts
 from core.families.namings import NAMINGS
+from core.families.scaled import unscaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,15 +124,25 @@ def _from_file(
     made = empty_net(base, part, kind, **options)
     with safetensors.safe_open(where.path, framework="pt") as file:
         own = {n: file.get_tensor(n) for n in file.keys() if n.startswith(where.prefix)}  # noqa: SIM118
-    tensors = NAMINGS[where.naming](own, where.prefix, made)
+    tensors = NAMINGS[where.naming](unscaled(own, dtype), where.prefix, made)
     del own
     wanted = made.state_dict()
     lacking = sorted(wanted.keys() - tensors.keys())
     misshapen = sorted(n for n, t in wanted.items() if n in tensors and tensors[n].shape != t.shape)
     if not lacking and not misshapen:
-        right = {name: tensors.pop(name).to(dtype) for name in wanted}
+        right = {name: tensors.pop(name).to(_dtype_of(name, made, dtype)) for name in wanted}
         made.load_state_dict(right, assign=True)
+        if getattr(made, "_tied_weights_keys", None):
+            made.tie_weights()  # T5's words are in its file once, and in its net twice
     return made.eval(), lacking, misshapen
+
+
+def _dtype_of(name: str, made: Any, dtype: torch.dtype) -> torch.dtype:  # noqa: ANN401
+    """What a tensor is loaded in: some of T5's would overflow in float16, as transformers knows."""
+    whole = () if isinstance(made, ModelMixin) else made._keep_in_fp32_modules or ()
+    if dtype == torch.float16 and not set(whole).isdisjoint(name.split(".")):
+        return torch.float32
+    return dtype
 
 
 def empty_net(base: Base, part: str, kind: Any, **options: Any) -> Any:  # noqa: ANN401

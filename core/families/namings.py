@@ -96,6 +96,46 @@ def _bfl(own: Tensors, prefix: str, net: Any) -> Tensors:  # noqa: ARG001, ANN40
     return made
 
 
+_PROJECTION = "text_projection.weight"
+
+
+def _clip_alone(own: Tensors, prefix: str, net: Any) -> Tensors:  # noqa: ANN401
+    """A file of CLIP alone seldom has the projection that Stable Diffusion 3's net wants.
+
+    Its CLIP-L was made without one, which is to say with one that changes nothing (diffusers'
+    create_diffusers_clip_model_from_ldm).
+    """
+    projection = {n: t for n, t in _without(own, prefix).items() if n == _PROJECTION}
+    made = {**_clip(own, prefix, net), **projection}
+    wanted = getattr(getattr(net, "text_projection", None), "weight", None)
+    if wanted is not None and wanted.shape[0] == wanted.shape[1]:
+        made.setdefault(_PROJECTION, torch.eye(wanted.shape[0]))
+    return made
+
+
+def _t5(own: Tensors, prefix: str, net: Any) -> Tensors:  # noqa: ARG001, ANN401
+    made = _without(own, prefix)
+    if "shared.weight" in made:
+        made.setdefault("encoder.embed_tokens.weight", made["shared.weight"])
+    return made
+
+
+def _qwen(own: Tensors, prefix: str, net: Any) -> Tensors:  # noqa: ANN401
+    """Files and nets of Qwen say `model.` and `language_model.` or leave them out, each its way.
+
+    What turns states into words nobody reads here; many files lack it.
+    """
+    plain = {_plain(name): tensor for name, tensor in _without(own, prefix).items()}
+    if "embed_tokens.weight" in plain:
+        plain.setdefault("lm_head.weight", plain["embed_tokens.weight"])
+    wanted = {name: _plain(name) for name in net.state_dict()}
+    return {name: plain[there] for name, there in wanted.items() if there in plain}
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("model.").removeprefix("language_model.")
+
+
 def _without(own: Tensors, prefix: str) -> Tensors:
     return {name.removeprefix(prefix): tensor for name, tensor in own.items()}
 
@@ -105,6 +145,9 @@ NAMINGS: dict[str, Callable[[Tensors, str, Any], Tensors]] = {
     "ldm_vae": _ldm_vae,
     "clip": _clip,
     "open_clip": _open_clip,
+    "clip_alone": _clip_alone,
+    "t5": _t5,
+    "qwen": _qwen,
     "diffusers": _diffusers,
     "transformer": _transformer,
     "bfl": _bfl,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from core.errors import BaseModelError
+from core.families import bytewise
 
 if TYPE_CHECKING:
     from core.families.device import Held
@@ -25,7 +27,7 @@ def _can_be_held(module: nn.Module) -> bool:
 
 
 def hold(net: nn.Module, held: Held, compute: torch.dtype) -> None:
-    """Replace a net's linear layers by bitsandbytes' of `held`; what they compute in stays.
+    """Replace a net's linear layers by ones of `held`; what they compute in stays.
 
     Layers of odd edges, which are small, stay as they are.
 
@@ -34,54 +36,68 @@ def hold(net: nn.Module, held: Held, compute: torch.dtype) -> None:
     Raises:
         BaseModelError: bitsandbytes is not here, or does not know this machine.
     """
+    if held in bytewise.HELD:
+        make = partial(bytewise.Bytewise, held=held)
+    else:
+        make = partial(_packed, layers=_bitsandbytes(held), held=held, compute=compute)
+    linear: list[tuple[str, Any]] = [
+        (name, module) for name, module in net.named_modules() if _can_be_held(module)
+    ]
+    for name, module in linear:
+        parent, _, last = name.rpartition(".")
+        setattr(net.get_submodule(parent), last, make(module))
+
+
+def _bitsandbytes(held: Held) -> Any:  # noqa: ANN401 - untyped
     try:
         import bitsandbytes
     except Exception as error:
         raise BaseModelError(
             f"The base model cannot be held in {held}: bitsandbytes cannot be used here ({error}).",
-            hint="Set training.base_precision to whole.",
+            hint="Set training.base_precision to whole, or to int8_weights.",
         ) from error
-    layers: Any = bitsandbytes.nn
-    linear = [(name, m) for name, m in net.named_modules() if _can_be_held(m)]
-    for name, module in linear:
-        has_bias = module.bias is not None
-        if held == "nf4":
-            made = layers.Linear4bit(
-                module.in_features,
-                module.out_features,
-                bias=has_bias,
-                compute_dtype=compute,
-                quant_type="nf4",
-                device="meta",
-            )
-            # It would turn the weights for a faster kernel as soon as no gradient is wanted, which
-            # fails for widths that are no multiple of a block, and draws in bfloat16.
-            made.support_avx512bf16_for_cpu = False
-            made.weight = (
-                _shape_in_4_bits(module.weight, made.weight)
-                if module.weight.is_meta
-                else layers.Params4bit(
-                    module.weight.data, requires_grad=False, quant_type="nf4", module=made
-                ).to("cpu")
-            )
-        else:
-            made = layers.Linear8bitLt(
-                module.in_features,
-                module.out_features,
-                bias=has_bias,
-                has_fp16_weights=False,
-                device="meta",
-            )
-            made.weight = (
-                _shape_in_8_bits(module.weight)
-                if module.weight.is_meta
-                else layers.Int8Params(
-                    module.weight.data, requires_grad=False, has_fp16_weights=False
-                ).to("cpu")
-            )
-        made.bias = module.bias
-        parent, _, last = name.rpartition(".")
-        setattr(net.get_submodule(parent), last, made)
+    return bitsandbytes.nn
+
+
+def _packed(module: nn.Linear, *, layers: Any, held: Held, compute: torch.dtype) -> Any:  # noqa: ANN401
+    """A layer of bitsandbytes in the place of one of torch's."""
+    has_bias = module.bias is not None
+    if held == "nf4":
+        made = layers.Linear4bit(
+            module.in_features,
+            module.out_features,
+            bias=has_bias,
+            compute_dtype=compute,
+            quant_type="nf4",
+            device="meta",
+        )
+        # It would turn the weights for a faster kernel as soon as no gradient is wanted, which
+        # fails for widths that are no multiple of a block, and draws in bfloat16.
+        made.support_avx512bf16_for_cpu = False
+        made.weight = (
+            _shape_in_4_bits(module.weight, made.weight)
+            if module.weight.is_meta
+            else layers.Params4bit(
+                module.weight.data, requires_grad=False, quant_type="nf4", module=made
+            ).to("cpu")
+        )
+    else:
+        made = layers.Linear8bitLt(
+            module.in_features,
+            module.out_features,
+            bias=has_bias,
+            has_fp16_weights=False,
+            device="meta",
+        )
+        made.weight = (
+            _shape_in_8_bits(module.weight)
+            if module.weight.is_meta
+            else layers.Int8Params(
+                module.weight.data, requires_grad=False, has_fp16_weights=False
+            ).to("cpu")
+        )
+    made.bias = module.bias
+    return made
 
 
 def _shape_in_4_bits(weight: Any, told: Any) -> Any:  # noqa: ANN401 - bitsandbytes'

@@ -142,7 +142,11 @@ _L = {"encoder": "text_encoder", "tokenizer": "tokenizer"}
 _G = {"encoder": "text_encoder_2", "tokenizer": "tokenizer_2"}
 SD3 = ModelFamily(
     id="sd3",
-    nets={"transformer": SD3Transformer2DModel},
+    nets={
+        "transformer": SD3Transformer2DModel,
+        "text_encoder": CLIPTextModelWithProjection,
+        "text_encoder_2": CLIPTextModelWithProjection,
+    },
     load=load,
     text_encoders={
         "text_encoder": TextEncoder(

@@ -23,6 +23,7 @@ from core.errors import AdapterError, BaseModelError, StorageError, naming_full_
 from core.families import loading
 from core.families.namings import NAMINGS
 from core.families.registry import FAMILIES
+from core.families.scaled import unscaled
 from core.protocol.events import Progress
 
 if TYPE_CHECKING:
@@ -144,6 +145,11 @@ def _bake_folder(
     base: Base, components: Sequence[str], parts: Sequence[tuple[Adapter, float]], out: Path
 ) -> Generator[Progress, None, int]:
     changed, layers = 0, len(merging.places_of(parts))
+    if beside := [part for part, where in base.weights.items() if isinstance(where, InFile)]:
+        raise BaseModelError(
+            f"The {beside[0]} of {base.path} lies in another file.",
+            hint="Choose the folder without files beside it.",
+        )
     with _beside(out) as folder:
         folder.mkdir()
         for number, part in enumerate(base.facts.parts):
@@ -248,7 +254,7 @@ def of_part(base: Base, part: str, net: Any) -> dict[str, Tensor]:  # noqa: ANN4
     if isinstance(where, InFile):
         with _mapped(where.path) as file:
             own = {n: file.get_tensor(n) for n in file.keys() if n.startswith(where.prefix)}  # noqa: SIM118
-        named = NAMINGS[where.naming](own, where.prefix, net)
+        named = NAMINGS[where.naming](unscaled(own, torch.float32), where.prefix, net)
         inside = ""
     else:
         named, inside = {}, base.facts.names[part].inside

@@ -8,6 +8,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -16,6 +17,9 @@ from core.base.value import DEMO_FOLDER, Base
 from core.config import files
 from core.config.options import DEMO_BASE, RunConfig, Told
 from core.errors import BaseModelError, ConfigError, RunError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _RUN_NAME = re.compile(r"^(\d{3,})-")
 _CHECKPOINT_NAME = re.compile(r"step\d{6}")
@@ -201,7 +205,9 @@ class Project:
         Raises:
             BaseModelError: It is not there, not whole, or of a kind that is not supported.
         """
-        return named_base(config.base, self.root, config.vae, config.prediction, config.rest)
+        return named_base(
+            config.base, self.root, config.vae, config.prediction, config.rest, config.texts
+        )
 
     def start(self, config: RunConfig) -> Path | None:
         """The adapter that a run goes on from."""
@@ -276,7 +282,14 @@ def _absolute(path: str, root: Path) -> Path:
     return root / os.path.expanduser(path)  # noqa: PTH111 - Path's own raises
 
 
-def named_base(base: str, root: Path, vae: str = "", told: Told = "auto", rest: str = "") -> Base:
+def named_base(
+    base: str,
+    root: Path,
+    vae: str = "",
+    told: Told = "auto",
+    rest: str = "",
+    texts: Sequence[str] = (),
+) -> Base:
     """The base model that settings name, looked at and not loaded; paths relative to `root`.
 
     Raises:
@@ -290,7 +303,8 @@ def named_base(base: str, root: Path, vae: str = "", told: Told = "auto", rest: 
             "base=MODEL. MODEL is a .safetensors file or a model folder.",
         )
     own_vae, folder = (_absolute(path, root) if path else None for path in (vae, rest))
-    return open_base(base_path(base, root), own_vae, told, folder)
+    files = [_absolute(path, root) for path in texts]
+    return open_base(base_path(base, root), own_vae, told, folder, files)
 
 
 def slug(name: str) -> str:

@@ -28,6 +28,7 @@ class SampleJob(Struct, frozen=True, kw_only=True, tag="sample"):
     base: str
     vae: str = ""  # another than the base's own
     rest: str = ""  # a folder for what a base that is a transformer alone lacks
+    texts: tuple[str, ...] = ()  # files of text encoders, in place of its own
     prediction: Told = "auto"
 
 
@@ -66,6 +67,7 @@ class BakeJob(Struct, frozen=True, kw_only=True, tag="bake"):
     base: str
     out: str  # a folder where the base is one
     rest: str = ""  # as of SampleJob
+    texts: tuple[str, ...] = ()
 
 
 class ExtractJob(Struct, frozen=True, kw_only=True, tag="extract"):
@@ -79,6 +81,7 @@ class ExtractJob(Struct, frozen=True, kw_only=True, tag="extract"):
     targets: Layers = "transformer"
     convolutions: bool = False
     rest: str = ""
+    texts: tuple[str, ...] = ()
 
 
 class MemoryJob(Struct, frozen=True, kw_only=True, tag="memory"):

@@ -33,7 +33,7 @@ ADAPTER_FILE, OPTIMIZER_FILE, AVERAGE_FILE, STATE_FILE = (
 _STATE_BYTES = 2**20
 _FIXED = (  # of the adapter's options, those that say which numbers there are
     "kind", "rank", "init", "dora_norm", "targets", "pattern", "conv_rank", "text_encoder",
-    "text_rank", "start",
+    "text_encoders", "text_rank", "text_rank_2", "start",
 )  # fmt: skip
 
 

@@ -78,13 +78,13 @@ def network_words(adapter: Adapter, facts: Facts) -> dict[str, str]:
 def _training(facts: Facts, config: RunConfig) -> dict[str, object]:
     training = config.training
     rates = facts.rates(config)
-    encoder = [rate for part, rate in rates.items() if part in facts.text_encoders]
+    encoder = dict.fromkeys(rate for part, rate in rates.items() if part in facts.text_encoders)
     return {
         "ss_max_train_steps": training.steps,
         "ss_seed": training.seed,
         "ss_learning_rate": training.learning_rate,
         "ss_unet_lr": rates.get(facts.denoiser, ""),
-        "ss_text_encoder_lr": encoder[0] if encoder else "",
+        "ss_text_encoder_lr": list(encoder) if len(encoder) > 1 else next(iter(encoder), ""),
         "ss_lr_scheduler": _SCHEDULES.get(training.schedule, training.schedule),
     }
 

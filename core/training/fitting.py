@@ -99,7 +99,7 @@ def _at_size(config: RunConfig, edge: int) -> RunConfig:
     return replace(config, dataset=dataset)
 
 
-_BITS = {"whole": 16, "int8": 8, "nf4": 4}
+_BITS = {"whole": 16, "int8": 8, "nf4": 4, "int8_weights": 8, "fp8": 8}
 _RECOMPUTE = Change(
     "training.recompute",
     "true",

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from core.adapters import injection, kinds
 from core.adapters.kinds import Room
+from core.config import idle
 from core.config.options import AdapterConfig, RunConfig
 from core.data import batches, buckets, focus, variation
 from core.data.batches import Item, step_seed
@@ -180,6 +181,7 @@ def _notes(config: RunConfig, items: Sequence[Item], model: Model) -> Generator[
         pictures.long_captions(texts, model),
         pictures.no_previews(config, texts),
         small_rank(config.adapter),
+        idle.text_encoders(config, model.facts),
     ):
         if words:
             yield Warned(message=words)
@@ -298,7 +300,8 @@ def rooms(facts: Facts, config: RunConfig, parts: Sequence[str]) -> dict[str, Ro
     made = {}
     for part in parts:
         is_text = part in facts.text_encoders
-        rank = adapter.text_rank if is_text and adapter.text_rank else adapter.rank
+        second = adapter.text_rank_2 if facts.is_second(part) else 0
+        rank = (second or adapter.text_rank or adapter.rank) if is_text else adapter.rank
         free = "" if is_text else adapter.pattern
         made[part] = Room(
             modules=free or facts.targets[adapter.targets][part],
@@ -322,8 +325,7 @@ def groups(
         own = {name: p for name, p in parameters.items() if name.startswith(part + ".")}
         if not own:
             continue
-        share = training.text_encoder_share if part in facts.text_encoders else 1.0
-        last = max(1, round(training.steps * share))
+        last = max(1, round(training.steps * facts.share(part, training)))
         ups = {name for name in own if ".lora_B." in name and training.up_rate_factor != 1}
         made.append(
             {"params": [p for n, p in own.items() if n not in ups], "peak": rate, "last": last}

@@ -68,6 +68,14 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float, step: int) -> floa
     return optimizer.param_groups[0]["lr"]
 
 
+def _rest(optimizer: torch.optim.Optimizer, step: int) -> None:
+    """Let what is past its last step stand still: some optimizers move it at a rate of 0, too."""
+    for group in optimizer.param_groups:
+        if step > group.get("last", step):
+            for parameter in group["params"]:
+                parameter.grad = None
+
+
 def denoising_losses(
     model: Model,
     draw: Draw,
@@ -136,6 +144,7 @@ def train_step(
     scaler.unscale_(optimizer)
     parameters = list(trainable.parameters.values())
     norm = clip_grad_norm_(parameters, trainable.max_grad_norm).item()
+    _rest(optimizer, step)
     told = total * draw.batch_size / draw.weights.sum().item()
     overflow = scaler.is_enabled() and math.isfinite(told) and scaler.get_scale() > LEAST_SCALE
     if not math.isfinite(told) or not (math.isfinite(norm) or overflow):

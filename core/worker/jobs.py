@@ -70,7 +70,7 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
     wishes: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
     pipe.listen(wishes.put)
     yield Progress(phase="Loading the base model")
-    base = named_base(job.base, Path.cwd(), job.vae, job.prediction, job.rest)
+    base = named_base(job.base, Path.cwd(), job.vae, job.prediction, job.rest, job.texts)
     sampler = sample.load(base)
     for note in sampler.model.notes:
         yield Warned(message=note)
@@ -151,11 +151,12 @@ def _writing(job: FileJob) -> Generator[Event]:
             how = reworking.How(job.method, Size(job.rank, job.kept), job.density)
             yield from reworking.joined(_weighted(job.adapters), how, Path(job.out))
         case BakeJob():
-            base = named_base(job.base, Path.cwd(), rest=job.rest)
+            base = named_base(job.base, Path.cwd(), rest=job.rest, texts=job.texts)
             yield from reworking.baked(_weighted(job.adapters), base, Path(job.out))
         case ExtractJob():
             tuned, parent = (
-                named_base(path, Path.cwd(), rest=job.rest) for path in (job.tuned, job.parent)
+                named_base(path, Path.cwd(), rest=job.rest, texts=job.texts)
+                for path in (job.tuned, job.parent)
             )
             yield from reworking.extracted(
                 tuned,

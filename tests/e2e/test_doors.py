@@ -13,7 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 from PIL import Image
+from transformers import CLIPTextModel, Qwen3Model, T5EncoderModel
 
 from core.adapters import injection
 from core.adapters.changes import Place
@@ -24,6 +27,7 @@ from core.captioning import reader
 from core.config import files
 from core.config.facts import SD1
 from core.errors import UserError
+from core.families import loading
 from core.families.device import whole_cpu
 from core.families.registry import load
 from core.project.layout import Project, create
@@ -32,7 +36,7 @@ from core.protocol.commands import Draw, ExportJob, SampleJob, TrainJob
 from core.protocol.events import RunStarted, StepDone, StyleMeasured, Warned
 from core.training import checkpoint, export, train
 from core.training.control import Control
-from tests import altered, tiny
+from tests import altered, comfy, tiny
 from tests.conftest import fill, small_config
 from tests.e2e.test_loss import prepared_for
 from tests.e2e.test_single_files import header_file
@@ -189,6 +193,27 @@ def single_file_door(project: Project, folder: Path) -> Callable[[random.Random]
     return attempt
 
 
+def text_file_door(project: Project, folder: Path) -> Callable[[random.Random], None]:
+    """Files of text encoders: T5 in fp8 with scales, CLIP, Qwen."""
+    del project
+    kinds = {"chroma": T5EncoderModel, "flux": CLIPTextModel, "zimage": Qwen3Model}
+    doors = []
+    for name, kind in kinds.items():
+        base = tiny.FLOWS[name](folder / name)
+        tensors = comfy.file_of(loading.net(open_base(base), "text_encoder", kind, torch.float32))
+        tensors = comfy.scaled(tensors)[0] if name == "chroma" else tensors
+        doors.append((base, kind, safetensors.torch.save(tensors)))
+
+    def attempt(rng: random.Random) -> None:
+        base, kind, whole = rng.choice(doors)
+        path = base / "text.safetensors"
+        path.write_bytes(altered.safetensors_of(whole, rng))
+        there = open_base(base, texts=[path])
+        loading.net(there, "text_encoder", kind, torch.float32)
+
+    return attempt
+
+
 def settings_door(project: Project, folder: Path) -> Callable[[random.Random], None]:
     whole = project.config_file.read_bytes()
     path = folder / "project.toml"
@@ -267,6 +292,7 @@ DOORS = {
     "captioners": captioner_door,
     "configs of bases": index_door,
     "single files": single_file_door,
+    "text encoder files": text_file_door,
     "settings": settings_door,
     "--set": change_door,
     "logs": log_door,

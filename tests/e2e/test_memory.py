@@ -116,7 +116,7 @@ def test_every_family_can_be_foreseen(any_base: Path) -> None:
 
 def test_a_base_in_fewer_bits_takes_less(sdxl_base: Path) -> None:
     sizes = []
-    for held in ("whole", "int8", "nf4"):
+    for held in ("whole", "fp8", "nf4"):
         need = need_of(sdxl_base, f"training.base_precision={held}", like="cuda")
         really = registry.load(
             open_base(sdxl_base), Device(torch.device("cpu"), torch.bfloat16, held, like="cuda")

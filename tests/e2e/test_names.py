@@ -18,12 +18,17 @@ COUNTS = {  # of layers in each part; transformer is what kohya's and most other
     "sd2": {"attention": [128, 92], "transformer": [192, 138]},
     "sdxl": {"attention": [560, 44, 128], "transformer": [722, 66, 192]},
     "chroma": {"attention": [266], "transformer": [418]},
-    "sd3": {"attention": [143], "transformer": [213]},
+    "sd3": {"attention": [143, 48, 128], "transformer": [213, 72, 192]},
     "flux2": {"attention": [160], "transformer": [192]},
     "qwen-image": {"attention": [480], "transformer": [720], "linear": [840]},
     "krea2": {"attention": [128], "transformer": [256]},
     "zimage": {"attention": [136], "transformer": [238], "linear": [270]},
-    "flux": {"attention": [266], "transformer": [418], "linear": [494]},
+    "flux": {"attention": [266, 48], "transformer": [418, 72], "linear": [494, 72]},
+}
+SAME = {  # as another family's
+    ("flux", "text_encoder"): "sdxl/text_encoder",
+    ("sd3", "text_encoder"): "sdxl/text_encoder",
+    ("sd3", "text_encoder_2"): "sdxl/text_encoder_2",
 }
 ROWS = {facts.family: facts for facts in FAMILIES}
 SETS = [(family, name) for family, sets in COUNTS.items() for name in sets]
@@ -36,8 +41,8 @@ def full_size(facts: Facts) -> dict[str, nn.Module]:
     made = {}
     for part, kind in FUNCTIONS[facts.family].nets.items():
         config = {}
-        if part in facts.bundled:
-            file = BUNDLED / facts.bundled[part] / "config.json"
+        if folder := facts.bundled.get(part) or SAME.get((facts.family, part)):
+            file = BUNDLED / folder / "config.json"
             config = json.loads(file.read_text())
         with torch.device("meta"):
             made[part] = (
@@ -98,9 +103,8 @@ READERS = {  # of the usual form, by what their code was seen to do
 def test_who_reads_a_flow_models_adapters(family: str) -> None:
     """docs/models.md says it; of the flat names ComfyUI alone knows all."""
     facts = ROWS[family]
-    adapter = dict.fromkeys(
-        places(facts, "transformer"), LoRA(torch.ones(1, 2), torch.ones(2, 1), 1.0)
-    )
+    there = [p for p in places(facts, "transformer") if p.component == facts.denoiser]
+    adapter = dict.fromkeys(there, LoRA(torch.ones(1, 2), torch.ones(2, 1), 1.0))
     tensors, header = formats.to_diffusers(adapter, facts.names)
     whole = {r.program for r in programs.readings(tensors, header, facts) if r.whole}
     assert whole == READERS[family]

@@ -51,6 +51,7 @@ LEARNT = {
     "adapter.dropout": "0.5",
     "adapter.targets": "transformer",
     "adapter.text_encoder": "false",
+    "adapter.text_encoders": "second",  # which this base has not
     "adapter.kind": "lokr",
     "adapter.rank_stabilized": "true",
     "adapter.init": "pissa",
@@ -116,8 +117,10 @@ DRAWN = {
     "preview.seed": "9",
 }
 ELSEWHERE = {  # each has tests of its own
-    "schema", "name", "base", "vae", "rest", "prediction", "adapter.start", "training.measure_every",
-    "training.patience", "training.on_divergence", "training.recompute", "training.checkpoint_every",
+    "schema", "name", "base", "vae", "rest", "texts", "prediction", "adapter.start",
+    "training.measure_every",
+    "training.patience", "adapter.text_rank_2", "training.text_encoder_2_learning_rate",
+    "training.text_encoder_2_share", "training.on_divergence", "training.recompute", "training.checkpoint_every",
     "training.checkpoint_minutes", "training.keep_checkpoints", "preview.every",
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,7 +26,12 @@ from tests.conftest import fill, made, small_config
 from tests.e2e.test_kinds import config_of
 from tests.e2e.test_loss import draw_of, prepared_for
 
-HELD = {"int8": (1.1, 0.02), "nf4": (0.6, 0.15)}  # bytes a number at the most; how far the loss is
+HELD = {  # bytes a number at the most, scales too; how far the loss is
+    "int8": (1.1, 0.02),
+    "nf4": (0.6, 0.15),
+    "int8_weights": (1.2, 0.01),
+    "fp8": (1.2, 0.02),
+}
 
 
 def test_linear_layers_take_a_fraction_of_their_bytes(sdxl_base: Path) -> None:
@@ -42,6 +48,7 @@ def test_linear_layers_take_a_fraction_of_their_bytes(sdxl_base: Path) -> None:
                 held_bytes += made.weight.numel() * made.weight.element_size()
                 if held == "nf4":
                     held_bytes += made.weight.quant_state.absmax.numel() * 4
+                held_bytes += sum(buffer.nbytes for buffer in made.buffers())
         assert held_bytes <= most * numbers
 
 
@@ -66,7 +73,16 @@ def test_the_loss_is_near_the_whole_bases_and_only_near(
 
 @pytest.mark.parametrize(
     ("kind", "held"),
-    [("lora", "nf4"), ("dora", "nf4"), ("oft", "nf4"), ("lokr", "int8"), ("dora", "int8")],
+    [
+        ("lora", "nf4"),
+        ("dora", "nf4"),
+        ("oft", "nf4"),
+        ("lokr", "int8"),
+        ("dora", "int8"),
+        ("lora", "fp8"),
+        ("dora", "int8_weights"),
+        ("lokr", "fp8"),
+    ],
 )
 def test_a_run_learns_resumes_and_its_adapter_draws_on_the_whole_base(
     project: Project, tmp_path: Path, kind: str, held: str
@@ -93,13 +109,14 @@ def test_a_run_learns_resumes_and_its_adapter_draws_on_the_whole_base(
     )
 
 
+@pytest.mark.parametrize("held", ["nf4", "fp8", "int8_weights"])
 @pytest.mark.parametrize("case", ["lora", "pissa", "olora", "dora", "dora-output", "oft"])
-def test_on_a_held_net_a_new_adapter_changes_nothing(case: str) -> None:
+def test_on_a_held_net_a_new_adapter_changes_nothing(case: str, held: str) -> None:
     from core.families import quantized
 
     torch.manual_seed(1)
     net = nn.ModuleDict({"to_q": nn.Linear(64, 128)})
-    quantized.hold(net, "nf4", torch.float32)
+    quantized.hold(net, held, torch.float32)
     x = torch.randn(2, 5, 64)
     before = net["to_q"](x)
     config = msgspec.structs.replace(config_of(case), conv_rank=0)
@@ -108,6 +125,61 @@ def test_on_a_held_net_a_new_adapter_changes_nothing(case: str) -> None:
     assert (made - before).abs().max() < 1e-3 * before.abs().max()
     made.square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in parameters.values())
+
+
+@pytest.mark.parametrize(
+    ("held", "far"), [("int8_weights", 0.5 / 127), ("fp8", 2.0**-4)]
+)  # half a step of a row's largest number; half of the last of three bits
+def test_a_byte_a_number_is_a_plain_layer_of_rounded_weights(held: str, far: float) -> None:
+    """What goes in is not rounded, and the way back is that of the rounded weights."""
+    from core.adapters.weight import whole
+    from core.families import quantized
+
+    torch.manual_seed(2)
+    plain = nn.Linear(64, 128)
+    with torch.no_grad():
+        plain.weight[:64] *= 1000  # rows of other sizes do not disturb each other
+        plain.weight[0] = 0
+    net = nn.ModuleDict({"a": nn.Linear(64, 128)})
+    net["a"].load_state_dict(plain.state_dict())
+    quantized.hold(net, held, torch.float32)
+    held_layer: Any = net["a"]
+    rounded = whole(held_layer)
+    largest = plain.weight.abs().amax(dim=1, keepdim=True)
+    limit = far * (largest if held == "int8_weights" else plain.weight.abs() + largest / 448)
+    assert ((rounded - plain.weight).abs() <= limit * 1.01).all()
+    assert not torch.equal(rounded, plain.weight)
+    x, y = (torch.randn(3, 5, 64, generator=torch.Generator().manual_seed(3)) for _ in range(2))
+    x.requires_grad_()
+    y.requires_grad_()
+    ours, theirs = held_layer(x), nn.functional.linear(y, rounded, plain.bias)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    ours.square().sum().backward()
+    theirs.square().sum().backward()
+    torch.testing.assert_close(x.grad, y.grad)
+    assert [p for p in held_layer.parameters() if p.requires_grad] == [held_layer.bias]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert held_layer(x).dtype == torch.bfloat16
+    net.to(torch.float16)
+    assert held_layer.weight.dtype == torch.uint8
+
+
+def test_the_way_back_keeps_no_whole_weights() -> None:
+    """Of ten layers one is whole at a time: else a step would take what the bytes have saved."""
+    from core.families import quantized
+
+    net = nn.Sequential(*(nn.Linear(64, 64) for _ in range(10))).requires_grad_(requires_grad=False)
+    quantized.hold(net, "fp8", torch.float32)
+    kept: list[torch.Tensor] = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        net(torch.randn(2, 64, requires_grad=True)).sum().backward()
+    assert kept
+    assert not [t for t in kept if t.is_floating_point() and t.shape == (64, 64)]
 
 
 def test_resuming_with_another_base_precision_is_told(project: Project) -> None:
@@ -131,7 +203,7 @@ def test_what_four_bits_cannot_carry_is_said() -> None:
         msgspec.convert(tree, RunConfig)
 
 
-@pytest.mark.parametrize(("row", "held"), [("flux", "nf4"), ("krea2", "int8")])
+@pytest.mark.parametrize(("row", "held"), [("flux", "nf4"), ("krea2", "int8"), ("zimage", "fp8")])
 def test_a_flow_model_is_held_and_learns(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, row: str, held: str
 ) -> None:

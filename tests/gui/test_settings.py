@@ -19,6 +19,7 @@ from core.config.options import Kind, RunConfig, Targets
 from core.project.layout import Project
 from tests.conftest import fill, made
 from tests.e2e.test_single_files import header_file
+from tests.e2e.test_text_files import text_files, without_weights
 from tests.gui.conftest import button, dataset_page, train_page
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -274,6 +275,52 @@ def test_of_a_transformer_alone_it_is_asked_where_the_rest_is(
     )
     form.base.use("demo")
     assert project.config().rest == ""
+
+
+def test_text_encoders_that_a_folder_lacks_are_asked_for_and_others_can_be_chosen(
+    form: SettingsForm,
+    project: Project,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    faked,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = project.config()
+    folder = without_weights(
+        made("flux", tmp_path_factory), tmp_path / "small", "text_encoder", "text_encoder_2"
+    )
+    clip, t5 = text_files(made("flux", tmp_path_factory), tmp_path)
+    answers = [[], [str(clip), str(t5)]]
+    asked = []
+
+    def choose(parent: object, words: str, *more: object) -> tuple[list[str], str]:
+        asked.append(words)
+        return answers.pop(0), ""
+
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", choose)
+    file = header_file(tmp_path / "flux.safetensors", {"double_blocks.0.img_attn.x": (1,)})
+    form.base.use(str(file), str(folder))
+    assert project.config() == before
+    assert "has no weights in its text_encoder, a CLIP of width 32" in faked.messages.text
+    form.base.use(str(file), str(folder))
+    assert len(asked) == 2
+    assert "a CLIP of width 32" in asked[1]
+    chosen = project.config()
+    assert (chosen.base, chosen.rest) == (str(file), str(folder))
+    assert chosen.texts == (str(clip), str(t5))
+    assert form.base.words.text() == (
+        f"flux.safetensors, Flux.1, the rest of {folder.name}, "
+        "text encoders text_encoder.safetensors and text_encoder_2.safetensors"
+    )
+    other = header_file(tmp_path / "other.safetensors", {"decoder.up.0.x": (1,)})
+    answers += [[str(other)], [str(t5), str(clip)]]
+    faked.studio.actions["base.texts"].trigger()
+    assert project.config() == chosen
+    assert "is no text encoder that is known here" in faked.messages.text
+    faked.studio.actions["base.texts"].trigger()
+    assert project.config().texts == (str(t5), str(clip))
+    form.base.use(made("flux", tmp_path_factory).as_posix())
+    assert project.config().texts == ()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ def sample(kind: type):
     """A message with every field set."""
     values = {}
     for field in msgspec.structs.fields(kind):
+        if typing.get_origin(field.type) is tuple:
+            values[field.name] = ("a", "b")
+            continue
         if typing.get_origin(field.type) is list:
             (of,) = typing.get_args(field.type)
             if isinstance(of, type) and issubclass(of, msgspec.Struct):
