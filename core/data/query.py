@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.data import captions
+from core.data.tags import tags_of
 
 if TYPE_CHECKING:
     from core.data.examine import Picture
@@ -44,11 +45,6 @@ _DEEPEST = 50  # brackets in brackets
 
 class QueryError(ValueError):
     """What is searched for cannot be understood; the message says why."""
-
-
-def tags_of(caption: str) -> list[str]:
-    """What stands between commas, in order; none is empty."""
-    return [tag for part in caption.replace("\n", ",").split(",") if (tag := part.strip())]
 
 
 def parse(text: str) -> Fits | None:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from core.data.query import tags_of
+from core.data.tags import tags_of
 
 Reword = Callable[[str], str]  # of a caption; the same text where there is nothing to change
 

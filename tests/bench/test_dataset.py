@@ -16,7 +16,7 @@ from PIL import Image
 from app.models import pictures as thumbnails
 from core.data import health, query, scan
 from core.data.decode import open_picture
-from core.data.query import tags_of
+from core.data.tags import tags_of
 
 pytestmark = pytest.mark.bench
 MANY, LARGE, LARGE_PX = 100_000, 200, 1024

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.data.examine import Picture
-from core.data.query import QueryError, parse, tags_of
+from core.data.query import QueryError, parse
+from core.data.tags import tags_of
 
 PICTURES = [
     Picture(Path("a/fox.png"), 1024, 768, "a red fox, forest, Night"),

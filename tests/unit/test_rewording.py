@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.data import rewording
-from core.data.query import tags_of
+from core.data.tags import tags_of
 
 
 def test_tags_are_counted_once_a_caption() -> None:
