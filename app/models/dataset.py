@@ -121,14 +121,15 @@ class Dataset(QObject):
         """End after the picture in hand."""
         self._files.stop()
 
-    def set_caption(self, path: Path, text: str, based_on: str) -> bool:
-        """Write a caption; can be undone. False if it could not be written.
+    def set_caption(self, path: Path, text: str, based_on: str, *, apart: bool = False) -> bool:
+        """Write a caption; can be undone, `apart` from what else is written in it. False if not.
 
         Where another program has changed it from `based_on` meanwhile, a copy of that goes to the
         project's bin.
         """
         self._written.pop(path, None)
-        change = SetCaption(self._write_caption, path, based_on, text, self.touched.emit)
+        texts = (based_on, text)
+        change = SetCaption(self._write_caption, path, texts, self.touched.emit, apart=apart)
         self.undo_stack.push(change)
         return self._written.get(path) == text
 

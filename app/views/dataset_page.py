@@ -68,9 +68,7 @@ class DatasetPage(QWidget):
         self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
         self._add_menu()
-        self.editor = CaptionEditor(
-            self._model, studio.tiles, studio.large, studio.framing, studio.tokens
-        )
+        self.editor = CaptionEditor(studio)
         self.editor.setMaximumWidth(WIDEST_PX)
         splitter = QSplitter()
         splitter.setObjectName(places.SPLITTERS[0])
@@ -134,6 +132,8 @@ class DatasetPage(QWidget):
         add("dataset.caption_all", words, self.caption_automatically, place=PLACE)
         add("dataset.findings", "Show findings", self.show_findings, place=PLACE)
         add("dataset.caption", "Caption", lambda: self.go_to(self.editor), place=PLACE)
+        keys, words = ("Ctrl+T",), "Caption as tags or as text"
+        self.addAction(add("dataset.as_tags", words, self._on_as_tags, keys=keys, place=PLACE))
         add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
         add("dataset.mend", "Mend what is found", self.mend, place=PLACE)
         add("dataset.uncaptioned", "Show a picture without caption", self.show_silent, place=PLACE)
@@ -198,6 +198,10 @@ class DatasetPage(QWidget):
         """Open the list of findings."""
         self._studio.actions["page.dataset"].trigger()
         self._findings.setChecked(True)
+
+    def _on_as_tags(self) -> None:
+        self._studio.actions["page.dataset"].trigger()
+        self.editor.switch()
 
     def show_silent(self) -> None:
         """Go to the next picture without caption, ready to be written."""

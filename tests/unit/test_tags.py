@@ -162,7 +162,7 @@ def test_near_words_are_found_as_a_search_through_all_finds_them(
 ) -> None:
     if rare in common:
         return
-    counts = {word: 50 for word in common} | {rare: 1}
+    counts = dict.fromkeys(common, 50) | {rare: 1}
     made = dict(pair for pair in misspelt(counts) if pair)
     near = [word for word in common if _distance(rare, word) == 1]
     assert (rare in made) == bool(near)

@@ -101,6 +101,8 @@ def test_what_is_shown_of_a_tag_is_what_becomes_of_it() -> None:
     places = {tag: {text.index(tag) if tag in text else None for text in made} for tag in tags}
     fixed = {tag: place for tag, place in places.items() if len(place) == 1}
     assert fixed == {"in inkstyle": {0}, "fox": {1}, "forest": {2}}
-    assert all(None in places[tag] for tag, role in zip(tags, shown) if role == "loose")
+    assert all(
+        None in places[tag] for tag, role in zip(tags, shown, strict=True) if role == "loose"
+    )
     still = variation.roles(tags, DatasetConfig(trigger="inkstyle", keep_tags=1))
     assert set(still) == {"kept", "trigger"}
