@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QTimer, Slot
 from PySide6.QtGui import QImage
@@ -20,11 +21,13 @@ from PySide6.QtWidgets import (
 from app.figures import count_of
 from app.models.studio import Studio
 from app.views import places
-from app.views.tag_editor import TagEditor
 from app.widgets import labels
 from app.widgets.picture import CropView
 from app.widgets.text import pass_undo
 from core.data.scan import Picture
+
+if TYPE_CHECKING:
+    from app.views.tag_editor import TagEditor
 
 SAVE_AFTER_MS = 400  # of no typing
 LARGE_AFTER_MS = 80  # of no further choice
@@ -41,7 +44,7 @@ class CaptionEditor(QFrame):
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
-        self._store, self._model = studio.store, studio.dataset
+        self._studio, self._model = studio, studio.dataset
         self._tiles, self._large = studio.tiles, studio.large
         self._framing, self._tokens = studio.framing, studio.tokens
         self.path: Path | None = None
@@ -59,7 +62,7 @@ class CaptionEditor(QFrame):
         self._text.setMinimumHeight(LEAST_LINES * line + 20)
         self._text.setMaximumHeight(LINES * line + 20)
         pass_undo(self._text)
-        self.tags = TagEditor(studio)
+        self._tags: TagEditor | None = None
         self._count = labels.small()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
@@ -68,14 +71,13 @@ class CaptionEditor(QFrame):
         layout.addWidget(self._picture, stretch=1)
         layout.addWidget(self._name)
         layout.addLayout(self._make_head())
-        for widget in (self._text, self.tags, self._count):
+        for widget in (self._text, self._count):
             layout.addWidget(widget)
         self._timer = QTimer(self, interval=SAVE_AFTER_MS, singleShot=True)
         self._timer.timeout.connect(self.save)
         self._settled = QTimer(self, interval=LARGE_AFTER_MS, singleShot=True)
         self._settled.timeout.connect(self._show_large)
         self._text.textChanged.connect(self._on_text_changed)
-        self.tags.changed.connect(self._on_tags_changed)
         self._tiles.ready.connect(self._on_tile_ready)
         self._large.ready.connect(self._on_large_ready)
         self._picture.pointed.connect(self._on_pointed)
@@ -83,7 +85,7 @@ class CaptionEditor(QFrame):
         self._framing.changed.connect(self.refresh)
         self._tokens.changed.connect(self._show_count)
         self._model.focused.connect(self.refresh)
-        self.write_as(tags=places.captions_as_tags(self._store))
+        self.write_as(tags=places.captions_as_tags(self._studio.store))
         self.show_picture(None)
 
     def _make_head(self) -> QHBoxLayout:
@@ -104,6 +106,21 @@ class CaptionEditor(QFrame):
         return row
 
     @property
+    def tags(self) -> TagEditor:
+        """The caption as tags; made when it is first wanted, since no start has need of it."""
+        if self._tags is None:
+            from app.views.tag_editor import TagEditor
+
+            self._tags = TagEditor(self._studio, self)
+            self._tags.setVisible(self.as_tags)
+            self._tags.setEnabled(self.path is not None)
+            self._tags.changed.connect(self._on_tags_changed)
+            column = self.layout()
+            if isinstance(column, QVBoxLayout):
+                column.insertWidget(column.indexOf(self._text) + 1, self._tags)
+        return self._tags
+
+    @property
     def as_tags(self) -> bool:
         """Whether the caption is shown as tags."""
         return self._ways.checkedId() == 1
@@ -114,11 +131,12 @@ class CaptionEditor(QFrame):
         self.save()
         self._ways.button(int(tags)).setChecked(True)
         self._text.setVisible(not tags)
-        self.tags.setVisible(tags)
+        if tags or self._tags is not None:
+            self.tags.setVisible(tags)
         shown = self.tags if tags else self._text
         self.setFocusProxy(shown)
         self._set_text(self._now)
-        places.remember_captions(self._store, as_tags=tags)
+        places.remember_captions(self._studio.store, as_tags=tags)
         if focused:
             shown.setFocus()
 
@@ -130,9 +148,10 @@ class CaptionEditor(QFrame):
         """Save what was written, then show another picture."""
         self.save()
         self.path = path
-        for part in (self._text, self.tags):
-            part.setEnabled(path is not None)
-        self.tags.begin()
+        self._text.setEnabled(path is not None)
+        if self._tags is not None:
+            self._tags.setEnabled(path is not None)
+            self._tags.begin()
         small = self._tiles.get(path) if path else None
         self._picture.show_image(small or QImage())
         self._settled.start()
@@ -190,7 +209,7 @@ class CaptionEditor(QFrame):
     @property
     def writing_now(self) -> bool:
         """Whether keys go into the caption."""
-        return self._text.hasFocus() or self.tags.writing
+        return self._text.hasFocus() or (self._tags is not None and self._tags.writing)
 
     @property
     def writing(self) -> bool:
