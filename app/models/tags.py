@@ -98,14 +98,15 @@ class Tags(QObject):
     @Slot()
     def _count(self) -> None:
         self._later.stop()
-        self._work.start(_counted(self._rows.snapshot()), self._on_counted)
+        self._work.start(counted(self._rows.snapshot()), self._on_counted)
 
     def _on_counted(self, counts: Counter[str]) -> None:
         self.counts, self._ordered, self._stale = counts, None, False
         self.changed.emit()
 
 
-def _counted(pictures: Sequence[Picture]) -> Steps[Counter[str]]:
+def counted(pictures: Sequence[Picture]) -> Steps[Counter[str]]:
+    """Every tag and in how many captions it is."""
     counts: Counter[str] = Counter()
     for begin in range(0, len(pictures), _AT_ONCE):
         for picture in pictures[begin : begin + _AT_ONCE]:

@@ -104,6 +104,13 @@ class PictureSearch(QWidget):
         self.views.button(ALL if paths is None else AMISS).setChecked(True)
         self.apply()
 
+    @Slot(object)
+    def show_tags(self, tags: Sequence[str]) -> None:
+        """Show the pictures that have any of these."""
+        self.views.button(ALL).setChecked(True)
+        self.words.setText(query.of_tags(tags))
+        self._on_view()
+
     @Slot()
     def _on_view(self) -> None:
         self._group = None

@@ -46,7 +46,7 @@ from app import theme
 from app.widgets.grid import CORNER_PX, choose
 
 PAD_PX, CROSS_PX, GAP_PX, HIGH_PX = 8, 16, 4, 6
-ROWS = 5  # of chips that are seen at once
+ROWS, FEWEST_ROWS = 5, 2  # of chips that are seen at once
 LEAST_EDIT_PX = 160
 Index = QModelIndex | QPersistentModelIndex
 Key, Mod = Qt.Key, Qt.KeyboardModifier
@@ -210,6 +210,7 @@ class Chips(QListView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMouseTracking(True)
+        self._high = 0
         self._pressed: QPoint | None = None
         self._carried = -1  # the row that is dragged
         self._gap = -1  # before which row it would be put
@@ -240,11 +241,18 @@ class Chips(QListView):
 
     @Slot()
     def _fit(self) -> None:
-        """As high as its rows are, up to some."""
+        """As high as its rows are, up to some; where there is no room, two."""
         self.doItemsLayout()
         line = self.fontMetrics().height() + 2 * HIGH_PX + GAP_PX
-        high = min(max(line, self.contentsSize().height()), ROWS * line)
-        self.setFixedHeight(high + self.height() - self.viewport().height() + 2)
+        edge = self.height() - self.viewport().height() + 2
+        self._high = min(max(line, self.contentsSize().height()), ROWS * line) + edge
+        self.setMinimumHeight(min(self._high, FEWEST_ROWS * line + edge))
+        self.setMaximumHeight(self._high)
+        self.updateGeometry()
+
+    @override
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), self._high)
 
     @override
     def resizeEvent(self, e: QResizeEvent) -> None:

@@ -11,7 +11,7 @@ NOT or `-` turns one round, OR is either, brackets keep together.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ _COMPARED: dict[str, Callable[[float, float], bool]] = {
     ">=": lambda a, b: a >= b,
     ">": lambda a, b: a > b,
 }
-_TOKEN = re.compile(r'\s*([()]|-?(?:\w+:)?"[^"]*"?|[^\s()"]+)')
+_TOKEN = re.compile(r'\s*([()]|-?(?:\w+:)?"(?:\\"|[^"])*"?|[^\s()"]+)')
 _NUMBER = re.compile(rf"({'|'.join(NUMBERS)})(<=|>=|<|>|=)(-?\d+(?:\.\d+)?)", re.IGNORECASE)
 _DEEPEST = 50  # brackets in brackets
 
@@ -61,6 +61,16 @@ def parse(text: str) -> Fits | None:
     if reading.left:
         raise QueryError("A bracket is closed that was not opened.")
     return fits
+
+
+def of_tags(tags: Sequence[str]) -> str:
+    """What searches for the pictures that have any of some tags."""
+    return " OR ".join(f"tag:{_quoted(tag)}" for tag in tags)
+
+
+def _quoted(text: str) -> str:
+    plain = not re.search(r'[\s()"]', text)
+    return text if plain else '"{}"'.format(text.replace('"', '\\"'))
 
 
 @dataclass(slots=True)
@@ -128,7 +138,7 @@ def _term(word: str) -> Fits:
 def _plain(word: str) -> str:
     if word.startswith('"') and (len(word) == 1 or not word.endswith('"')):
         raise QueryError('A " is not closed.')
-    return word.strip('"').casefold()
+    return word.removeprefix('"').removesuffix('"').replace('\\"', '"').casefold()
 
 
 def _in_field(field: str, wanted: str) -> Fits:
