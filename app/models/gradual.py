@@ -52,6 +52,7 @@ class Gradual(QObject):
             return
         until = time.perf_counter() + SLICE_SECONDS
         try:
+            next(steps)
             while time.perf_counter() < until:
                 next(steps)
         except StopIteration as ended:

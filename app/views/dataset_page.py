@@ -85,7 +85,7 @@ class DatasetPage(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(8)
         inside.addLayout(self._make_bar())
-        self.search = PictureSearch(self._model, self.shown)
+        self.search = PictureSearch(studio, self.shown)
         self.search.searched.connect(self._on_searched)
         inside.addWidget(self.search)
         self.findings = FindingsPanel(self._model, actions["dataset.mend"])
