@@ -128,7 +128,7 @@ class CaptionEditor(QFrame):
     def write_as(self, *, tags: bool) -> None:
         """Show the caption as tags or as a text from now on; what was typed is saved."""
         focused = self.writing_now
-        self.save()
+        self._finish()
         self._ways.button(int(tags)).setChecked(True)
         self._text.setVisible(not tags)
         if tags or self._tags is not None:
@@ -146,7 +146,7 @@ class CaptionEditor(QFrame):
 
     def show_picture(self, path: Path | None) -> None:
         """Save what was written, then show another picture."""
-        self.save()
+        self._finish()
         self.path = path
         self._text.setEnabled(path is not None)
         if self._tags is not None:
@@ -223,15 +223,22 @@ class CaptionEditor(QFrame):
 
     def save_all(self) -> None:
         """Write this caption, and try those again that could not be written."""
-        self.save()
+        self._finish()
         for path, (text, based_on) in list(self._unsaved.items()):
             shown = path == self.path and self._model.rows.row_of(path) >= 0  # was tried just now
             gone = self._model.rows.row_of(path) < 0 and _is_gone(path)
             if gone or (not shown and self._model.set_caption(path, text, based_on)):
                 del self._unsaved[path]
 
+    def _finish(self) -> None:
+        if self._tags is not None and self.path is not None:
+            self._tags.finish()
+        self.save()
+
     def forget(self) -> None:
         """Another project is open: nothing typed here is its own."""
+        if self._tags is not None:
+            self._tags.begin()
         self._modified = False
         self._unsaved.clear()
         self.show_picture(None)

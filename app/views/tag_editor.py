@@ -56,10 +56,11 @@ class TagEditor(QWidget):
         focused = QApplication.focusWidget()
         return focused is not None and self.isAncestorOf(focused)
 
-    @property
-    def typed(self) -> str:
-        """What stands in the line and is no tag yet."""
-        return self.more.text()
+    def finish(self) -> None:
+        """What is typed and no tag yet becomes one: its picture is shown no longer."""
+        self.chips.finish()
+        if self.more.text().strip():
+            self._on_added()
 
     def show_caption(self, caption: str) -> None:
         """Another caption; what is in the line stays there."""
@@ -80,8 +81,10 @@ class TagEditor(QWidget):
     def _show(self, current: int) -> None:
         config = self._settings.config
         dataset = config.dataset if config else DatasetConfig()
-        roles = variation.roles(self.line.tags, dataset)
-        said = said_of(dataset)
+        roles, said = variation.roles(self.line.tags, dataset), said_of(dataset)
+        for row, role in enumerate(roles):
+            if role == "loose" and not said["loose"]:  # captions do not vary
+                roles[row] = "kept"
         pairs = zip(self.line.tags, roles, strict=True)
         self.chips.show_chips([Chip(tag, LOOKS[r], said[r]) for tag, r in pairs], current)
         self.chips.setVisible(bool(roles))

@@ -101,6 +101,8 @@ class _Delegate(QStyledItemDelegate):
     def __init__(self, chips: Chips, make_line: Callable[[QWidget], QLineEdit]) -> None:
         super().__init__(chips)
         self._chips, self._make_line = chips, make_line
+        self.line: QLineEdit | None = None  # of the chip that is edited, or was the last to be
+        self.row = -1
 
     @override
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
@@ -141,9 +143,10 @@ class _Delegate(QStyledItemDelegate):
 
     @override
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
-        line = self._make_line(parent)
-        line.setAccessibleName(f"Tag {index.data()}")
-        return line
+        self.line = self._make_line(parent)
+        self.line.setAccessibleName(f"Tag {index.data()}")
+        self.row = index.row()
+        return self.line
 
     @override
     def setEditorData(self, editor: QWidget, index: Index) -> None:
@@ -162,10 +165,8 @@ class _Delegate(QStyledItemDelegate):
 
     @override
     def setModelData(self, editor: QWidget, model: object, index: Index) -> None:
-        if isinstance(editor, QLineEdit) and editor.text() != index.data():
-            row, text = index.row(), editor.text()
-            # the list becomes another one, which an editor that is being closed must not see
-            QTimer.singleShot(0, self._chips, lambda: self._chips.edited.emit(row, text))
+        if isinstance(editor, QLineEdit):
+            self._chips.note(index.row(), editor.text())
 
 
 def _font(font: QFont, look: str) -> QFont:
@@ -196,7 +197,8 @@ class Chips(QListView):
         self.setObjectName("chips")
         self._model = _Model(self)
         self.setModel(self._model)
-        self.setItemDelegate(_Delegate(self, make_line))
+        self._delegate = _Delegate(self, make_line)
+        self.setItemDelegate(self._delegate)
         self.setFlow(QListView.Flow.LeftToRight)
         self.setWrapping(True)
         self.setResizeMode(QListView.ResizeMode.Adjust)
@@ -211,6 +213,7 @@ class Chips(QListView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMouseTracking(True)
         self._high = 0
+        self._noted: tuple[int, str] | None = None  # an edit that nobody was told of yet
         self._pressed: QPoint | None = None
         self._carried = -1  # the row that is dragged
         self._gap = -1  # before which row it would be put
@@ -225,6 +228,24 @@ class Chips(QListView):
         if chips and row >= 0:
             choose(self, min(row, len(chips) - 1))
         self._fit()
+
+    def note(self, row: int, text: str) -> None:
+        """A chip was edited: told in a moment, since an editor that closes must not see it go."""
+        if text != self._model.chips[row].text:
+            self._noted = row, text
+            QTimer.singleShot(0, self, self.finish)
+
+    @Slot()
+    def finish(self) -> None:
+        """Tell now of what was edited, also where the keys still go there."""
+        line = self._delegate.line
+        if self.state() == QAbstractItemView.State.EditingState and line is not None:
+            self.note(self._delegate.row, line.text())
+            self.closeEditor(line, QStyledItemDelegate.EndEditHint.NoHint)
+        self._delegate.line = None
+        noted, self._noted = self._noted, None
+        if noted is not None:
+            self.edited.emit(*noted)
 
     @property
     def count(self) -> int:

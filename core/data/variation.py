@@ -41,14 +41,13 @@ def untriggered(text: str, trigger: str) -> str:
 
 
 def roles(tags: Sequence[str], config: DatasetConfig) -> list[Role]:
-    """What chance may do to each of a caption's tags; where nothing varies, none is `loose`."""
-    free = config.shuffle_tags or config.tag_dropout > 0
+    """What chance may do to each of a caption's tags, where captions vary."""
     found: list[Role] = []
     kept = 0
     for tag in tags:
         if captions.has_word(tag, config.trigger):
             found.append("trigger")
-        elif not free or kept < config.keep_tags:
+        elif kept < config.keep_tags:
             found.append("kept")
             kept += 1
         else:

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.views import places
 from app.views.main_window import MainWindow
-from app.widgets.chips import cross_of
+from app.widgets.chips import LOOK, cross_of
 from core.project.layout import Project
 from tests.gui.conftest import dataset_page, editor_of
 
@@ -177,6 +177,7 @@ def test_what_a_run_does_to_each_is_shown_and_said(tags, page, faked, qtbot) -> 
     model = tags.chips.model()
     said = lambda: [model.index(row).data(Qt.ItemDataRole.AccessibleTextRole) for row in range(3)]  # noqa: E731
     assert said() == ["fox", "red", "night"]  # captions do not vary
+    assert {model.index(row).data(LOOK) for row in range(3)} == {"fast"}
     assert "puts ballstyle in front" in tags.said.text()
     assert "1 further line" in tags.said.text()
     faked.studio.settings.change(
@@ -230,3 +231,21 @@ def test_a_caption_changed_elsewhere_is_shown(tags, page, project, qtbot, faked)
     (project.images / "p00.txt").write_bytes(b"whale, sea")
     faked.studio.dataset.rescan()
     qtbot.waitUntil(lambda: shown(tags) == ["whale", "sea"])
+
+
+def test_what_is_still_being_typed_goes_to_its_own_picture(tags, page, project, qtbot) -> None:
+    tags.chips.go_to(1)
+    press(qtbot, tags, Key.Key_F2)
+    qtbot.keyClicks(tags.chips.findChild(QLineEdit), "crimson")
+    page.grid.choose(1)
+    assert written(project).startswith(b"\xef\xbb\xbffox, crimson ,night\r\n")
+    qtbot.keyClicks(tags.more, "gull")
+    page.grid.choose(2)
+    assert written(project, 1) == b"fox, blue, gull"
+    assert tags.more.text() == ""
+    qtbot.wait(50)
+    assert written(project, 1) == b"fox, blue, gull"
+    assert written(project, 2) == TEXTS[2]
+    qtbot.keyClicks(tags.more, "late")
+    page.save()  # as when the window is closed
+    assert written(project, 2) == TEXTS[2] + b", late"
