@@ -44,6 +44,7 @@ from core.data.tags import misspelt
 
 WIDE_PX, PAD_PX = 288, 8
 AFTER_MS = 200
+BATCH = 2000  # rows that are laid out between two events
 ALL, ALWAYS, ONCE, LIKE = range(4)
 KINDS = ("All tags", "On every picture", "Only once", "Like another")
 ADVICE = {
@@ -92,8 +93,15 @@ def listed(
             if pair:
                 like[pair[0]] = pair[1]
             yield
-    always = {tag for tag, count in counts.items() if count == pictures > 1}
-    once = {tag for tag, count in counts.items() if count == 1} if pictures > 1 else set()
+    always: list[str] = []
+    once: list[str] = []
+    for number, (tag, count) in enumerate(counts.items() if pictures > 1 else ()):
+        if count == pictures:
+            always.append(tag)
+        elif count == 1:
+            once.append(tag)
+        if not number % 256:
+            yield
     of_kind = (counts.keys(), always, once, like.keys())
     fitting: list[str] = []
     for number, tag in enumerate(list(of_kind[view.kind])):
@@ -154,6 +162,8 @@ class TagPanel(QFrame):
         self.list.setModel(self._model)
         self.list.setItemDelegate(_Delegate(self.list))
         self.list.setUniformItemSizes(True)
+        self.list.setLayoutMode(QListView.LayoutMode.Batched)  # of 100,000 it takes a while
+        self.list.setBatchSize(BATCH)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.clicked.connect(self.show_chosen)

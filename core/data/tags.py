@@ -139,19 +139,19 @@ def misspelt(counts: Mapping[str, int]) -> Iterator[tuple[str, str] | None]:
     taken out of one or both; so only those are compared (SymSpell's symmetric deletes). Numbers
     are never misspelt: 1girl and 2girls are two things. Of much to do some Nones come between.
     """
-    by_piece: dict[str, str] = {}
-    common = sorted((c, tag) for tag, c in counts.items() if c >= RARE and _can_be(tag))
-    for _, tag in common:  # the more frequent later: it counts
+    by_piece: dict[str, list[str]] = defaultdict(list)
+    common = [tag for tag, count in counts.items() if count >= RARE and _can_be(tag)]
+    most = max((counts[tag] for tag in common), default=0)
+    for tag in common:
         yield None
         for piece in _pieces(tag.casefold()):
-            by_piece[piece] = tag
-    if not common:
-        return
-    for tag, count in counts.items():
+            by_piece[piece].append(tag)
+    for tag, count in counts.items() if common else ():
         yield None
-        if count * RARE > common[-1][0] or not _can_be(tag):
+        if count * RARE > most or not _can_be(tag):
             continue
-        meant = {by_piece[piece] for piece in _pieces(tag.casefold()) if piece in by_piece}
+        pieces = _pieces(tag.casefold())
+        meant = {one for piece in pieces if piece in by_piece for one in by_piece[piece]}
         near = [one for one in meant if counts[one] >= RARE * count and _is_near(tag, one)]
         if near:
             yield tag, max(near, key=lambda one: (counts[one], one))
@@ -182,11 +182,3 @@ def _is_near(tag: str, other: str) -> bool:
         or a == b[1:]
         or (a[:2] == b[1::-1] and a[2:] == b[2:] and len(a) > 1 and len(b) > 1)
     )
-
-
-def in_groups(tags: Iterable[str]) -> dict[str, list[str]]:
-    """Spellings that differ in case alone, by the one in lower case."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for tag in tags:
-        groups[tag.casefold()].append(tag)
-    return groups

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data import captions, tags
+from core.data import captions
 from core.data.tags import in_pieces, misspelt, tags_of
 
 text = st.text(alphabet="ab ,\n\t\u00a0\u3000é,,", max_size=30)
@@ -187,7 +187,3 @@ def _distance(one: str, other: str) -> int:
                 ways.append(rows[i - 2, j - 2] + 1)
             rows[i, j] = min(ways)
     return rows[len(one) - 1, len(other) - 1]
-
-
-def test_spellings_are_brought_together() -> None:
-    assert tags.in_groups(["Fox", "sea", "fox"]) == {"fox": ["Fox", "fox"], "sea": ["sea"]}
