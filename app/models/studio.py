@@ -17,6 +17,7 @@ from app.models.readiness import Lack, lacks
 from app.models.run_settings import Settings
 from app.models.runs import Runs
 from app.models.shelf import Shelf
+from app.models.tags import Tags
 from app.models.tokens import Tokens
 from app.models.waiting import WaitingRuns
 from app.models.workspace import Workspace
@@ -45,6 +46,7 @@ class Studio:
     workspace: Workspace
     settings: Settings  # of the next run
     dataset: Dataset
+    tags: Tags
     framing: Framing
     tokens: Tokens
     runs: Runs
@@ -102,13 +104,15 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
     run_settings = Settings(parent)
     tiles = Thumbnails(parent)
     runs, maker = Runs(parent), Maker(jobs, parent)
+    dataset = Dataset(tiles, parent)
     return Studio(
         store=store,
         news=News(parent),
         actions=Actions(parent),
         workspace=Workspace(store, run_settings, parent),
         settings=run_settings,
-        dataset=Dataset(tiles, parent),
+        dataset=dataset,
+        tags=Tags(dataset.rows, parent),
         framing=Framing(run_settings, parent),
         tokens=Tokens(run_settings, parent),
         runs=runs,
