@@ -28,6 +28,7 @@ Schedule = Literal["constant", "linear", "cosine", "restarts", "polynomial", "re
 Told = Literal["auto", "epsilon", "v_prediction", "v_zero_snr"]  # what a base model predicts
 Every = Annotated[int, Meta(ge=0, description="In steps; 0 is only at the end.")]
 Kind = Literal["lora", "dora", "loha", "lokr", "oft"]
+Tiles = Literal["auto", "always", "never"]  # whether pictures go through the VAE in pieces
 Targets = Literal["attention", "transformer", "linear", "style", "content"]
 
 
@@ -134,6 +135,8 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     base_precision: Literal["whole", "int8", "nf4"] = "whole"  # of the frozen base (QLoRA)
     recompute: bool = False  # blocks are computed anew on the way back (gradient checkpointing)
+    vae_tiles: Tiles = "auto"  # large pictures through the VAE in pieces; auto: where the memory
+    # would not do otherwise
     seed: Seed = 0
     checkpoint_every: Every = 250
     checkpoint_minutes: Minutes = 5.0  # besides; the first one comes after one

@@ -237,6 +237,11 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "training.recompute": Words(
             "Compute blocks anew", "Far less memory, a third slower; flow models always do."
         ),
+        "training.vae_tiles": Words(
+            "Large pictures in pieces",
+            "Encoded and drawn with less memory, above 512 px; a little less exact.",
+            {"auto": "Where the memory is too small", "always": "Always", "never": "Never"},
+        ),
         "training.base_precision": Words(
             "Base model held in",
             "Fewer bits need less memory and more time.",

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import psutil
 import torch
 
 if TYPE_CHECKING:
@@ -47,6 +48,15 @@ class Device:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, self.compute)
 
+    def free(self) -> int:
+        """How many bytes of its memory nothing holds now."""
+        if self.device.type == "cuda":
+            kept = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(
+                self.device
+            )
+            return torch.cuda.mem_get_info(self.device)[0] + kept
+        return psutil.virtual_memory().available
+
     def __str__(self) -> str:
         names = {"cpu": "CPU", "mps": "Apple GPU"}
         name = names.get(self.device.type) or torch.cuda.get_device_name(self.device)
@@ -74,6 +84,12 @@ def whole_cpu() -> Device:
 def placed(net: Any, device: Device) -> Any:  # noqa: ANN401 - untyped classes
     """A net, frozen, where it computes; nothing else moves one."""
     return net.requires_grad_(requires_grad=False).eval().to(device.device)
+
+
+def let_go() -> None:
+    """Give back what a GPU keeps for later tensors: after a full memory none of it fits."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _fast(kind: str) -> torch.dtype:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.config.facts import Facts
     from core.config.options import RunConfig
 
+PIECE_PX = 512  # what is no larger goes through a VAE whole
 SIZES_PX = (1024, 896, 768, 640, 512, 384, 256)
 
 
@@ -57,6 +58,11 @@ def fitted(
     first = bisect.bisect_left(range(len(rungs)), 1, key=lambda number: asked(number) <= room)
     number = min(first, len(rungs) - 1)
     smaller, at_once, changes = rungs[number]
+    if _IN_PIECES in changes:  # which helps where pictures, not steps, need the most
+        whole = replace(smaller, training=replace(smaller.training, vae_tiles="auto"))
+        if (bytes_ := needed(whole, at_once)) <= max(room, asked(number)):
+            others = tuple(change for change in changes if change is not _IN_PIECES)
+            return Fit(whole, at_once, others, bytes_, first < len(rungs))
     return Fit(smaller, at_once, changes, asked(number), first < len(rungs))
 
 
@@ -75,6 +81,11 @@ def _smaller(config: RunConfig, facts: Facts) -> Iterator[Rung]:
     while at_once > 1:
         at_once = (at_once + 1) // 2
         changes = (*before, _at_once(at_once, config.training.batch_size))
+        yield config, at_once, changes
+    edges = (config.dataset.resolution_px, *config.dataset.more_resolutions_px)
+    if config.training.vae_tiles == "auto" and max(edges) > PIECE_PX:
+        config = replace(config, training=replace(config.training, vae_tiles="always"))
+        changes = (*changes, _IN_PIECES)
         yield config, at_once, changes
     before = changes
     for held, words in _FEWER_BITS.items():
@@ -105,6 +116,11 @@ _RECOMPUTE = Change(
     "true",
     "layers are computed anew on the way back instead of kept: what is learnt is the same, a step "
     "takes about a third longer",
+)
+_IN_PIECES = Change(
+    "training.vae_tiles",
+    "always",
+    "pictures are encoded and drawn in pieces: a little less exact",
 )
 _FEWER_BITS = {
     "int8": "the base is held in 8 bits: a little less exact, and slower",

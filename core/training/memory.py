@@ -19,10 +19,10 @@ from core.data import batches, buckets
 from core.data.batches import Item, Sample
 from core.data.cache import Cache
 from core.families import registry
+from core.families.counting import Counter, counting
 from core.families.device import Device
 from core.training import loop, optimizers, preview, setup
 from core.training.conditions import Conditions
-from core.training.counting import Counter, counting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -152,6 +152,8 @@ class _Counted:
         rates = self.base.facts.rates(config)
         with counter.real():
             model = registry.load(self.base, self.place)
+        in_pieces = config.training.vae_tiles == "always"  # else as large as it would be whole
+        model = replace(model, tiles="always" if in_pieces else "never")
         heavy = [p for p, e in model.family.text_encoders.items() if e.heavy and p not in rates]
         nets = {part: self._load(model, part) for part in self.base.weights if part not in heavy}
         frame = _largest_frame(config, model.multiple_px)

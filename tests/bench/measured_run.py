@@ -23,11 +23,11 @@ from core.config import facts, files, presets
 from core.config.options import PreviewConfig, RunConfig
 from core.data import batches
 from core.families import loading
+from core.families.counting import AsOnAGpu
 from core.families.device import Device, choose
 from core.project.layout import Project, create
 from core.training import loop, preview, setup
 from core.training.control import Control
-from core.training.counting import AsOnAGpu
 from tests import full_size
 
 PICTURES = 2

@@ -88,3 +88,20 @@ def test_few_runs_are_asked_for() -> None:
 
     fitted(WISHED, SDXL, 44, counting)
     assert len(asked) <= 4
+
+
+def test_pictures_go_in_pieces_only_where_that_helps() -> None:
+    """Here while pictures are encoded 200 are needed, in pieces 40; a step needs 174 at the least."""
+
+    def encoding_more(config: RunConfig, at_once: int) -> int:
+        encoding = 40 if config.training.vae_tiles == "always" else 200
+        return max(encoding, needed(config, at_once))
+
+    fit = fitted(WISHED, SDXL, 175, encoding_more)
+    assert options(fit) == {
+        "training.recompute": "true",
+        "at once": "1",
+        "training.vae_tiles": "always",
+    }
+    assert (fit.fits, fit.bytes) == (True, encoding_more(fit.config, 1))
+    assert "training.vae_tiles" not in options(fitted(WISHED, SDXL, 90, needed))
