@@ -26,6 +26,8 @@ class Device:
     compute: torch.dtype
     held: Held = "whole"
     like: str = ""  # the kind whose ways count, where what it would need is foreseen on another
+    streamed: bool = False  # the denoiser's blocks lie in the main memory beside a GPU
+    main: str = "cpu"  # the device whose memory that is
 
     @property
     def kind(self) -> str:
@@ -36,6 +38,11 @@ class Device:
     def weights(self) -> torch.dtype:
         """Of the frozen nets. On a CPU they stay whole, so that previews are exact."""
         return torch.float32 if self.kind == "cpu" else self.compute
+
+    @property
+    def streams(self) -> bool:
+        """Whether there is another memory than the one that computes, and it is to be used."""
+        return self.streamed and self.kind == "cuda"
 
     @property
     def scales_loss(self) -> bool:
@@ -64,7 +71,7 @@ class Device:
         return f"{name}, {str(self.compute).removeprefix('torch.')}{held}"
 
 
-def choose(precision: Precision, held: Held = "whole") -> Device:
+def choose(precision: Precision, held: Held = "whole", *, streamed: bool = False) -> Device:
     """The best device there is, and the precision it is fast in, unless `precision` says one.
 
     A GPU without bfloat16 of its own (GTX 10, RTX 20) computes in float16 with a scaled loss.
@@ -73,7 +80,7 @@ def choose(precision: Precision, held: Held = "whole") -> Device:
     if kind == "cpu" and torch.backends.mps.is_available():
         kind = "mps"
     compute = _fast(kind) if precision == "auto" else _DTYPES[precision]
-    return Device(torch.device(kind), compute, held)
+    return Device(torch.device(kind), compute, held, streamed=streamed)
 
 
 def whole_cpu() -> Device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
@@ -14,9 +15,12 @@ from core.errors import full_memory
 from core.families.device import let_go
 from core.protocol.events import CheckpointSaved, Event, StepDone, Warned
 from core.training import checkpoint, heldout, lr, preview
+from core.training.offload import offloaded
 from core.training.step import StepResult, denoising_losses, set_rate, train_step
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from core.data.batches import Draw, Sample
     from core.project.layout import Run
     from core.training.clock import Clock
@@ -150,12 +154,21 @@ def _fitting_step(prepared: Prepared, draw: Draw, step: int) -> Generator[Event,
     return (yield from tried())
 
 
+def _kept(prepared: Prepared) -> AbstractContextManager[None]:
+    """Where what a step keeps lies; on a CPU there is but one memory."""
+    place = prepared.model.place
+    if not prepared.config.training.offload_activations or place.kind != "cuda":
+        return contextlib.nullcontext()
+    denoiser = prepared.model.parts[prepared.model.facts.denoiser]
+    return offloaded([denoiser, *prepared.nets.values()], place)
+
+
 def one_step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult:
     """A whole step on what was drawn for it."""
     config, model = prepared.config.training, prepared.model
 
     def losses_of(part: Draw) -> torch.Tensor:
-        with model.place.autocast():
+        with model.place.autocast(), _kept(prepared):
             return denoising_losses(
                 model, part, prepared.conditions, config, lambda: injection.off(prepared.nets)
             )

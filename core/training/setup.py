@@ -106,7 +106,13 @@ def prepare(
     yield Progress(phase="Loading the base model")
     keys = base.fingerprints(RememberedHashes(project.cache / "fingerprints.json"))
     model = registry.load(
-        base, choose(config.training.precision, config.training.base_precision), keys
+        base,
+        choose(
+            config.training.precision,
+            config.training.base_precision,
+            streamed=config.training.stream_base,
+        ),
+        keys,
     )
     model = model_replace(model, path=timed(model.path, config.noise))
     for note in model.notes:
@@ -177,7 +183,7 @@ def to_be_taught(
     model: Model, parts: Collection[str], config: RunConfig
 ) -> dict[str, torch.nn.Module]:
     """The nets that will carry the adapter, as they compute while it learns."""
-    if config.training.recompute:
+    if config.training.recompute or model.place.streams:
         denoiser = model.parts[model.facts.denoiser]
         denoiser.enable_gradient_checkpointing()  # transformers' encoders do so in training alone
     return model.nets(parts)
@@ -320,6 +326,8 @@ def trainable(
     else:
         parameters = injection.place_into(nets, start)
     place, kind = model.place, optimizers.KINDS[training.optimizer]
+    if place.streams:
+        parameters = injection.brought(nets, place.device)
     return Trainable(
         parameters=parameters,
         kind=kind,

@@ -118,6 +118,7 @@ DRAWN = {
 ELSEWHERE = {  # each has tests of its own
     "schema", "name", "base", "vae", "rest", "prediction", "adapter.start", "training.measure_every",
     "training.patience", "training.on_divergence", "training.recompute", "training.vae_tiles",
+    "training.stream_base", "training.offload_activations",
     "training.checkpoint_every",
     "training.checkpoint_minutes", "training.keep_checkpoints", "preview.every",
 }  # fmt: skip
