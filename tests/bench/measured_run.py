@@ -130,7 +130,7 @@ def main() -> None:
         count = prepared.batch_size
         samples = [batches.Sample(number, 1.0) for number in range(count)]
         for step in (1, 2):
-            for _ in loop.taken(prepared, samples, step, count):
+            for _ in loop.taken(prepared, samples, step):
                 pass
         watch.ended("training")
         chosen = preview.options(
