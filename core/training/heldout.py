@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ import torch
 from core.adapters import files, injection
 from core.config.options import TrainingConfig
 from core.data.batches import Draw, Item, generator
-from core.protocol.events import HeldOutMeasured
+from core.protocol.events import Event, HeldOutMeasured
 from core.training.log import event_of, read_log_lines
 from core.training.step import denoising_losses
 
@@ -70,14 +70,18 @@ def told(run: Run) -> list[HeldOutMeasured]:
 
 def measure(
     run: Run, prepared: Prepared, step: int, before: Sequence[HeldOutMeasured]
-) -> HeldOutMeasured:
+) -> Generator[Event, None, HeldOutMeasured]:
     """Measure the adapter after `step`; 0 is without it. The best one so far is kept.
 
     Raises:
         StorageError: The run's folder cannot be written.
     """
     with contextlib.nullcontext() if step else injection.off(prepared.nets):
-        now = losses(prepared)
+        now = yield from prepared.at_once.fitting(
+            min(TIMES, prepared.batch_size),
+            lambda at_once: losses(prepared, at_once),
+            "The memory is too small for the pictures held out: {} at a time.",
+        )
     said = verdict([*((event.step, event.losses) for event in before), (step, now)])
     if step and said.best_step == step:
         with prepared.trainable.learnt():
@@ -98,14 +102,14 @@ def overfitting(run: Run, step: int) -> int:
 
 
 @torch.no_grad()
-def losses(prepared: Prepared) -> list[float]:
+def losses(prepared: Prepared, at_once: int) -> list[float]:
     """The mean squared error of each held-out picture, of the adapter that would be exported."""
     model = prepared.model
     injection.train_mode(prepared.nets, on=False)
     found = []
     with prepared.trainable.learnt(), model.place.autocast():
         for item in prepared.held_out:
-            parts = draw_of(item).parts(prepared.batch_size)
+            parts = draw_of(item).parts(at_once)
             plain = [
                 denoising_losses(model, part, prepared.conditions, TrainingConfig())
                 for part in parts

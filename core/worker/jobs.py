@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.adapters.merging import Size
-from core.errors import AdapterError, StorageError
+from core.errors import AdapterError, MemoryFullError, StorageError
 from core.project.layout import Project, named_base
 from core.protocol.commands import (
     BakeJob,
@@ -78,7 +78,11 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
     while isinstance(wish := _newest(wishes), Draw):
         try:
             yield from _drawn(sampler, wish)
-        except (AdapterError, StorageError) as error:  # the base is as good as before
+        except (
+            AdapterError,
+            MemoryFullError,
+            StorageError,
+        ) as error:  # the base is as good as before
             yield NotDrawn(path=wish.out, message=str(error))
     yield Finished()
 
