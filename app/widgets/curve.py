@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,6 +76,8 @@ class CurveChart(QWidget):
             return
         plot = bare_plot(self.font())
         plot.setLogMode(x=curve.by_factors, y=False)
+        if curve.by_factors:  # its own ticks overlap
+            plot.getAxis("bottom").setTicks([ticks(curve.x[0], curve.x[-1])])
         line = pyqtgraph.mkPen(colours.accent, width=2)
         if curve.filled:
             shade = QColor(colours.accent)
@@ -92,8 +95,6 @@ class CurveChart(QWidget):
         self._plot = plot
 
     def _mark(self, plot, curve: Curve) -> None:  # noqa: ANN001 - pyqtgraph's, loaded late
-        import math
-
         import pyqtgraph
 
         def place(x: float) -> float:
@@ -113,3 +114,10 @@ class CurveChart(QWidget):
         if curve.at is not None:
             pen = pyqtgraph.mkPen(good, width=2)
             plot.addItem(pyqtgraph.InfiniteLine(place(curve.at), angle=90, pen=pen))
+
+
+def ticks(least: float, most: float) -> list[tuple[float, str]]:
+    """Where an axis by factors is marked, by its logarithm: at 1 and 3 of each power of ten."""
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    values = [digit * 10.0**power for power in powers for digit in (1, 3)]
+    return [(math.log10(value), f"{value:g}") for value in values if least <= value <= most]
