@@ -26,6 +26,7 @@ from app.views import fields
 from app.views.adapter_choice import with_kind
 from app.views.fields import Field
 from app.views.rate_panel import RatePanel
+from app.views.times_panel import TimesPanel
 from app.widgets import labels
 from app.widgets.text import NumberSpin, RateSpin
 from core.config import presets
@@ -41,6 +42,7 @@ FIELD_PX = 208
 NAME_PX = 176
 BELOW: Mapping[str, Callable[[Studio], QWidget]] = {  # what an option's row shows below it
     "training.learning_rate": RatePanel,
+    "noise.last": TimesPanel,
 }
 
 
