@@ -15,7 +15,7 @@ from tests.gui.fake_worker import FakeWorker
 TRIED = [RateTried(rate=10.0**n, loss=0.2 - 0.01 * n) for n in range(-6, -1)]
 FOUND = RateFound(
     rate=2e-4,
-    text_encoder_rate=5e-5,
+    text_encoder_rate=7e-5,
     least=1e-4,
     most=4e-4,
     words="It fell fastest at 0.0002.",
@@ -70,7 +70,7 @@ def test_one_press_uses_it_and_one_undoes_it(
     assert project.config() == before  # looking changes nothing
     pressed(panel, "Use 0.0002")
     training = project.config().training
-    assert (training.learning_rate, training.text_encoder_learning_rate) == (2e-4, 5e-5)
+    assert (training.learning_rate, training.text_encoder_learning_rate) == (2e-4, 7e-5)
     assert panel.chart.isVisible()  # why it is so stays there
     assert not faked.studio.actions["train.use_rate"].isVisible()
     settings.undo_stack.undo()
