@@ -42,23 +42,23 @@ def chosen(contents: Sequence[str], share: float) -> set[str]:
     return set(names[:count])
 
 
-def draw_of(item: Item) -> Draw:
+def draw_of(item: Item, times: int = TIMES) -> Draw:
     """The same noise and times for a picture, whatever else is held out and in whatever run."""
     rng = generator(0, 0, f"held out {item.key}")
-    latents = item.mean.expand(TIMES, *item.mean.shape)
+    latents = item.mean.expand(times, *item.mean.shape)
     noise = torch.randn(latents.shape, generator=rng)
     return Draw(
         latents=latents,
         noise=noise,
         input_noise=noise,
-        u=(torch.arange(TIMES) + 0.5) / TIMES,
-        weights=torch.ones(TIMES),
-        masks=None if item.mask is None else item.mask.expand(TIMES, 1, *item.mask.shape),
-        prior=torch.zeros(TIMES, dtype=torch.bool),
-        captions=(item.caption,) * TIMES,
-        frames=(item.frame,) * TIMES,
-        files=(item.path.name,) * TIMES,
-        batch_size=TIMES,
+        u=(torch.arange(times) + 0.5) / times,
+        weights=torch.ones(times),
+        masks=None if item.mask is None else item.mask.expand(times, 1, *item.mask.shape),
+        prior=torch.zeros(times, dtype=torch.bool),
+        captions=(item.caption,) * times,
+        frames=(item.frame,) * times,
+        files=(item.path.name,) * times,
+        batch_size=times,
     )
 
 
@@ -102,14 +102,14 @@ def overfitting(run: Run, step: int) -> int:
 
 
 @torch.no_grad()
-def losses(prepared: Prepared, at_once: int) -> list[float]:
+def losses(prepared: Prepared, at_once: int, times: int = TIMES) -> list[float]:
     """The mean squared error of each held-out picture, of the adapter that would be exported."""
     model = prepared.model
     injection.train_mode(prepared.nets, on=False)
     found = []
     with prepared.trainable.learnt(), model.place.autocast():
         for item in prepared.held_out:
-            parts = draw_of(item).parts(at_once)
+            parts = draw_of(item, times).parts(at_once)
             plain = [
                 denoising_losses(model, part, prepared.conditions, TrainingConfig())
                 for part in parts

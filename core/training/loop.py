@@ -85,16 +85,19 @@ def steps(
 
 
 def taken(
-    prepared: Prepared, samples: Sequence[Sample], step: int
+    prepared: Prepared, samples: Sequence[Sample], step: int, factor: float | None = None
 ) -> Generator[Event, None, tuple[StepResult, float]]:
     """One step, as the plan has it, and the rate.
+
+    Rates are multiplied with `factor`, by default with what the schedule says.
 
     Raises:
         DivergedError: The loss or a gradient is no finite number.
         MemoryFullError: Not even one picture at a time fits.
     """
     config = prepared.config
-    rate = set_rate(prepared.trainable.optimizer, lr.factor(config.training, step), step)
+    factor = lr.factor(config.training, step) if factor is None else factor
+    rate = set_rate(prepared.trainable.optimizer, factor, step)
     draw = batches.draw(prepared.items, samples, config, step=step, batch_size=prepared.batch_size)
     return (yield from _fitting_step(prepared, draw, step)), rate
 

@@ -22,6 +22,7 @@ from core.protocol.commands import (
     JoinJob,
     MemoryJob,
     PreviewNow,
+    RateJob,
     ResizeJob,
     SampleJob,
     Stop,
@@ -195,6 +196,21 @@ def memory_job(job: MemoryJob) -> Iterator[Event]:
         fits=fit.fits if fit else True,
     )
     yield Finished()
+
+
+def rate_job(job: RateJob, pipe: Pipe) -> Iterator[Event]:
+    """Try learning rates; Stop and the app's end are seen between two steps."""
+    from core.training import rate_finder  # no other job has need of it
+
+    control = Control()
+
+    def on_command(command: Command | None) -> None:
+        if command is None or isinstance(command, Stop):
+            control.stop.set()
+
+    pipe.listen(on_command)
+    project = Project(Path(job.project))
+    yield from rate_finder.find(project, project.config(), control)
 
 
 def inspect_job(job: InspectJob, pipe: Pipe) -> Iterator[Event]:
