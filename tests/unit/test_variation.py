@@ -99,6 +99,8 @@ def test_a_choice_is_made_before_tags_are_told_apart() -> None:
         frozenset({"sky"}),
     }
     assert all(text.startswith("fox, ") for text in made)
+    made = told("fox, {tree|}, sky", wildcards=True)
+    assert set(made) == {"fox, tree, sky", "fox, sky"}
 
 
 def test_what_must_be_one_text_takes_the_longest_choices() -> None:
