@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 from msgspec.structs import replace
@@ -22,12 +22,20 @@ from core.project import prolonging
 from core.project.layout import Project, create, named_base
 from core.protocol.events import Event, Verified
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.training.control import Control
+    from core.training.team import Places
+
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print events as JSON lines.")]
 Changes = Annotated[
     list[str] | None,
     Parameter(name="--set", negative="", help="Change an option: section.option=value."),
 ]
 Steps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=999_999))]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))]
+Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]
 Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=2**63 - 1))]
 InferenceSteps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=200))]
 
@@ -116,6 +124,10 @@ def train(
     resume: str | None = None,
     steps: Steps | None = None,
     changes: Changes = None,
+    processes: Count = 1,
+    machines: str = "",
+    machine_rank: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    port: Port = 29500,
     json: Json = False,
 ) -> None:
     """Train a project's next run, or go on with one.
@@ -125,10 +137,17 @@ def train(
         resume: A run's folder name, its number, or "newest".
         steps: With --resume, make the run so many steps long: a finished one goes on, too.
         changes: Options for this run and the next ones; not with --resume.
+        processes: So many share each step's batch, one for each GPU; on each machine.
+        machines: Names of several machines, A,B: the same command is given on each.
+        machine_rank: Which of them this is, from 0, where the run is trained.
+        port: Where that one listens.
         json: Print events as JSON lines.
     """
-    from core.training.train import train as train_events
-
+    places = _places(processes, machines, machine_rank, port)
+    if machine_rank:  # settings are those of the run, whatever is said here
+        with stopping() as control:
+            telling.show(_shared(Project(project), places, control), as_json=json)
+        return
     opened = Project(project)
     if changes and resume is not None:
         raise ConfigError(
@@ -146,7 +165,47 @@ def train(
         said = prolonging.prolong(opened.run(name), steps)
         telling.line(telling.console(error=json), said)
     with stopping() as control:
-        telling.show(train_events(opened, control, name), as_json=json)
+        telling.show(_trained(opened, places, control, name), as_json=json)
+
+
+def _places(processes: int, machines: str, rank: int, port: int) -> Places | None:
+    """Where a run is trained; None where one process does it alone."""
+    names = tuple(filter(None, (name.strip() for name in machines.split(","))))
+    if rank >= max(1, len(names)):
+        raise ConfigError(
+            f"There is no machine of rank {rank}: {len(names)} are named.",
+            hint="Name them all with --machines, the one that trains first; ranks count from 0.",
+        )
+    if processes == 1 and len(names) < 2:  # noqa: PLR2004
+        return None
+    from core.training.team import Places
+
+    return Places(processes, names if len(names) > 1 else (), rank, port)
+
+
+def _trained(
+    project: Project, places: Places | None, control: Control, resume: str | None
+) -> Iterator[Event]:
+    from core.training.train import train as train_events
+
+    if places is None:
+        yield from train_events(project, control, resume)
+        return
+    from core.training.team import team
+
+    with team(project, places, control) as others:
+        yield from train_events(project, control, resume, others)
+
+
+def _shared(project: Project, places: Places | None, control: Control) -> Iterator[Event]:
+    """What this machine does of a run that another one trains."""
+    from core.training.children import children
+    from core.training.member import share
+
+    assert places is not None  # noqa: S101 - there are several machines
+    mine, *others = places.jobs(project, places.port)
+    with children(others):
+        yield from share(mine, control)
 
 
 def verify(project: Path, run: str = "newest") -> None:
@@ -171,8 +230,8 @@ def verify(project: Path, run: str = "newest") -> None:
         names = ", ".join(told[0].different[:3])
         raise RunError(
             f"{steps} came out otherwise: {len(told[0].different)} tensors differ ({names}).",
-            hint="Another device, another version of torch, or pictures that have changed do that; "
-            f"compare {found.manifest_file}.",
+            hint="Another device or number of processes, another version of torch, or pictures "
+            f"that have changed do that; compare {found.manifest_file}.",
         )
     telling.line(telling.console(), f"{steps} came out the same, to the bit.")
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from core.adapters import injection
 from core.data import batches
-from core.errors import full_memory
+from core.errors import ProcessLostError, full_memory
 from core.protocol.events import CheckpointSaved, Event, StepDone, Warned
 from core.training import checkpoint, heldout, lr, preview
-from core.training.step import StepResult, denoising_losses, set_rate, train_step
+from core.training.step import StepResult, accumulated, denoising_losses, set_rate, train_step
 
 if TYPE_CHECKING:
     from core.data.batches import Draw, Sample
@@ -42,14 +42,21 @@ def steps(
     Raises:
         DivergedError: The loss or a gradient is no finite number.
         MemoryFullError: Not even one picture at a time fits.
+        ProcessLostError: One of several processes is gone; what was learnt so far is saved.
         StorageError: A preview or checkpoint cannot be written.
     """
     config, every = prepared.config.training, prepared.config.preview.every
     plan = batches.plan(prepared.items, prepared.batch_size, config.seed, first_step)
-    at_once, waiting = prepared.batch_size, list(untrained)
+    at_once, waiting = prepared.at_once, list(untrained)
     for step, samples in zip(range(first_step, config.steps + 1), plan, strict=False):
         began = time.monotonic()
-        done, rate, at_once = yield from taken(prepared, samples, step, at_once)
+        try:
+            done, rate, at_once = yield from taken(prepared, samples, step, at_once)
+        except ProcessLostError:  # what there is is that of the last whole step
+            if step > first_step:
+                folder = checkpoint.save(run, prepared, step - 1, planned=False)
+                yield CheckpointSaved(step=step - 1, path=str(folder))
+            raise
         seconds = time.monotonic() - began
         clock.step_took(seconds)
         yield StepDone(
@@ -146,19 +153,37 @@ def _fitting_step(
 
 def one_step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult:
     """A whole step on what was drawn for it."""
-    config, model = prepared.config.training, prepared.model
-
-    def losses_of(part: Draw) -> torch.Tensor:
-        with model.place.autocast():
-            return denoising_losses(
-                model, part, prepared.conditions, config, lambda: injection.off(prepared.nets)
-            )
-
-    torch.manual_seed(batches.step_seed(config.seed, step, "dropout"))
-    injection.train_mode(prepared.nets, on=True)
-    result = train_step(losses_of, draw, prepared.trainable, at_once=at_once, step=step)
+    config, team = prepared.config.training, prepared.team
+    made_ready(prepared, batches.step_seed(config.seed, step, "dropout"))
+    result = train_step(
+        losses_of(prepared),
+        draw,
+        prepared.trainable,
+        at_once=at_once,
+        step=step,
+        accumulate=accumulated if team is None else team.takes(prepared, step),
+    )
     if config.max_weight_norm:
         injection.cap(prepared.nets, config.max_weight_norm)
     if average := prepared.trainable.average:
         average.add(prepared.trainable.parameters, step)
     return result
+
+
+def losses_of(prepared: Prepared) -> Callable[[Draw], torch.Tensor]:
+    """The losses of a part of a draw, with the adapter as it is."""
+    config, model = prepared.config.training, prepared.model
+
+    def of(part: Draw) -> torch.Tensor:
+        with model.place.autocast():
+            return denoising_losses(
+                model, part, prepared.conditions, config, lambda: injection.off(prepared.nets)
+            )
+
+    return of
+
+
+def made_ready(prepared: Prepared, seed: int) -> None:
+    """Let the nets compute as a step wants them, with the dropout of this seed."""
+    torch.manual_seed(seed)
+    injection.train_mode(prepared.nets, on=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as model_replace
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from core.adapters.changes import Adapter
     from core.config.facts import Facts
     from core.data.buckets import Frame
+    from core.training.team import Team
 
 DEFAULT_PROMPTS = 4
 LEAST_RANK = 4
@@ -54,6 +56,18 @@ class Prepared:
     batch_size: int  # what the pictures allow of the config's
     trainable: Trainable
     conditions: Conditions
+    team: Team | None = None  # the other processes, where there are any
+
+    @property
+    def at_once(self) -> int:
+        """How many pictures of a step one process computes, if its memory is large enough."""
+        return self.batch_size if self.team is None else math.ceil(self.batch_size / self.team.of)
+
+    @property
+    def device(self) -> str:
+        """What computes, in words."""
+        several = "" if self.team is None else f", {self.team.of} processes"
+        return f"{self.model.place}{several}"
 
     @property
     def dataset_key(self) -> str:

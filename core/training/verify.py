@@ -49,7 +49,7 @@ def verify(project: Project, run: Run, control: Control) -> Generator[Event, Non
         first = (yield from checkpoint.load(there[-2], prepared)).step + 1
     last = int(newest.name.removeprefix("step"))
     plan = batches.plan(prepared.items, prepared.batch_size, config.training.seed, first)
-    at_once = prepared.batch_size
+    at_once = prepared.at_once
     for step, samples in zip(range(first, last + 1), plan, strict=False):
         if control.stop.is_set():
             return

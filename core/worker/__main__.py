@@ -22,6 +22,7 @@ from core.protocol.commands import (
     MemoryJob,
     ResizeJob,
     SampleJob,
+    ShareJob,
     TrainJob,
 )
 from core.protocol.events import Event, Failed, Hello, Progress
@@ -75,6 +76,8 @@ def _events(job: Command | None, pipe: Pipe) -> Iterator[Event]:
     match job:
         case TrainJob():
             yield from jobs.train_job(job, pipe)
+        case ShareJob():
+            yield from jobs.share_job(job, pipe)
         case SampleJob():
             yield from jobs.sample_job(job, pipe)
         case MemoryJob():
