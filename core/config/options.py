@@ -140,6 +140,7 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     base_precision: Held = "whole"  # of the frozen base (QLoRA)
     recompute: bool = False  # blocks are computed anew on the way back (gradient checkpointing)
+    compile: bool = False  # the blocks, by torch.compile: other last digits
     seed: Seed = 0
     checkpoint_every: Every = 250
     checkpoint_minutes: Minutes = 5.0  # besides; the first one comes after one

@@ -254,6 +254,10 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "training.recompute": Words(
             "Compute blocks anew", "Far less memory, a third slower; flow models always do."
         ),
+        "training.compile": Words(
+            "Compile",
+            "Faster steps after a minute or more of compiling; the last digits differ.",
+        ),
         "training.base_precision": Words(
             "Base model held in",
             "Fewer bits need less memory and more time.",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from core.protocol.commands import ShareJob
 
-PATIENCE_SECONDS = 10.0  # of one that was told that all is over
+PATIENCE_SECONDS = 3.0  # of one that was told that all is over: it has nothing to lose
 
 
 @dataclass(slots=True)

@@ -103,7 +103,7 @@ def losses(prepared: Prepared) -> list[float]:
     model = prepared.model
     injection.train_mode(prepared.nets, on=False)
     found = []
-    with prepared.trainable.learnt(), model.place.autocast():
+    with prepared.trainable.learnt(), model.place.autocast(), prepared.uncompiled():
         for item in prepared.held_out:
             parts = draw_of(item).parts(prepared.batch_size)
             plain = [

@@ -198,6 +198,7 @@ def beating(store: dist.Store, number: int, on_silence: Callable[[], None]) -> I
 
     def beat() -> None:
         try:
+            store.add(beat_of(number), 1)
             while not over.wait(BEAT_SECONDS):
                 store.add(beat_of(number), 1)
         except RuntimeError:  # the process that trains is gone

@@ -83,6 +83,10 @@ def _taking_part(job: ShareJob, link: Link, control: Control) -> Iterator[Event]
         yield Finished(stopped=True)
         return
     _check_alike(ready, prepared)
+    if ready.config.training.compile:
+        from core.training import compiling  # seldom wished for
+
+        yield from compiling.tried(prepared, 1)
     link.say(here_of(0, job.number), Said())
     if not link.wait([OPEN], lambda: _over(link, control)):
         yield Finished(stopped=True)
@@ -170,6 +174,8 @@ def _computed(prepared: Prepared, mine: Draw, order: Order, link: Link) -> Done:
     except (RuntimeError, MemoryError) as error:
         if not full_memory(error):
             raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
         return Done(total=None, full=True)
     return Done(total=total if math.isfinite(total) else None)
 

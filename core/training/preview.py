@@ -122,7 +122,8 @@ def parts_of(prepared: Prepared) -> list[range]:
 def _ready_to_draw(prepared: Prepared, *, untrained: bool) -> Iterator[None]:
     """What is exported, without dropout; for a picture of the base no adapter at all."""
     injection.train_mode(prepared.nets, on=False)
-    with injection.off(prepared.nets) if untrained else prepared.trainable.learnt():
+    what = injection.off(prepared.nets) if untrained else prepared.trainable.learnt()
+    with what, prepared.uncompiled():
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from core.training.control import Control
 from core.training.step import FIRST_SCALE, Trainable
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from core.adapters.changes import Adapter
@@ -68,6 +70,12 @@ class Prepared:
         """What computes, in words."""
         several = "" if self.team is None else f", {self.team.of} processes"
         return f"{self.model.place}{several}"
+
+    def uncompiled(self) -> AbstractContextManager[object]:
+        """Within, blocks compute as they are, whether they were compiled or not."""
+        if not self.config.training.compile:
+            return contextlib.nullcontext()
+        return torch.compiler.set_stance("force_eager")
 
     @property
     def dataset_key(self) -> str:

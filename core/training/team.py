@@ -120,12 +120,8 @@ class Team:
                 hint=f"Set training.batch_size to a multiple of {self.of}, or start fewer.",
             )
 
-    def joined(self, prepared: Prepared) -> Generator[Event, None, None]:
-        """Let the others read what is prepared, and wait for them, or until asked to stop.
-
-        Raises:
-            ProcessLostError: One of them is gone, or found other files.
-        """
+    def tell(self, prepared: Prepared) -> Generator[Event, None, None]:
+        """Let the others read and encode what this process has."""
         if prepared.batch_size % self.of:
             yield Warned(
                 message=f"Steps of {prepared.batch_size} pictures are shared unevenly by "
@@ -138,6 +134,13 @@ class Team:
             compute=str(prepared.model.place.compute),
         )
         self._link.say(READY, ready)
+
+    def joined(self, prepared: Prepared) -> Generator[Event, None, None]:
+        """Wait for the others to be as far, or until asked to stop.
+
+        Raises:
+            ProcessLostError: One of them is gone, or found other files.
+        """
         for number in range(1, self.of):
             yield Progress(phase="Waiting for the other processes", done=number - 1, total=self.of)
             if not self._wait([here_of(0, number)], self.control.stop.is_set):

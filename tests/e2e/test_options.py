@@ -121,6 +121,7 @@ ELSEWHERE = {  # each has tests of its own
     "training.measure_every",
     "training.patience", "adapter.text_rank_2", "training.text_encoder_2_learning_rate",
     "training.text_encoder_2_share", "training.on_divergence", "training.recompute", "training.checkpoint_every",
+    "training.compile",
     "training.checkpoint_minutes", "training.keep_checkpoints", "preview.every",
 }  # fmt: skip
 
