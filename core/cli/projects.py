@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -178,6 +179,8 @@ def _places(processes: int, machines: str, rank: int, port: int) -> Places | Non
         )
     if processes == 1 and len(names) < 2:  # noqa: PLR2004
         return None
+    # that another machine does not answer yet is no news; read when torch is imported
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from core.training.team import Places
 
     return Places(processes, names if len(names) > 1 else (), rank, port)

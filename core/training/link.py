@@ -37,7 +37,7 @@ Message = TypeVar("Message", bound=msgspec.Struct)
 LOOPBACK = "127.0.0.1"
 BEAT_SECONDS = 5.0  # between two signs of life
 TRANSFER = timedelta(minutes=5)  # all are ready by then: only a network that fails takes longer
-FIND = timedelta(hours=1)  # another machine's program may be started long before this one's
+KNOCK_SECONDS = 2.0
 _LONGEST_SLEEP = 0.005
 
 
@@ -160,28 +160,28 @@ def listening(of: int, port: int, *, here: bool) -> tuple[dist.TCPStore, int]:
     return store, store.port
 
 
-def calling(host: str, port: int) -> dist.TCPStore:
-    """That store, from another process.
+def calling(host: str, port: int, enough: Callable[[], bool]) -> dist.TCPStore | None:
+    """That store, from another process; None if `enough`, asked meanwhile, says so.
 
-    Raises:
-        ProcessLostError: Nobody listens there.
+    It is called again until it answers: a machine may be started before the one that trains.
     """
     if host == LOOPBACK:
         _use_loopback()
-    try:
-        return dist.TCPStore(
-            host,
-            port,
-            is_master=False,
-            wait_for_workers=False,
-            timeout=FIND,
-            use_libuv=os.name == "posix",
-        )
-    except dist.DistError as error:
-        raise ProcessLostError(
-            f"The process that trains is not found at {host}:{port}.",
-            hint="Start it there, and see that the machines reach each other.",
-        ) from error
+    while not enough():
+        try:
+            socket.create_connection((host, port), KNOCK_SECONDS).close()
+        except OSError:  # torch's own tries fill the screen
+            time.sleep(KNOCK_SECONDS / 2)
+            continue
+        with contextlib.suppress(dist.DistError):
+            return dist.TCPStore(
+                host,
+                port,
+                is_master=False,
+                wait_for_workers=False,
+                use_libuv=os.name == "posix",
+            )
+    return None
 
 
 def _use_loopback() -> None:

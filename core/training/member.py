@@ -56,9 +56,12 @@ def share(job: ShareJob, control: Control) -> Iterator[Event]:
     check_devices(job.here)
     if torch.cuda.is_available():
         torch.cuda.set_device(job.device)
-    yield Progress(phase="Looking for the process that trains")
-    link = links.Link(links.calling(job.host, job.port), job.number, job.of)
-    signs = links.calling(job.host, job.port)
+    yield Progress(phase=f"Looking for the process that trains at {job.host}:{job.port}")
+    stores = [links.calling(job.host, job.port, control.stop.is_set) for _ in range(2)]
+    if stores[0] is None or stores[1] is None:
+        yield Finished(stopped=True)
+        return
+    link, signs = links.Link(stores[0], job.number, job.of), stores[1]
     with (
         links.beating(signs, job.number, control.stop.set),
         threads_shared(job.here),

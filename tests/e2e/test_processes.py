@@ -18,6 +18,7 @@ from core.config import files
 from core.errors import ConfigError, ProcessLostError
 from core.project.layout import Project
 from core.protocol import wire
+from core.protocol.commands import TrainJob
 from core.protocol.events import (
     CheckpointSaved,
     Event,
@@ -32,6 +33,7 @@ from core.training.control import Control
 from core.training.team import Places
 from core.training.train import train
 from tests.conftest import fill
+from tests.e2e.test_worker import Pipe
 
 ROOT = Path(__file__).parents[2]
 # Sums of the same float32 numbers in another order. Measured: losses 2e-7, norms 1e-6.
@@ -155,6 +157,18 @@ def test_what_fails_in_one_process_is_met_by_all(
     assert [e.step for e in of(StepDone, events)] == [1, 2, 3, 4, 5, 6]
     rates = [e.lr for e in of(StepDone, events)]
     assert rates[3:] == [rates[0] / 2] * 3
+    assert events[-1] == Finished()
+
+
+def test_the_engine_of_the_window_starts_them_too(exact: Project) -> None:
+    change(exact, "training.steps=2")
+    pipe = Pipe()
+    pipe.send(TrainJob(project=str(exact.root), processes=2))
+    events = list(pipe.events())
+    assert pipe.finish() == 0
+    pipe.close()
+    assert of(RunStarted, events)[0].device == "CPU, float32, 2 processes"
+    assert len(of(StepDone, events)) == 2
     assert events[-1] == Finished()
 
 

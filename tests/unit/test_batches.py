@@ -172,3 +172,14 @@ def test_repeats_come_as_often_and_weigh_as_much() -> None:
         1: 1,
         2: 2,
     }
+
+
+@pytest.mark.parametrize(("count", "of"), [(7, 2), (7, 3), (2, 4)])
+def test_the_shares_of_a_draw_are_the_draw_and_alike_in_size(count: int, of: int) -> None:
+    whole = drawn(count, 3)
+    shares = [whole.share(number, of) for number in range(of)]
+    assert torch.cat([share.noise for share in shares]).equal(whole.noise)
+    assert sum((share.captions for share in shares), ()) == whole.captions
+    sizes = [len(share.u) for share in shares]
+    assert max(sizes) - min(sizes) <= 1
+    assert {share.batch_size for share in shares} == {whole.batch_size}
