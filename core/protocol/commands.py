@@ -28,7 +28,7 @@ class ShareJob(Struct, frozen=True, kw_only=True, tag="share"):
 
     project: str
     number: Annotated[int, Meta(ge=1)]  # of this process; the one that trains is 0
-    of: Annotated[int, Meta(ge=2)]
+    of: Annotated[int, Meta(ge=1)]
     device: Annotated[int, Meta(ge=0)] = 0  # which of this machine's
     here: Annotated[int, Meta(ge=1)] = 1  # so many processes on this machine
     host: str  # where that one listens
