@@ -80,6 +80,13 @@ QToolButton:focus, QPushButton:focus {{ border: 2px solid {accent}; }}
 #palette QListWidget {{ background: transparent; border: none; outline: none; }}
 #palette QListWidget::item {{ padding: 6px 8px; border-radius: 4px; }}
 #palette QListWidget::item:selected {{ background: {line}; color: {text}; }}
+#chips {{ background: {window}; border: 1px solid {line}; border-radius: 6px; padding: 4px; }}
+#chips:focus {{ border: 2px solid {accent}; padding: 3px; }}
+#chips QLineEdit {{ padding: 1px 6px; }}
+#suggestions {{ background: {raised}; border: 1px solid {line}; outline: none; padding: 2px; }}
+#suggestions::item {{ padding: 4px 8px; border-radius: 4px; }}
+#suggestions::item:hover {{ background: {panel}; }}
+#suggestions::item:selected {{ background: {line}; color: {text}; }}
 #drop {{ border: 2px dashed {line}; border-radius: 12px; }}
 #drops {{ border: 2px dashed {accent}; border-radius: 12px; }}
 #drops QLabel {{ background: {raised}; border: 1px solid {accent}; border-radius: 6px;

@@ -12,6 +12,7 @@ from app.models import moves
 from app.models.background import Background, Work
 from app.models.edits import Add, Cut, Remove, SetCaption, SetCaptions, SetFocus
 from app.models.findings import Findings
+from app.models.gradual import Gradual, Steps
 from app.models.importer import Imported, copy_all, save_picture
 from app.models.moves import Cuts, Moves
 from app.models.picture_rows import PictureRows
@@ -21,6 +22,7 @@ from app.models.scanner import Look, Scanner
 from core.data import captions, focus, health, scan, wording
 from core.data.cropping import Shares
 from core.data.focus import Point
+from core.data.scan import Finding, Picture
 from core.errors import StorageError, UserError
 from core.project.layout import Project
 
@@ -44,6 +46,9 @@ class Dataset(QObject):
         self.findings = Findings(self)
         self.focus: dict[Path, Point] = {}  # what crops keep of pictures, where it was said
         self.busy = ""  # what goes on in the background, in words
+        self._to_show: dict[Path, str] = {}  # captions that the rows do not show yet
+        self._reshown: dict[Path, Picture] = {}  # of which the findings do not know yet
+        self._showing = Gradual(self)
         self._written: dict[Path, str] = {}  # captions since the scan began, which it may not know
         self._removed: set[Path] = set()  # pictures, likewise
         self._leaving: set[Path] = set()  # those that are being moved
@@ -69,6 +74,9 @@ class Dataset(QObject):
         if project is not None:
             self._scanner.remember_in(project.catalogue)
         self.undo_stack.clear()
+        self._showing.stop()
+        self._to_show.clear()
+        self._reshown.clear()
         self._read_focus()
         self.findings.show(())
         self.rows.clear()
@@ -121,14 +129,15 @@ class Dataset(QObject):
         """End after the picture in hand."""
         self._files.stop()
 
-    def set_caption(self, path: Path, text: str, based_on: str) -> bool:
-        """Write a caption; can be undone. False if it could not be written.
+    def set_caption(self, path: Path, text: str, based_on: str, *, apart: bool = False) -> bool:
+        """Write a caption; can be undone, `apart` from what else is written in it. False if not.
 
         Where another program has changed it from `based_on` meanwhile, a copy of that goes to the
         project's bin.
         """
         self._written.pop(path, None)
-        change = SetCaption(self._write_caption, path, based_on, text, self.touched.emit)
+        texts = (based_on, text)
+        change = SetCaption(self._write_caption, path, texts, self.touched.emit, apart=apart)
         self.undo_stack.push(change)
         return self._written.get(path) == text
 
@@ -180,14 +189,29 @@ class Dataset(QObject):
             )
         self._written[path] = text
         self._show_captions({path: text})
-        self.refreshed.emit()
         return True
 
     def _show_captions(self, texts: Mapping[Path, str]) -> None:
-        shown = [self.rows.set_caption(path, text) for path, text in texts.items()]
-        pictures = [picture for picture in shown if picture]
-        own = [finding for picture in pictures for finding in scan.findings_of(picture)]
-        self.findings.show_usable({picture.path for picture in pictures}, own, health.OF_PIXELS)
+        """At once, but thousands of them, which come one after the other; the newest first."""
+        self._to_show |= texts
+        self._showing.start(self._shown(), self._on_shown)
+
+    def _shown(self) -> Steps[list[Finding]]:
+        while self._to_show:
+            path, text = self._to_show.popitem()
+            if picture := self.rows.set_caption(path, text):
+                self._reshown[path] = picture
+            yield
+        own: list[Finding] = []
+        for picture in self._reshown.values():
+            own += scan.findings_of(picture)
+            yield
+        return own
+
+    def _on_shown(self, own: list[Finding]) -> None:
+        self.findings.show_usable(self._reshown.keys(), own, health.OF_PIXELS)
+        self._reshown.clear()
+        self.refreshed.emit()
 
     def _rewrite(self, changes: Changes) -> None:
         """Shown at once, written by the thread; what fails a scan shows as it is."""
@@ -196,7 +220,6 @@ class Dataset(QObject):
         folder, texts = self.project.bin, {path: new for path, (_, new) in changes.items()}
         self._written |= texts
         self._show_captions(texts)
-        self.refreshed.emit()
         self._files.start(
             "Writing captions",
             lambda work: rewrite(changes, folder, work),
@@ -311,7 +334,8 @@ class Dataset(QObject):
         if any(self.rows.row_of(path) >= 0 for path in self._removed):
             self.rows.drop(self._removed)
         self._show_captions(self._written)
-        self.refreshed.emit()
+        if self._showing.busy:
+            self.refreshed.emit()
 
     @Slot()
     def _on_rested(self) -> None:

@@ -22,19 +22,29 @@ Move = Callable[[Sequence[Path], Moves], None]  # pictures that go or come, and 
 class SetCaption(QUndoCommand):
     """A caption written; writing on in the same one is one step back."""
 
-    ID = 1
+    ID, APART = 1, -1  # Qt merges none with the latter
 
     def __init__(
-        self, write: Write, path: Path, old: str, new: str, touch: Callable[[Path], None]
+        self,
+        write: Write,
+        path: Path,
+        texts: tuple[str, str],
+        touch: Callable[[Path], None],
+        *,
+        apart: bool = False,
     ) -> None:
-        """`touch` hears of what an undo or redo did, which is to be shown."""
+        """`texts` are the old and the new; `touch` hears of what an undo or redo did.
+
+        With `apart` it is a step of its own, whatever is written before and after it.
+        """
+        old, new = texts
         super().__init__(f"Caption of {path.name}")
         self._write, self._path, self._old, self._new = write, path, old, new
-        self._touch, self._written = touch, False
+        self._touch, self._written, self._apart = touch, False, apart
 
     @override
     def id(self) -> int:
-        return self.ID
+        return self.APART if self._apart else self.ID
 
     @override
     def mergeWith(self, other: QUndoCommand) -> bool:

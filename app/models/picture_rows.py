@@ -12,6 +12,7 @@ from PySide6.QtCore import (
     QObject,
     QPersistentModelIndex,
     Qt,
+    Signal,
     Slot,
 )
 from PySide6.QtGui import QImage
@@ -37,6 +38,9 @@ class Role:
 
 class PictureRows(QAbstractListModel):
     """Becomes another list in runs of rows, so that selection and scrolling stay."""
+
+    recaptioned = Signal(str, str)  # a caption before and after
+    altered = Signal()  # pictures that were there are other ones now
 
     def __init__(self, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -100,13 +104,15 @@ class PictureRows(QAbstractListModel):
         row = self.row_of(path)
         if row < 0:
             return None
+        old = self._pictures[row].caption
         if self._silent is not None:
-            before = captions.says_nothing(self._pictures[row].caption)
-            self._silent += captions.says_nothing(text) - before
+            self._silent += captions.says_nothing(text) - captions.says_nothing(old)
         self._pictures[row] = replace(self._pictures[row], caption=text, guessed=False)
         self._shown = None
         said = [Role.CAPTION, Role.FINDING, Qt.ItemDataRole.ToolTipRole]
         self.dataChanged.emit(self.index(row), self.index(row), said)
+        if text != old:
+            self.recaptioned.emit(old, text)
         return self._pictures[row]
 
     @override
@@ -161,6 +167,7 @@ class PictureRows(QAbstractListModel):
             self._pictures[row] = pictures[row]
         if what.altered:
             self.dataChanged.emit(self.index(what.altered[0]), self.index(what.altered[-1]))
+            self.altered.emit()
 
     def _start_anew(self, pictures: Sequence[Picture], by_path: dict[str, int] | None) -> None:
         self.changing, self._silent = True, None

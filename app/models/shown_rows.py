@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Slot
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal, Slot
 from typing_extensions import override
 
+from app.models.gradual import Gradual, Steps
 from app.models.picture_rows import Index, PictureRows
 from core.data.scan import Picture
 
 Fits = Callable[[Picture], bool]
 Order = Callable[[Picture], float]  # the lowest first
 _ROOT = QModelIndex()
+_AT_ONCE = 32  # pictures between two looks at the clock
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What fits: rows of all pictures, None for all as they are; and where each is among them."""
+
+    ids: list[int] | None = None
+    places: dict[int, int] | None = None  # None where they are in their own order
 
 
 class ShownRows(QAbstractListModel):
@@ -22,7 +33,11 @@ class ShownRows(QAbstractListModel):
 
     With one, or in another order, the list begins anew when pictures come or go. A caption that is
     written moves nothing, whether it still fits or not: who writes it looks at it.
+
+    Few pictures are searched at once, many a little at a time; until then what was shown stays.
     """
+
+    found = Signal()  # what `show_only` was asked for is shown
 
     def __init__(self, rows: PictureRows, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -31,6 +46,8 @@ class ShownRows(QAbstractListModel):
         self._ids: list[int] | None = None  # rows of `rows`; None is all, in their order
         self._places: dict[int, int] | None = None  # in `_ids`, where those are in another order
         self._resetting = False
+        self._wanted: tuple[Fits | None, Order | None] = (None, None)
+        self._work = Gradual(self)
         rows.rowsAboutToBeInserted.connect(self._on_coming)
         rows.rowsInserted.connect(self._on_come)
         rows.rowsAboutToBeRemoved.connect(self._on_going)
@@ -43,6 +60,11 @@ class ShownRows(QAbstractListModel):
     def searched(self) -> bool:
         """Whether some pictures may be left out."""
         return self._fits is not None
+
+    @property
+    def searching(self) -> bool:
+        """Whether something else will be shown in a moment."""
+        return self._work.busy
 
     @property
     def changing(self) -> bool:
@@ -75,29 +97,40 @@ class ShownRows(QAbstractListModel):
 
     def show_only(self, fits: Fits | None, order: Order | None = None) -> None:
         """Show what fits; None is all, and their own order."""
-        if fits is None and self._fits is None and order is None and self._order is None:
+        self._wanted = fits, order
+        if fits is None and order is None and self._as_they_are:
+            self._work.stop()
+            self.found.emit()
             return
+        self._work.start(_fitting(self._rows.pictures, fits, order), self._on_found)
+
+    def _on_found(self, found: Found) -> None:
         self._resetting = True
         self.beginResetModel()
-        self._fits, self._order = fits, order
-        self._find()
+        self._fits, self._order = self._wanted
+        self._ids, self._places = found.ids, found.places
         self.endResetModel()
         self._resetting = False
+        self.found.emit()
 
     @property
     def _as_they_are(self) -> bool:
         return self._fits is None and self._order is None
 
     def _find(self) -> None:
-        self._ids, self._places = None, None
-        if self._as_they_are:
-            return
-        fits, order, everything = self._fits, self._order, self._rows.pictures
-        ids = [n for n, one in enumerate(everything) if fits is None or fits(one)]
-        if order is not None:
-            ids.sort(key=lambda n: order(everything[n]))
-            self._places = {n: place for place, n in enumerate(ids)}
-        self._ids = ids
+        """At once, since rows have come or gone; what is looked for meanwhile begins anew."""
+        steps = _fitting(self._rows.pictures, self._fits, self._order)
+        found = Found()
+        try:
+            while True:
+                next(steps)
+        except StopIteration as ended:
+            found = ended.value
+        self._ids, self._places = found.ids, found.places
+
+    def _begin_again(self) -> None:
+        if self._work.busy:
+            self._work.start(_fitting(self._rows.pictures, *self._wanted), self._on_found)
 
     @override
     def rowCount(self, parent: Index = _ROOT) -> int:
@@ -123,6 +156,7 @@ class ShownRows(QAbstractListModel):
     def _on_come(self, *_: object) -> None:
         if self._as_they_are:
             self.endInsertRows()
+            self._begin_again()
         else:
             self._on_reset()
 
@@ -137,6 +171,7 @@ class ShownRows(QAbstractListModel):
     def _on_gone(self, *_: object) -> None:
         if self._as_they_are:
             self.endRemoveRows()
+            self._begin_again()
         else:
             self._on_reset()
 
@@ -148,6 +183,7 @@ class ShownRows(QAbstractListModel):
     def _on_reset(self) -> None:
         self._find()
         self.endResetModel()
+        self._begin_again()
 
     @Slot(QModelIndex, QModelIndex, list)
     def _on_changed(self, first: QModelIndex, last: QModelIndex, roles: list[int]) -> None:
@@ -166,3 +202,21 @@ class ShownRows(QAbstractListModel):
             return 0, len(places) - 1
         place = places.get(first, -1)
         return (place, place) if place >= 0 else (0, -1)
+
+
+def _fitting(pictures: Sequence[Picture], fits: Fits | None, order: Order | None) -> Steps[Found]:
+    if fits is None and order is None:
+        return Found()
+    ids: list[int] = []
+    keys: list[float] = []
+    for begin in range(0, len(pictures), _AT_ONCE):
+        for row, one in enumerate(pictures[begin : begin + _AT_ONCE], begin):
+            if fits is None or fits(one):
+                ids.append(row)
+                if order is not None:
+                    keys.append(order(one))
+        yield
+    if order is None:
+        return Found(ids)
+    ordered = [ids[n] for n in sorted(range(len(ids)), key=keys.__getitem__)]
+    return Found(ordered, {row: place for place, row in enumerate(ordered)})

@@ -17,6 +17,7 @@ from app.models.readiness import Lack, lacks
 from app.models.run_settings import Settings
 from app.models.runs import Runs
 from app.models.shelf import Shelf
+from app.models.tags import Tags
 from app.models.tokens import Tokens
 from app.models.waiting import WaitingRuns
 from app.models.workspace import Workspace
@@ -26,6 +27,7 @@ from app.process.foreseer import Foreseer
 from app.process.inspector import Inspector
 from app.process.jobs import Jobs
 from app.process.maker import Maker
+from app.process.rate_finder import RateFinder
 from app.process.sampler import Sampler
 from app.process.session import Session
 from app.process.worker import Worker
@@ -45,6 +47,7 @@ class Studio:
     workspace: Workspace
     settings: Settings  # of the next run
     dataset: Dataset
+    tags: Tags
     framing: Framing
     tokens: Tokens
     runs: Runs
@@ -60,6 +63,7 @@ class Studio:
     captioner: Captioner
     fetcher: Fetcher
     foreseer: Foreseer
+    rate_finder: RateFinder
 
     @property
     def run_is_ours(self) -> bool:
@@ -102,13 +106,15 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
     run_settings = Settings(parent)
     tiles = Thumbnails(parent)
     runs, maker = Runs(parent), Maker(jobs, parent)
+    dataset = Dataset(tiles, parent)
     return Studio(
         store=store,
         news=News(parent),
         actions=Actions(parent),
         workspace=Workspace(store, run_settings, parent),
         settings=run_settings,
-        dataset=Dataset(tiles, parent),
+        dataset=dataset,
+        tags=Tags(dataset.rows, parent),
         framing=Framing(run_settings, parent),
         tokens=Tokens(run_settings, parent),
         runs=runs,
@@ -124,4 +130,5 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
         captioner=Captioner(jobs, parent),
         fetcher=Fetcher(Jobs(parent, make_worker=make_worker), parent),
         foreseer=Foreseer(Jobs(parent, make_worker=make_worker), parent),
+        rate_finder=RateFinder(jobs, parent),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal, Slot
 
@@ -12,6 +13,7 @@ from core.base.value import Base
 from core.base.vocabulary import Vocabulary, vocabulary_of
 
 AFTER_MS = 400  # a window that has just been opened has better things to do
+REMEMBERED = 300_000  # texts
 log = logging.getLogger(__name__)
 
 
@@ -27,6 +29,7 @@ class Tokens(QObject):
         self._of: tuple[object, ...] = ()  # the settings that say which base
         self._base: Base | None = None  # that is loaded, or being loaded
         self._vocabulary: Vocabulary | None = None
+        self._known: dict[str, int] = {}  # tokens of texts
         self._wanted = False  # the base was not looked at since it was chosen
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
@@ -37,12 +40,24 @@ class Tokens(QObject):
 
     def count(self, text: str) -> tuple[int, int] | None:
         """Tokens of a text, and how many are read together (0 is all); None is not known (yet)."""
+        if (count := self.counter()) is None or self._vocabulary is None:
+            return None
+        return count(text), self._vocabulary.at_once
+
+    def counter(self) -> Callable[[str], int] | None:
+        """What counts the tokens of a text, each text once; None where nobody can (yet)."""
         if self._wanted:
             self._wanted = False
             self._later.start()
-        if self._vocabulary is None:
-            return None
-        return self._vocabulary.count(text), self._vocabulary.at_once
+        return None if self._vocabulary is None else self._counted
+
+    def _counted(self, text: str) -> int:
+        known = self._known.get(text)
+        if known is None and self._vocabulary is not None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[text] = known = self._vocabulary.count(text)
+        return known or 0
 
     def finish(self) -> None:
         """End the thread; before the program ends."""
@@ -61,6 +76,7 @@ class Tokens(QObject):
         of = (config.base, config.rest, config.texts) if config else ()
         if of != self._of:
             self._of, self._base, self._vocabulary = of, None, None
+            self._known.clear()
             self._wanted = bool(config and config.base)
             self.changed.emit()
 
@@ -68,6 +84,7 @@ class Tokens(QObject):
     def _on_loaded(self, base: Base, vocabulary: Vocabulary | None) -> None:
         if base is self._base:
             self._vocabulary = vocabulary
+            self._known.clear()
             self.changed.emit()
 
 

@@ -1,22 +1,33 @@
-"""One picture, large, and its caption, which is saved as it is written."""
+"""One picture, large, and its caption as text or as tags, which is saved as it is written."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QTimer, Slot
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QFrame, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.figures import count_of
-from app.models.dataset import Dataset
-from app.models.framing import Framing
-from app.models.pictures import Thumbnails
-from app.models.tokens import Tokens
+from app.models.studio import Studio
+from app.views import places
 from app.widgets import labels
 from app.widgets.picture import CropView
 from app.widgets.text import pass_undo
 from core.data.scan import Picture
+
+if TYPE_CHECKING:
+    from app.views.tag_editor import TagEditor
 
 SAVE_AFTER_MS = 400  # of no typing
 LARGE_AFTER_MS = 80  # of no further choice
@@ -30,25 +41,18 @@ class CaptionEditor(QFrame):
     Only what was typed here is ever written.
     """
 
-    def __init__(
-        self,
-        model: Dataset,
-        tiles: Thumbnails,
-        large: Thumbnails,
-        framing: Framing,
-        tokens: Tokens,
-        parent: QWidget | None = None,
-    ) -> None:
+    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
-        self._model, self._tiles, self._large = model, tiles, large
-        self._framing, self._tokens = framing, tokens
+        self._studio, self._model = studio, studio.dataset
+        self._tiles, self._large = studio.tiles, studio.large
+        self._framing, self._tokens = studio.framing, studio.tokens
         self.path: Path | None = None
-        self._based_on = ""  # the caption that the person began to change
+        self._now = self._based_on = ""  # the caption here, and what it was before it was changed
+        self._modified = False
         self._unsaved: dict[Path, tuple[str, str]] = {}  # what could not be written, its base
         self._picture = CropView("Choose a picture to see and caption it.")
         self._name = labels.small()
-        heading = QLabel("Caption")
         self._text = QPlainTextEdit()
         self._text.setAccessibleName("Caption")
         self._text.setPlaceholderText("What the picture shows, without its style")
@@ -58,39 +62,100 @@ class CaptionEditor(QFrame):
         self._text.setMinimumHeight(LEAST_LINES * line + 20)
         self._text.setMaximumHeight(LINES * line + 20)
         pass_undo(self._text)
-        self.setFocusProxy(self._text)
-        heading.setBuddy(self._text)
+        self._tags: TagEditor | None = None
         self._count = labels.small()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(8)
         self._picture.setMinimumHeight(LEAST_PX)
         layout.addWidget(self._picture, stretch=1)
-        for widget in (self._name, heading, self._text, self._count):
+        layout.addWidget(self._name)
+        layout.addLayout(self._make_head())
+        for widget in (self._text, self._count):
             layout.addWidget(widget)
         self._timer = QTimer(self, interval=SAVE_AFTER_MS, singleShot=True)
         self._timer.timeout.connect(self.save)
         self._settled = QTimer(self, interval=LARGE_AFTER_MS, singleShot=True)
         self._settled.timeout.connect(self._show_large)
         self._text.textChanged.connect(self._on_text_changed)
-        tiles.ready.connect(self._on_tile_ready)
-        large.ready.connect(self._on_large_ready)
+        self._tiles.ready.connect(self._on_tile_ready)
+        self._large.ready.connect(self._on_large_ready)
         self._picture.pointed.connect(self._on_pointed)
         self._picture.centred.connect(self._on_centred)
-        framing.changed.connect(self.refresh)
-        tokens.changed.connect(self._show_count)
-        model.focused.connect(self.refresh)
+        self._framing.changed.connect(self.refresh)
+        self._tokens.changed.connect(self._show_count)
+        self._model.focused.connect(self.refresh)
+        self.write_as(tags=places.captions_as_tags(self._studio.store))
         self.show_picture(None)
+
+    def _make_head(self) -> QHBoxLayout:
+        """What it is, and the two ways to write it."""
+        heading = QLabel("Caption")
+        heading.setBuddy(self._text)
+        self._ways = QButtonGroup(self)
+        row = QHBoxLayout()
+        row.addWidget(heading, stretch=1)
+        for way, words in enumerate(("Text", "Tags")):
+            button = QPushButton(words)
+            button.setObjectName("view")
+            button.setCheckable(True)
+            button.setAccessibleName(f"Caption as {words.lower()}")
+            self._ways.addButton(button, way)
+            row.addWidget(button)
+        self._ways.idClicked.connect(lambda way: self.write_as(tags=bool(way)))
+        return row
+
+    @property
+    def tags(self) -> TagEditor:
+        """The caption as tags; made when it is first wanted, since no start has need of it."""
+        if self._tags is None:
+            from app.views.tag_editor import TagEditor
+
+            self._tags = TagEditor(self._studio, self)
+            self._tags.setVisible(self.as_tags)
+            self._tags.setEnabled(self.path is not None)
+            self._tags.changed.connect(self._on_tags_changed)
+            column = self.layout()
+            if isinstance(column, QVBoxLayout):
+                column.insertWidget(column.indexOf(self._text) + 1, self._tags)
+        return self._tags
+
+    @property
+    def as_tags(self) -> bool:
+        """Whether the caption is shown as tags."""
+        return self._ways.checkedId() == 1
+
+    def write_as(self, *, tags: bool) -> None:
+        """Show the caption as tags or as a text from now on; what was typed is saved."""
+        focused = self.writing_now
+        self._finish()
+        self._ways.button(int(tags)).setChecked(True)
+        self._text.setVisible(not tags)
+        if tags or self._tags is not None:
+            self.tags.setVisible(tags)
+        shown = self.tags if tags else self._text
+        self.setFocusProxy(shown)
+        self._set_text(self._now)
+        places.remember_captions(self._studio.store, as_tags=tags)
+        if focused:
+            shown.setFocus()
+
+    def switch(self) -> None:
+        """To the other way to write it."""
+        self.write_as(tags=not self.as_tags)
 
     def show_picture(self, path: Path | None) -> None:
         """Save what was written, then show another picture."""
-        self.save()
+        self._finish()
         self.path = path
         self._text.setEnabled(path is not None)
+        if self._tags is not None:
+            self._tags.setEnabled(path is not None)
+            self._tags.begin()
         small = self._tiles.get(path) if path else None
         self._picture.show_image(small or QImage())
         self._settled.start()
-        self._based_on = ""
+        self._based_on, self._modified = "", False
         self._set_text("")
         if path in self._unsaved:
             text, self._based_on = self._unsaved[path]
@@ -142,9 +207,14 @@ class CaptionEditor(QFrame):
             self._model.set_focus(self.path, None)
 
     @property
+    def writing_now(self) -> bool:
+        """Whether keys go into the caption."""
+        return self._text.hasFocus() or (self._tags is not None and self._tags.writing)
+
+    @property
     def writing(self) -> bool:
         """Whether keys go into the caption, or some went that are not saved yet."""
-        return self._text.hasFocus() or (self._modified and self.path is not None)
+        return self.writing_now or (self._modified and self.path is not None)
 
     @property
     def unsaved(self) -> int:
@@ -153,15 +223,22 @@ class CaptionEditor(QFrame):
 
     def save_all(self) -> None:
         """Write this caption, and try those again that could not be written."""
-        self.save()
+        self._finish()
         for path, (text, based_on) in list(self._unsaved.items()):
             shown = path == self.path and self._model.rows.row_of(path) >= 0  # was tried just now
             gone = self._model.rows.row_of(path) < 0 and _is_gone(path)
             if gone or (not shown and self._model.set_caption(path, text, based_on)):
                 del self._unsaved[path]
 
+    def _finish(self) -> None:
+        if self._tags is not None and self.path is not None:
+            self._tags.finish()
+        self.save()
+
     def forget(self) -> None:
         """Another project is open: nothing typed here is its own."""
+        if self._tags is not None:
+            self._tags.begin()
         self._modified = False
         self._unsaved.clear()
         self.show_picture(None)
@@ -169,35 +246,38 @@ class CaptionEditor(QFrame):
     @Slot()
     def save(self) -> None:
         """Write the caption now, if it was changed here."""
+        self._save(apart=False)
+
+    def _save(self, *, apart: bool) -> None:
         self._timer.stop()
         if self.path is None or not self._modified:
             return
         # A file's last line end is its own affair; the model and the disk know no other here.
-        text, path = self._text.toPlainText().rstrip("\n"), self.path
-        if not _is_gone(path) and self._model.set_caption(path, text, self._based_on):
+        text, path, old = self._now.rstrip("\n"), self.path, self._based_on
+        if text == old:  # what was typed was taken back
+            self._modified = False
+            self._unsaved.pop(path, None)
+        elif not _is_gone(path) and self._model.set_caption(path, text, old, apart=apart):
             self._based_on = text
             self._modified = False
             self._unsaved.pop(path, None)
         else:
-            self._unsaved[path] = (text, self._based_on)
+            self._unsaved[path] = (text, old)
         self._show_count()
 
-    @property
-    def _modified(self) -> bool:
-        return self._text.document().isModified()
-
-    @_modified.setter
-    def _modified(self, modified: bool) -> None:
-        self._text.document().setModified(modified)
-
     def _set_text(self, text: str) -> None:
-        self._text.blockSignals(True)
-        self._text.setPlainText(text)
-        self._text.blockSignals(False)
+        """Only what is seen is made: of the two ways to write, the other one can wait."""
+        self._now = text
+        if self.as_tags:
+            self.tags.show_caption(text)
+        else:
+            self._text.blockSignals(True)
+            self._text.setPlainText(text)
+            self._text.blockSignals(False)
         self._show_count()
 
     def _show_count(self) -> None:
-        text = self._text.toPlainText()
+        text = self._now
         words = len(text.split())
         state = "not saved" if self.path in self._unsaved else "saved as you write"
         said = [count_of(words, "word"), *self._said_of_tokens(text), state]
@@ -234,9 +314,18 @@ class CaptionEditor(QFrame):
 
     @Slot()
     def _on_text_changed(self) -> None:
+        # not as plain text, in which a blank that does not break would become another
+        raw = self._text.document().toRawText()
+        self._now, self._modified = raw.replace("\u2029", "\n").replace("\u2028", "\n"), True
         self._show_count()
         if self.path is not None:
             self._timer.start()
+
+    @Slot(str)
+    def _on_tags_changed(self, caption: str) -> None:
+        """Each is written at once, and is one step back."""
+        self._now, self._modified = caption, True
+        self._save(apart=True)
 
 
 def _is_gone(picture: Path) -> bool:

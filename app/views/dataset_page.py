@@ -44,7 +44,8 @@ from core.data.walk import SUFFIXES
 
 if TYPE_CHECKING:
     from app.views.captioning_dialog import CaptioningDialog
-    from app.views.rewording_dialog import RewordingDialog
+    from app.views.rewording_dialog import RewordingDialog, Wish
+    from app.views.tag_panel import TagPanel
 
 WIDEST_PX = 560  # a panel beside the pictures
 PLACE = "Dataset"
@@ -59,6 +60,7 @@ class DatasetPage(QWidget):
         self._wanted: Path | None = None  # to be chosen once it is there
         self._row = 0  # of the editor's picture, where its neighbour is once it is gone
         self.dialog: RewordingDialog | None = None  # the last that was opened
+        self.tags: TagPanel | None = None  # once it was opened
         self.captioning: CaptioningDialog | None = None  # once it was opened; goes on when closed
         self._said: tuple[Message, int] | None = None  # of what was done; where its undo stands
         self._add_actions()
@@ -68,9 +70,7 @@ class DatasetPage(QWidget):
         self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
         self._add_menu()
-        self.editor = CaptionEditor(
-            self._model, studio.tiles, studio.large, studio.framing, studio.tokens
-        )
+        self.editor = CaptionEditor(studio)
         self.editor.setMaximumWidth(WIDEST_PX)
         splitter = QSplitter()
         splitter.setObjectName(places.SPLITTERS[0])
@@ -85,7 +85,7 @@ class DatasetPage(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(8)
         inside.addLayout(self._make_bar())
-        self.search = PictureSearch(self._model, self.shown)
+        self.search = PictureSearch(studio, self.shown)
         self.search.searched.connect(self._on_searched)
         inside.addWidget(self.search)
         self.findings = FindingsPanel(self._model, actions["dataset.mend"])
@@ -97,7 +97,10 @@ class DatasetPage(QWidget):
         self.search.left.connect(self.findings.choose_none)
         self._findings.toggled.connect(self._on_findings_toggled)
         inside.addWidget(self.findings)
-        inside.addWidget(splitter, stretch=1)
+        self._beside = QHBoxLayout()
+        self._beside.setSpacing(16)
+        self._beside.addWidget(splitter, stretch=1)
+        inside.addLayout(self._beside, stretch=1)
         self.drop = DropFrame([actions["dataset.add"], actions["dataset.add_folder"]])
         self.welcome = Welcome(studio)
         self._full = full
@@ -109,6 +112,10 @@ class DatasetPage(QWidget):
         layout.addWidget(self._stack)
         for part in (splitter, self._zoom):
             places.restore_part(studio.store, part)
+        self._connect()
+
+    def _connect(self) -> None:
+        studio = self._studio
         self._model.refreshed.connect(self._on_refreshed)
         self._model.busy_changed.connect(self._on_busy_changed)
         self._model.touched.connect(self._on_touched)
@@ -133,7 +140,12 @@ class DatasetPage(QWidget):
         words = "Caption automatically..."
         add("dataset.caption_all", words, self.caption_automatically, place=PLACE)
         add("dataset.findings", "Show findings", self.show_findings, place=PLACE)
+        keys = ("Ctrl+Shift+T",)
+        tags = add("dataset.tags", "Tags of all captions", self.turn_tags, keys=keys, place=PLACE)
+        self.addAction(tags)
         add("dataset.caption", "Caption", lambda: self.go_to(self.editor), place=PLACE)
+        keys, words = ("Ctrl+T",), "Caption as tags or as text"
+        self.addAction(add("dataset.as_tags", words, self._on_as_tags, keys=keys, place=PLACE))
         add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
         add("dataset.mend", "Mend what is found", self.mend, place=PLACE)
         add("dataset.uncaptioned", "Show a picture without caption", self.show_silent, place=PLACE)
@@ -175,7 +187,7 @@ class DatasetPage(QWidget):
         bar.addWidget(labels.small("Zoom"))
         bar.addWidget(self._zoom, stretch=1)
         menu = QMenu(self)
-        for name in ("dataset.caption_all", "dataset.reword"):
+        for name in ("dataset.caption_all", "dataset.reword", "dataset.tags"):
             menu.addAction(self._studio.actions[name])
         self._captions = QPushButton("Captions")
         self._captions.setMenu(menu)
@@ -198,6 +210,10 @@ class DatasetPage(QWidget):
         """Open the list of findings."""
         self._studio.actions["page.dataset"].trigger()
         self._findings.setChecked(True)
+
+    def _on_as_tags(self) -> None:
+        self._studio.actions["page.dataset"].trigger()
+        self.editor.switch()
 
     def show_silent(self) -> None:
         """Go to the next picture without caption, ready to be written."""
@@ -236,16 +252,23 @@ class DatasetPage(QWidget):
     @Slot()
     def reword(self) -> None:
         """Change many captions at once: those that are chosen, or all that are shown."""
-        from app.views.rewording_dialog import RewordingDialog  # no start has need of it
+        self._open_rewording()
+
+    def _open_rewording(self, wish: Wish | None = None) -> None:
+        from app.views import rewording_dialog  # no start has need of it
 
         self.save()
+        every = self._model.rows.snapshot()
+        shown = self.shown.pictures if self.shown.searched else every
         chosen = [self.shown.picture(row) for row in self.grid.chosen_rows()]
-        dialog = RewordingDialog(chosen, self.shown.pictures, self)
+        scopes = rewording_dialog.Scopes(chosen, shown, every)
+        wish = wish or rewording_dialog.Wish()
+        dialog = rewording_dialog.RewordingDialog(scopes, self._studio.tags, wish, self)
         self.dialog = dialog
         dialog.accepted.connect(lambda: self._on_reworded(dialog))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
-        dialog.words.setFocus()
+        dialog.begin()
 
     def _on_reworded(self, dialog: RewordingDialog) -> None:
         self._model.rewrite(dialog.changes)
@@ -264,6 +287,25 @@ class DatasetPage(QWidget):
         chosen = [self.shown.picture(row) for row in self.grid.chosen_rows()]
         self.captioning.show_pictures(chosen, self.shown.pictures)
         self.captioning.open()
+
+    def turn_tags(self) -> None:
+        """Show the tags of all captions, or show them no longer."""
+        self._studio.actions["page.dataset"].trigger()
+        if self.tags is None:
+            from app.views.tag_panel import TagPanel  # no start has need of it
+
+            self.tags = TagPanel(self._studio)
+            self.tags.wished.connect(self._open_rewording)
+            self.tags.chosen.connect(self.search.show_tags)
+            self.tags.closed.connect(self.turn_tags)
+            self._beside.insertWidget(0, self.tags)
+            self.tags.field.setFocus()
+        elif self.tags.isVisible():
+            self.tags.hide()
+            self.grid.setFocus()
+        else:
+            self.tags.show()
+            self.tags.field.setFocus()
 
     @Slot(object)
     def _on_captioned(self, changes: Changes) -> None:
@@ -302,8 +344,8 @@ class DatasetPage(QWidget):
         self._findings.setText(count_of(found, "finding"))
         self._studio.actions["dataset.findings"].setVisible(found > 0)
         self._captions.setVisible(count > 0)
-        for name in ("dataset.remove", "dataset.reword", "dataset.caption_all", "dataset.search"):
-            self._studio.actions[name].setVisible(count > 0)
+        for name in ("remove", "reword", "caption_all", "search", "tags", "as_tags"):
+            self._studio.actions[f"dataset.{name}"].setVisible(count > 0)
         self.findings.fit()
         if not found:
             self._findings.setChecked(False)

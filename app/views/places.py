@@ -9,6 +9,7 @@ from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QSlider, QSplitter, QWidget
 
 ZOOM = "zoom"  # the object names of what is remembered
+AS_TAGS = "captions_as_tags"
 SPLITTERS = ("dataset_splitter", "preview_splitter")
 
 
@@ -48,6 +49,17 @@ def chosen(store: QSettings, project: Path) -> Path | None:
     """The one that `remember_chosen` was told, if any."""
     name = str(store.value(_chosen(project), ""))
     return Path(name) if name else None
+
+
+def captions_as_tags(store: QSettings) -> bool:
+    """Whether captions were written as tags the last time."""
+    return str(store.value(AS_TAGS, "")) == "yes"
+
+
+def remember_captions(store: QSettings, *, as_tags: bool) -> None:
+    """How captions are written, as text or as tags."""
+    if captions_as_tags(store) != as_tags:
+        store.setValue(AS_TAGS, "yes" if as_tags else "no")
 
 
 def _chosen(project: Path) -> str:

@@ -263,5 +263,5 @@ def _entry(row: tuple) -> _Entry:
     if not usable:
         return _Entry((stamp[0], stamp[1], stamp[2]), told[0], None)
     said_of = (text, bool(guessed), os.fsdecode(sidecar), told, _measures(fingerprint, measures))
-    found = Picture(path, width, height, *said_of)
+    found = Picture(path, width, height, *said_of, size_bytes=stamp[2])
     return _Entry((stamp[0], stamp[1], stamp[2]), found, caption)

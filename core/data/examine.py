@@ -29,6 +29,7 @@ class Picture:
     sidecar: str = ""  # the file beside it that its caption was read from
     remarks: tuple[Finding, ...] = ()  # on its pixels
     measures: Measures | None = None  # of them, once they were read
+    size_bytes: int = 0  # of its file
 
 
 def examine(path: Path, *, decode: bool = True) -> Picture | Finding:
@@ -95,7 +96,8 @@ def of_pixels(path: Path, *, decode: bool) -> Picture | Finding:
             raise
         hint = "Get a whole copy of it, or remove it."
         return _left_out(path, f"It is damaged ({error}).", hint, "It is damaged.")
-    return Picture(path, width, height, "", remarks=tuple(said), measures=measures)
+    size = path.stat().st_size
+    return Picture(path, width, height, "", remarks=tuple(said), measures=measures, size_bytes=size)
 
 
 def _seen_size(image: Image.Image) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from core.data import captions
-from core.data.query import tags_of
+from core.data.tags import tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

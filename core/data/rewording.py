@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from core.data.query import tags_of
+from core.data.tags import tags_of
 
 Reword = Callable[[str], str]  # of a caption; the same text where there is nothing to change
-
-
-def counts(captions: Iterable[str]) -> list[tuple[str, int]]:
-    """Every tag and in how many captions it is, the most frequent first, then by name."""
-    found: Counter[str] = Counter()
-    for caption in captions:
-        found.update(set(tags_of(caption)))
-    return sorted(found.items(), key=lambda item: (-item[1], item[0].casefold(), item[0]))
 
 
 def replacing(find: str, by: str, *, as_regex: bool = False, any_case: bool = True) -> Reword:
@@ -51,37 +42,38 @@ def adding(tag: str, *, in_front: bool = False) -> Reword:
     return add
 
 
-def removing(tag: str) -> Reword:
-    """A whole tag is taken out, whatever its case; what else there is stays as it is."""
-    return _renaming(tag, "")
+def removing(tags: str) -> Reword:
+    """Whole tags are taken out, whatever their case; what else there is stays as it is."""
+    return _renaming(tags, "")
 
 
-def renaming(tag: str, to: str) -> Reword:
-    """A whole tag is called otherwise; where that is there already, it goes."""
-    return _renaming(tag, to.strip())
+def renaming(tags: str, to: str) -> Reword:
+    """Whole tags, between commas where there are several, become one; it is not there twice."""
+    return _renaming(tags, to.strip())
 
 
-def _renaming(tag: str, to: str) -> Reword:
-    wanted = tag.strip().casefold()
+def _renaming(tags: str, to: str) -> Reword:
+    wanted = {tag.casefold() for tag in tags_of(tags)}
 
     def rename(text: str) -> str:
-        if not wanted or not _has(text, tag):
+        folded = text.casefold()
+        if not any(tag in folded for tag in wanted):  # of most captions that is all
             return text
         return "\n".join(_in_line(line, wanted, to) for line in text.split("\n"))
 
     return rename
 
 
-def _in_line(line: str, wanted: str, to: str) -> str:
-    """The line without the tag, or with another in its place; the other parts to the blank."""
+def _in_line(line: str, wanted: set[str], to: str) -> str:
+    """The line without the tags, or with another in their place; the other parts to the blank."""
     parts = line.split(",")
-    if wanted not in (part.strip().casefold() for part in parts):
+    folded = [part.strip().casefold() for part in parts]
+    if wanted.isdisjoint(folded):
         return line
-    there = {part.strip().casefold() for part in parts} - {wanted}
-    new = "" if to.casefold() in there else to
+    new = "" if to.casefold() in set(folded) - wanted else to
     kept: list[str] = []
-    for part in parts:
-        if part.strip().casefold() != wanted:
+    for part, name in zip(parts, folded, strict=True):
+        if name not in wanted:
             kept.append(part)
         elif new:
             kept.append(part.replace(part.strip(), new))

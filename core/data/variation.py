@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from core.data import captions
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.config.options import DatasetConfig
+
+Role = Literal["trigger", "kept", "loose"]  # in front of all; in its place; may move or be left out
 
 
 def varies(config: DatasetConfig) -> bool:
@@ -38,6 +40,21 @@ def untriggered(text: str, trigger: str) -> str:
     return ", ".join(tag for tag in tags if not captions.has_word(tag, trigger))
 
 
+def roles(tags: Sequence[str], config: DatasetConfig) -> list[Role]:
+    """What chance may do to each of a caption's tags, where captions vary."""
+    found: list[Role] = []
+    kept = 0
+    for tag in tags:
+        if captions.has_word(tag, config.trigger):
+            found.append("trigger")
+        elif kept < config.keep_tags:
+            found.append("kept")
+            kept += 1
+        else:
+            found.append("loose")
+    return found
+
+
 def drawn(choices: Sequence[str], config: DatasetConfig, rng: random.Random) -> str:
     """One of `choices` as `rng` has it: its tags in another order, some left out.
 
@@ -46,12 +63,13 @@ def drawn(choices: Sequence[str], config: DatasetConfig, rng: random.Random) -> 
     """
     body = rng.choice(choices)
     tags = [tag for part in body.split(",") if (tag := part.strip())]
-    pinned = [tag for tag in tags if captions.has_word(tag, config.trigger)]
-    others = [tag for tag in tags if tag not in pinned]
-    kept, rest = others[: config.keep_tags], others[config.keep_tags :]
-    rest = [tag for tag in rest if rng.random() >= config.tag_dropout]
+    by_role: dict[Role, list[str]] = {"trigger": [], "kept": [], "loose": []}
+    for tag, role in zip(tags, roles(tags, config), strict=True):
+        by_role[role].append(tag)
+    pinned, kept, loose = by_role["trigger"], by_role["kept"], by_role["loose"]
+    rest = [tag for tag in loose if rng.random() >= config.tag_dropout]
     if config.shuffle_tags:
         rng.shuffle(rest)
-    if not config.shuffle_tags and len(rest) == len(others) - len(kept) and not pinned[1:]:
+    if not config.shuffle_tags and len(rest) == len(loose) and not pinned[1:]:
         return whole(body, config)  # as it was written, to the last blank
     return whole(", ".join([*pinned, *kept, *rest]), config)

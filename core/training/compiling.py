@@ -29,13 +29,13 @@ BACKEND = "inductor"
 _SHAPES = 1024  # of a block that are compiled: past it torch would go on uncompiled without a word
 
 
-def tried(prepared: Prepared, step: int) -> Generator[Event, None, None]:
-    """Compile, and take `step`'s gradient with and without: it pays, or not.
+def tried(prepared: Prepared, step: int, processes: int) -> Generator[Event, None, None]:
+    """Compile, and take the gradient of a process's share of `step` with and without: does it pay?
 
     The gradient is thrown away. Where nothing can be compiled the run goes on as it is.
     """
     yield Progress(phase="Compiling the model")
-    draw = _draw(prepared, step)
+    draw = _share(prepared, step, processes)
     try:
         plain = min(_seconds(prepared, draw, step) for _ in range(2))
         made_ready(prepared)
@@ -45,7 +45,7 @@ def tried(prepared: Prepared, step: int) -> Generator[Event, None, None]:
         if full_memory(error):
             made_ready(prepared)
             yield Warned(message="Whether compiling pays is not known: the memory is too small.")
-            return
+            return  # the first step finds out how much of it fits
         for block in blocks(prepared):
             block._compiled_call_impl = None  # torch has no other way back
         reason = next(filter(None, str(error).splitlines()), type(error).__name__)
@@ -91,16 +91,16 @@ def made_ready(prepared: Prepared) -> None:
 
 def blocks(prepared: Prepared) -> list[Any]:
     """What a denoiser repeats, as diffusers names it."""
-    net = prepared.model.parts[prepared.model.facts.denoiser]
+    net = prepared.denoiser
     names = net._repeated_blocks or net._no_split_modules  # SD 3 has the latter alone
     return [module for module in net.modules() if type(module).__name__ in names]
 
 
-def _draw(prepared: Prepared, step: int) -> Draw:
+def _share(prepared: Prepared, step: int, processes: int) -> Draw:
     config, size = prepared.config, prepared.batch_size
     samples = next(batches.plan(prepared.items, size, config.training.seed, step))
     draw = batches.draw(prepared.items, samples, config, step=step, batch_size=size)
-    return next(draw.parts(prepared.at_once))
+    return next(draw.parts(math.ceil(len(samples) / processes)))
 
 
 def _seconds(prepared: Prepared, draw: Draw, step: int) -> float:

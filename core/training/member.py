@@ -11,6 +11,7 @@ import torch
 
 from core.data import batches
 from core.errors import ProcessLostError, RunError, full_memory
+from core.families.device import let_go
 from core.project.layout import Project
 from core.protocol.events import Event, Finished, Progress
 from core.training import link as links
@@ -89,7 +90,7 @@ def _taking_part(job: ShareJob, link: Link, control: Control) -> Iterator[Event]
     if ready.config.training.compile:
         from core.training import compiling  # seldom wished for
 
-        yield from compiling.tried(prepared, 1)
+        yield from compiling.tried(prepared, 1, job.of)
     link.say(here_of(0, job.number), Said())
     if not link.wait([OPEN], lambda: _over(link, control)):
         yield Finished(stopped=True)
@@ -166,6 +167,8 @@ def _computed(prepared: Prepared, mine: Draw, order: Order, link: Link) -> Done:
     seed = prepared.config.training.seed
     purpose = f"dropout of process {link.number}"
     loop.made_ready(prepared, batches.step_seed(seed, order.step, purpose))
+    if order.anew:
+        prepared.denoiser.enable_gradient_checkpointing()
     prepared.trainable.optimizer.zero_grad(set_to_none=True)
     try:
         total = accumulated(
@@ -174,13 +177,13 @@ def _computed(prepared: Prepared, mine: Draw, order: Order, link: Link) -> Done:
             lambda loss: loss * order.scale,
             at_once=order.at_once,
         )
-    except (RuntimeError, MemoryError) as error:
+        return Done(total=total if math.isfinite(total) else None)
+    except Exception as error:
         if not full_memory(error):
             raise
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        return Done(total=None, full=True)
-    return Done(total=total if math.isfinite(total) else None)
+    # outside of `except`: its traceback would hold on to the memory that is missing
+    let_go()
+    return Done(total=None, full=True)
 
 
 def _check_alike(ready: Ready, prepared: Prepared) -> None:
@@ -192,6 +195,7 @@ def _check_alike(ready: Ready, prepared: Prepared) -> None:
     for what, theirs, ours in (
         ("pictures and captions", ready.dataset, prepared.dataset_key),
         ("base model", ready.base, dict(prepared.model.keys)),
+        ("way of encoding pictures", ready.config.training.vae_tiles, prepared.model.tiles),
     ):
         if theirs != ours:
             raise RunError(

@@ -35,6 +35,7 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     step: Annotated[int, Meta(ge=0)]
     at_once: Annotated[int, Meta(ge=1)] = 1
+    anew: bool = False  # blocks are computed anew on the way back
     scale: float = 1.0  # of the loss
 
 

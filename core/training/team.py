@@ -160,8 +160,13 @@ class Team:
             at_once: int,
         ) -> float:
             parameters = list(prepared.trainable.parameters.values())
-            scale = prepared.trainable.scaler.get_scale()
-            number = self._order(Order(step=step, at_once=at_once, scale=scale))
+            order = Order(
+                step=step,
+                at_once=at_once,
+                anew=prepared.denoiser.is_gradient_checkpointing,
+                scale=prepared.trainable.scaler.get_scale(),
+            )
+            number = self._order(order)
             sums = False
             try:
                 self._answers(number, here_of)

@@ -181,7 +181,7 @@ def _all_ready(prepared: Prepared, first_step: int) -> Generator[Event, None, No
     if prepared.config.training.compile:
         from core.training import compiling  # seldom wished for
 
-        yield from compiling.tried(prepared, first_step)
+        yield from compiling.tried(prepared, first_step, prepared.processes)
     if team is not None:
         yield from team.joined(prepared)
 
@@ -239,7 +239,8 @@ def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterat
         yield Progress(phase="Measuring the style")
         with contextlib.suppress(_StoppedError):
             try:
-                change = measured_style(run, prepared, control, step)
+                with naming_full_memory():
+                    change = measured_style(run, prepared, control, step)
             except MemoryFullError as error:  # no reason to go without an adapter
                 yield Warned(message=f"The style was not measured. {error.message}")
                 change = None

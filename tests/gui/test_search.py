@@ -110,6 +110,69 @@ def test_what_cannot_be_understood_is_said_and_shows_what_was_there(page) -> Non
     assert page.search._problem.isHidden()
 
 
+def offered(page, text: str) -> list[str]:
+    page.search.words.setText(text)
+    page.search.words.offer()
+    words = page.search.words.list.model()
+    return [words.index(row, 0).data(Qt.ItemDataRole.EditRole) for row in range(words.rowCount())]
+
+
+def test_what_can_be_said_and_the_datasets_tags_are_offered(page, faked, qtbot: QtBot) -> None:
+    faked.studio.tags.ask()
+    assert offered(page, "")[:3] == ["tag:", "missing:caption", "name:"]
+    assert offered(page, "ball si") == ["size<"]
+    assert offered(page, "ball -tag:NI") == ["tag:night"]
+    assert offered(page, "(a fo") == ["folder:", 'tag:"a fox"']
+    words = page.search.words
+    qtbot.keyClick(words.list, Qt.Key.Key_Down)
+    qtbot.keyClick(words.list, Qt.Key.Key_Down)
+    qtbot.keyClick(words.list, Qt.Key.Key_Return)
+    assert words.text() == '(a tag:"a fox"'
+
+
+def test_return_searches_for_what_is_typed_while_something_is_offered(page, qtbot: QtBot) -> None:
+    page.search.words.setFocus()
+    qtbot.keyClicks(page.search.words, "t")
+    assert page.search.words.offering
+    qtbot.keyClicks(page.search.words, "ag:red")
+    qtbot.keyClick(page.search.words, Qt.Key.Key_Return)
+    assert names(page) == ["p04"]
+    page.search.words.list.hide()
+
+
+def test_tokens_are_counted_as_the_base_reads_them(page, faked: MainWindow, qtbot: QtBot) -> None:
+    """The vocabulary is read when it is first asked for; then the search goes on by itself."""
+    faked.studio.tokens.changed.connect(lambda: None)
+    search(page, "tokens>5")
+    qtbot.waitUntil(lambda: faked.studio.tokens.counter() is not None)
+    count = faked.studio.tokens.counter()
+    wanted = [p.path.stem for p in faked.studio.dataset.rows.pictures if count(p.caption) > 5]
+    assert names(page) == wanted
+    assert 0 < len(wanted) < 6
+    assert page.search._problem.isHidden()
+    faked.studio.settings.set("base", "")
+    search(page, "tokens>6")
+    assert "base model" in page.search._problem.text()
+
+
+def test_many_are_searched_a_little_at_a_time(page, faked, qtbot: QtBot, monkeypatch) -> None:
+    """What was shown stays until then; pictures that come meanwhile are searched, too."""
+    monkeypatch.setattr("app.models.gradual.SLICE_SECONDS", 0.0)
+    monkeypatch.setattr("app.models.shown_rows._AT_ONCE", 1)
+    before = names(page)
+    search(page, "ball")
+    assert names(page) == before
+    assert not page.search._going_on.isHidden()
+    faked.studio.dataset.rows.drop({faked.studio.dataset.rows.pictures[0].path})
+    qtbot.waitUntil(lambda: names(page) == ["p02", "p05"])
+    assert page.search._going_on.isHidden()
+    search(page, "fox")
+    search(page, "number 5")  # the newest counts
+    qtbot.waitUntil(lambda: names(page) == ["p05"])
+    search(page, "")
+    assert len(names(page)) == 5
+
+
 def test_keys_reach_the_search(faked: MainWindow, page, qtbot: QtBot) -> None:
     faked.activateWindow()
     qtbot.keyClick(page.grid, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)

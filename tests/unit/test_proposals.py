@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.data import captions
 from core.data.proposals import Rules, proposal, taken, told_text, without, words_of
-from core.data.query import tags_of
+from core.data.tags import tags_of
 from core.protocol.events import Captioned, Tag
 
 FOX = Captioned(path="a.png", text="A fox runs through snow.")

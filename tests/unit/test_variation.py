@@ -89,3 +89,18 @@ def test_nothing_is_made_up(text: str, trigger: str, keep: int, dropout: float, 
     tells = Counter(t.strip() for t in made.split(",") if t.strip())
     assert tells <= have + Counter(t.strip() for t in trigger.split(","))
     assert not trigger or trigger.casefold() in made.casefold()
+
+
+def test_what_is_shown_of_a_tag_is_what_becomes_of_it() -> None:
+    """A tag is called kept, loose or the trigger exactly where a run treats it so."""
+    tags = [*TAGS.split(", ")[:3], "in inkstyle", *TAGS.split(", ")[3:]]
+    options = {"trigger": "inkstyle", "shuffle_tags": True, "keep_tags": 2, "tag_dropout": 0.5}
+    shown = variation.roles(tags, DatasetConfig(**options))
+    assert shown == ["kept", "kept", "loose", "trigger", "loose", "loose", "loose"]
+    made = [text.split(", ") for text in told(", ".join(tags), 100, **options)]
+    places = {tag: {text.index(tag) if tag in text else None for text in made} for tag in tags}
+    fixed = {tag: place for tag, place in places.items() if len(place) == 1}
+    assert fixed == {"in inkstyle": {0}, "fox": {1}, "forest": {2}}
+    assert all(
+        None in places[tag] for tag, role in zip(tags, shown, strict=True) if role == "loose"
+    )
