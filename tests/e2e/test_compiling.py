@@ -9,12 +9,23 @@ import torch._dynamo
 import torch._inductor.config
 
 from core.config import files
+from core.config.options import TrainingConfig
 from core.project.layout import Project
-from core.protocol.events import CheckpointSaved, HeldOutMeasured, PreviewReady, StepDone, Warned
-from core.training import compiling
+from core.protocol.events import (
+    CheckpointSaved,
+    HeldOutMeasured,
+    PreviewReady,
+    StepDone,
+    Verified,
+    Warned,
+)
+from core.training import compiling, offload, setup
 from core.training.control import Control
+from core.training.log import event_of, read_log_lines
 from core.training.train import train
+from core.training.verify import verify
 from tests.conftest import fill
+from tests.e2e.test_streaming import held_as_a_gpu
 
 
 def change(project: Project, *wanted: str) -> None:
@@ -40,6 +51,7 @@ def forgotten():
 @pytest.fixture
 def exact(project: Project) -> Project:
     change(project, "training.precision=float32", "training.steps=5", "training.compile=true")
+    change(project, "adapter.text_encoder=false", "training.checkpoint_minutes=0")
     return project
 
 
@@ -58,6 +70,7 @@ def graphs(monkeypatch) -> list[torch.fx.GraphModule]:
 
 def test_steps_are_compiled_and_nothing_else(exact: Project, graphs: list, tmp_path: Path) -> None:
     change(exact, "dataset.held_out=0.2", "training.measure_every=2", "preview.every=2")
+    change(exact, "training.checkpoint_every=4")
     alone = Project(shutil.copytree(exact.root, tmp_path / "alone"))
     change(alone, "training.compile=false")
     plain = list(train(alone, Control()))
@@ -74,27 +87,52 @@ def test_steps_are_compiled_and_nothing_else(exact: Project, graphs: list, tmp_p
     assert len(of(PreviewReady, ours)) == len(of(PreviewReady, plain))
     mine, theirs = ([e.loss for e in of(StepDone, events)] for events in (ours, plain))
     assert mine == pytest.approx(theirs, rel=1e-4)
+    torch._dynamo.reset()
+    before = len(graphs)
+    (found,) = of(Verified, verify(exact, exact.run(""), Control()))
+    assert (found.first_step, found.different) == (5, [])
+    assert len(graphs) > before  # its steps, too
 
 
 def test_a_compiled_run_that_is_resumed_is_the_whole_one(
     exact: Project, tmp_path: Path, monkeypatch
 ) -> None:
-    """Also where shapes come in another order after the stop."""
+    """Also where shapes come in another order after it was killed, and activations leave a GPU."""
     monkeypatch.setattr(compiling, "BACKEND", "aot_eager")
+    monkeypatch.setattr(setup, "choose", held_as_a_gpu)
+    monkeypatch.setattr(offload, "LEAST_BYTES", 1)
     fill(exact.images / "wide", 3, (128, 64))
-    change(exact, "training.checkpoint_every=2")
-    whole = Project(shutil.copytree(exact.root, tmp_path / "whole"))
-    list(train(whole, Control()))
-    torch._dynamo.reset()
-    control = Control()
-    for event in train(exact, control):
+    change(exact, "training.checkpoint_every=2", "training.offload_activations=true")
+    change(exact, "preview.prompts=[]")
+    kept = moved(monkeypatch)
+    for event in train(exact, Control()):
         if isinstance(event, CheckpointSaved) and event.step == 2:
-            control.stop.set()
+            killed = Project(shutil.copytree(exact.root, tmp_path / "killed"))
+    assert "a step then computes for" in notes(event_of(x) for x in read_log_lines(exact.run("")))
+    assert len(kept) > 50
     torch._dynamo.reset()
-    events = list(train(exact, Control(), ""))
-    assert of(StepDone, events)[0].step > 2
-    ours, theirs = (p.run("").newest_adapter().read_bytes() for p in (exact, whole))
+    events = list(train(killed, Control(), ""))
+    assert [e.step for e in of(StepDone, events)] == [3, 4, 5]
+    ours, theirs = (p.run("").newest_adapter().read_bytes() for p in (killed, exact))
     assert ours == theirs
+
+
+def moved(monkeypatch) -> list[int]:
+    """The sizes of what goes into the main memory."""
+    kept, real = [], torch.empty_like
+
+    def empty_like(tensor: torch.Tensor, **options):
+        if "pin_memory" in options:
+            kept.append(tensor.nbytes)
+        return real(tensor, **options)
+
+    monkeypatch.setattr(torch, "empty_like", empty_like)
+    return kept
+
+
+def test_blocks_that_come_and_go_are_not_compiled() -> None:
+    with pytest.raises(ValueError, match="set one of the two to false"):
+        TrainingConfig(compile=True, stream_base=True)
 
 
 def test_without_a_compiler_the_run_is_as_if_none_was_asked_for(
@@ -119,9 +157,10 @@ def test_a_memory_too_small_to_find_out_is_no_reason_to_end(
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(compiling, "accumulated", full)
+    change(exact, "preview.prompts=[]", "training.steps=2")
     events = list(train(exact, Control()))
     assert "pays is not known: the memory is too small" in notes(events)
-    assert len(of(StepDone, events)) == 5
+    assert len(of(StepDone, events)) == 2
     assert graphs
 
 
