@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from core.training.control import Control
-    from core.training.team import Places
+    from core.training.team import Places, Team
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print events as JSON lines.")]
 Changes = Annotated[
@@ -37,6 +38,7 @@ Changes = Annotated[
 Steps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=999_999))]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))]
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]
+PORT = 29500  # as torchrun and accelerate have it
 Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=2**63 - 1))]
 InferenceSteps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=200))]
 
@@ -128,7 +130,7 @@ def train(
     processes: Count = 1,
     machines: str = "",
     machine_rank: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
-    port: Port = 29500,
+    port: Port = PORT,
     json: Json = False,
 ) -> None:
     """Train a project's next run, or go on with one.
@@ -144,7 +146,7 @@ def train(
         port: Where that one listens.
         json: Print events as JSON lines.
     """
-    places = _places(processes, machines, machine_rank, port)
+    places = places_of(processes, machines, machine_rank, port)
     if machine_rank:  # settings are those of the run, whatever is said here
         with stopping() as control:
             telling.show(_shared(Project(project), places, control), as_json=json)
@@ -166,10 +168,10 @@ def train(
         said = prolonging.prolong(opened.run(name), steps)
         telling.line(telling.console(error=json), said)
     with stopping() as control:
-        telling.show(_trained(opened, places, control, name), as_json=json)
+        telling.show(trained(opened, places, control, name), as_json=json)
 
 
-def _places(processes: int, machines: str, rank: int, port: int) -> Places | None:
+def places_of(processes: int, machines: str = "", rank: int = 0, port: int = PORT) -> Places | None:
     """Where a run is trained; None where one process does it alone."""
     names = tuple(filter(None, (name.strip() for name in machines.split(","))))
     if rank >= max(1, len(names)):
@@ -186,18 +188,26 @@ def _places(processes: int, machines: str, rank: int, port: int) -> Places | Non
     return Places(processes, names if len(names) > 1 else (), rank, port)
 
 
-def _trained(
+def trained(
     project: Project, places: Places | None, control: Control, resume: str | None
 ) -> Iterator[Event]:
+    """A run's events, taken by as many processes as there are places."""
     from core.training.train import train as train_events
 
+    with _together(project, places, control) as others:
+        yield from train_events(project, control, resume, others)
+
+
+@contextlib.contextmanager
+def _together(project: Project, places: Places | None, control: Control) -> Iterator[Team | None]:
+    """Within, the others are there; None where one process does it alone."""
     if places is None:
-        yield from train_events(project, control, resume)
+        yield None
         return
     from core.training.team import team
 
     with team(project, places, control) as others:
-        yield from train_events(project, control, resume, others)
+        yield others
 
 
 def _shared(project: Project, places: Places | None, control: Control) -> Iterator[Event]:
@@ -211,30 +221,34 @@ def _shared(project: Project, places: Places | None, control: Control) -> Iterat
         yield from share(mine, control)
 
 
-def verify(project: Path, run: str = "newest") -> None:
+def verify(project: Path, run: str = "newest", *, processes: Count = 1) -> None:
     """Take a run's last steps again and tell whether they come out the same, to the bit.
 
     Args:
         project: The project's folder.
         run: The run's folder name, its number, or "newest".
+        processes: As many as took its last steps: sums in another order have other last digits.
     """
     from core.training.verify import verify as verify_events
 
     opened = Project(project)
     found = opened.run(run.removeprefix("newest"))
     events: list[Event] = []
-    with stopping() as control:
-        telling.show(telling.kept(verify_events(opened, found, control), events), as_json=False)
-    told = [event for event in events if isinstance(event, Verified)]
-    if not told:
+    with stopping() as control, _together(opened, places_of(processes), control) as others:
+        replayed = verify_events(opened, found, control, others)
+        telling.show(telling.kept(replayed, events), as_json=False)
+    found_out = [event for event in events if isinstance(event, Verified)]
+    if not found_out:
         return
-    steps = f"Steps {told[0].first_step} to {told[0].last_step} of the run {found.root.name}"
-    if told[0].different:
-        names = ", ".join(told[0].different[:3])
+    steps = (
+        f"Steps {found_out[0].first_step} to {found_out[0].last_step} of the run {found.root.name}"
+    )
+    if found_out[0].different:
+        names = ", ".join(found_out[0].different[:3])
         raise RunError(
-            f"{steps} came out otherwise: {len(told[0].different)} tensors differ ({names}).",
-            hint="Another device or number of processes, another version of torch, or pictures "
-            f"that have changed do that; compare {found.manifest_file}.",
+            f"{steps} came out otherwise: {len(found_out[0].different)} tensors differ ({names}).",
+            hint="Another device or number of processes (--processes), another version of torch, "
+            f"or pictures that have changed do that; compare {found.manifest_file}.",
         )
     telling.line(telling.console(), f"{steps} came out the same, to the bit.")
 

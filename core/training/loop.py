@@ -91,6 +91,23 @@ def steps(
     return config.steps
 
 
+def all_ready(prepared: Prepared, first_step: int) -> Generator[Event, None, None]:
+    """What comes right before the first step: other processes, and compiling.
+
+    Raises:
+        ProcessLostError: One of the processes is gone, or found other files.
+    """
+    team = prepared.team
+    if team is not None:
+        yield from team.tell(prepared)
+    if prepared.config.training.compile:
+        from core.training import compiling  # seldom wished for
+
+        yield from compiling.tried(prepared, first_step, prepared.processes)
+    if team is not None:
+        yield from team.joined(prepared)
+
+
 def taken(
     prepared: Prepared, samples: Sequence[Sample], step: int, factor: float | None = None
 ) -> Generator[Event, None, tuple[StepResult, float]]:

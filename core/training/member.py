@@ -193,13 +193,13 @@ def _check_alike(ready: Ready, prepared: Prepared) -> None:
         RunError: They do not.
     """
     for what, theirs, ours in (
-        ("pictures and captions", ready.dataset, prepared.dataset_key),
-        ("base model", ready.base, dict(prepared.model.keys)),
-        ("way of encoding pictures", ready.config.training.vae_tiles, prepared.model.tiles),
+        ("pictures and captions here are", ready.dataset, prepared.dataset_key),
+        ("base model here is", ready.base, dict(prepared.model.keys)),
+        ("way of encoding pictures here is", ready.config.training.vae_tiles, prepared.model.tiles),
     ):
         if theirs != ours:
             raise RunError(
-                f"The {what} here are not those that the process that trains has.",
+                f"The {what} not what the process that trains has.",
                 hint="Have the project and the base in a folder that all machines reach.",
             )
     ours = str(prepared.model.place.compute)

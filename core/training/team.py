@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from core.training.setup import Prepared
     from core.training.step import Accumulate
 
-PORT = 29500  # as torchrun and accelerate have it
 SILENT_SECONDS = 60.0  # after which a process that gives no sign of life is taken for lost
 
 
@@ -66,7 +65,7 @@ class Places:
     here: int  # on each machine
     machines: tuple[str, ...] = ()  # names or addresses, the first is where the run is trained
     machine: int = 0  # which of them this is
-    port: int = PORT
+    port: int = 0  # where that one listens; on one machine any will do
 
     @property
     def of(self) -> int:

@@ -165,25 +165,12 @@ def _train(run: Run, prepared: Prepared, control: Control, *, first_step: int) -
     if _previews_due(run, config, last):
         yield from preview.draw(run, prepared, control, clock, last, _undrawn(run, prepared, last))
     if last < steps and not control.stop.is_set():
-        yield from _all_ready(prepared, first_step)
+        yield from loop.all_ready(prepared, first_step)
     if last < steps and not control.stop.is_set():
         last = yield from _steps(run, prepared, control, first_step, (clock, untrained))
     if last >= first_step or last == steps:
         yield from _finish(run, prepared, control, last)
     yield Finished(stopped=not run.complete(config))
-
-
-def _all_ready(prepared: Prepared, first_step: int) -> Generator[Event, None, None]:
-    """What comes right before the first step: other processes, and compiling."""
-    team = prepared.team
-    if team is not None:
-        yield from team.tell(prepared)
-    if prepared.config.training.compile:
-        from core.training import compiling  # seldom wished for
-
-        yield from compiling.tried(prepared, first_step, prepared.processes)
-    if team is not None:
-        yield from team.joined(prepared)
 
 
 def _steps(

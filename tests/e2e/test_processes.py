@@ -32,6 +32,7 @@ from core.protocol.events import (
     PreviewReady,
     RunStarted,
     StepDone,
+    Verified,
     Warned,
 )
 from core.training import children, loop, team
@@ -39,6 +40,7 @@ from core.training.control import Control
 from core.training.orders import STOP
 from core.training.team import Places, Team
 from core.training.train import train
+from core.training.verify import verify
 from tests.conftest import fill, small_config
 from tests.e2e.test_worker import Pipe
 
@@ -127,6 +129,9 @@ def test_two_processes_give_the_curve_of_one_with_the_same_batch(
     assert names_in(exact.run("")) == names_in(alone[0])  # nobody else wrote anything
     assert len(of(PreviewReady, both)) == len(of(PreviewReady, alone[1]))
     assert both[-1] == Finished()
+    with team.team(exact, Places(2), Control()) as others:
+        (found,) = of(Verified, list(verify(exact, exact.run(""), Control(), others)))
+    assert (found.first_step, found.last_step, found.different) == (7, 7, [])
 
 
 def together(
@@ -161,7 +166,8 @@ def test_what_happens_to_one_process_is_met_by_all(
     assert "can be resumed, with any number of processes" in told.value.hint
     assert of(CheckpointSaved, events)[-1].step == 3  # which was not due
     said = notes(events)
-    assert sum("too small for the whole batch: 1 of its" in note for note in said) == 1  # of 2
+    (once,) = [note for note in said if "too small for the whole batch" in note]
+    assert "1 of its" in once  # of a share of 2
 
     monkeypatch.setattr(team, "SILENT_SECONDS", 12.0)  # of which a sign comes every 5
     monkeypatch.setattr(children, "PATIENCE_SECONDS", 0.5)
@@ -214,7 +220,7 @@ def test_a_batch_too_small_to_share_is_refused_before_anything_loads(project: Pr
 def test_a_port_that_is_taken_is_named(project: Project) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        places = projects._places(1, "127.0.0.1, other", 0, port)
+        places = projects.places_of(1, "127.0.0.1, other", 0, port)
         with (
             pytest.raises(RunError, match=f"port {port}") as told,
             team.team(project, places, Control()),
@@ -225,8 +231,8 @@ def test_a_port_that_is_taken_is_named(project: Project) -> None:
 
 def test_a_machine_that_is_not_named_is_refused() -> None:
     with pytest.raises(ConfigError, match="no machine of rank 2: 2 are named"):
-        projects._places(1, "a,b", 2, 29500)
-    assert projects._places(1, "a", 0, 29500) is None
+        projects.places_of(1, "a,b", 2, 29500)
+    assert projects.places_of(1, "a", 0, 29500) is None
 
 
 def free_port() -> int:
@@ -293,7 +299,7 @@ def test_a_run_goes_from_machine_to_machine(
         second.send_signal(signal.SIGINT)
         assert others._link.wait([STOP], lambda: second.poll() is not None)
 
-    places = projects._places(1, names, 0, port)
+    places = projects.places_of(1, names, 0, port)
     together(exact, events, None, (2, stop_there), places)
     assert second.wait(SLOW) == 0, second.stderr.read()
     assert any(json.loads(line).get("phase") == "Sharing steps" for line in second.stdout)

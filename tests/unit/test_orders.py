@@ -1,13 +1,17 @@
 """What processes say to each other, and the rows of numbers that go between them."""
 
+import contextlib
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 import torch.distributed as dist
 from torch import nn
 
 from core.config.options import RunConfig
-from core.errors import ProcessLostError
-from core.training import orders
+from core.errors import ProcessLostError, RunError
+from core.training import member, orders
 from core.training.link import Link
 from core.training.orders import Done, Order, Ready
 from core.training.team import Places
@@ -80,6 +84,34 @@ def test_values_come_back() -> None:
     theirs = [nn.Parameter(torch.zeros_like(p)) for p in ours]
     orders.put_values(theirs, orders.values(ours))
     assert all(a.equal(b) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"dataset_key": "e"}, "The pictures and captions here are not"),
+        ({"keys": {"unet": "2"}}, "The base model here is not"),
+        ({"tiles": "always"}, "The way of encoding pictures here is not"),
+        ({"compute": "bfloat16"}, "would compute in bfloat16"),
+        ({}, ""),
+    ],
+)
+def test_a_process_that_would_compute_otherwise_says_so(other: dict[str, Any], words: str) -> None:
+    is_ = {
+        "dataset_key": "d",
+        "keys": {"unet": "1"},
+        "tiles": "auto",
+        "compute": "float32",
+        **other,
+    }
+    model = SimpleNamespace(
+        keys=is_["keys"], tiles=is_["tiles"], place=SimpleNamespace(compute=is_["compute"])
+    )
+    prepared: Any = SimpleNamespace(dataset_key=is_["dataset_key"], model=model)
+    config = RunConfig(name="a", base="b")
+    ready = Ready(config=config, dataset="d", base={"unet": "1"}, compute="float32")
+    with pytest.raises(RunError, match=words) if words else contextlib.nullcontext():
+        member._check_alike(ready, prepared)
 
 
 def test_each_process_has_a_number_and_a_device_of_its_machine(tmp_path) -> None:
