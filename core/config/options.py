@@ -53,6 +53,7 @@ class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     shuffle_tags: bool = False  # what stands between commas, anew in each step
     keep_tags: Annotated[int, Meta(ge=0, le=1000)] = 0  # the first so many stay in place
     tag_dropout: Share = 0.0  # of the others, left out of a step's caption
+    wildcards: bool = False  # of {red|blue} in a caption each step tells one
     held_out: Share = 0.0  # of the pictures, kept out of training to judge it by
     caption_dropout: Share = 0.05  # share of captions left empty, for guidance to work
 

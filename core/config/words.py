@@ -79,6 +79,9 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         ),
         "dataset.keep_tags": Words("Tags that stay", "So many at the front are never moved."),
         "dataset.tag_dropout": Words("Leave tags out", "A share of the others, 0 to 1."),
+        "dataset.wildcards": Words(
+            "Choices in captions", "Of {red|blue} in a caption each step tells one."
+        ),
         "dataset.caption_dropout": Words(
             "Leave captions out", "A share of all, 0 to 1, so that guidance works."
         ),
