@@ -46,6 +46,9 @@ class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     masks: Literal["none", "files", "alpha"] = "none"  # learn only where name-masklabel.png is
     # white, or the picture opaque
     unmasked: Share = 0.0  # what the rest of it still counts
+    class_folder: str = ""  # pictures that stay as they are, told without the trigger, as often
+    # as the others (prior preservation, arXiv:2208.12242)
+    class_weight: Annotated[float, Meta(ge=0, le=10)] = 1.0  # of their loss
     trigger: str = ""  # put before every caption that lacks it
     prefix: str = ""  # put before every caption, after the trigger
     suffix: str = ""  # put after every caption

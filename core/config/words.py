@@ -57,6 +57,11 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
             "Learn only where name-masklabel.png is white, or the picture opaque.",
             {"none": "None", "files": "Mask files", "alpha": "Transparency"},
         ),
+        "dataset.class_folder": Words(
+            "Class pictures",
+            "A folder of others that are to stay: learnt beside yours, without the trigger word.",
+        ),
+        "dataset.class_weight": Words("Weight of those", "Of what they teach, beside yours."),
         "dataset.unmasked": Words("Outside the mask", "What the rest still counts, 0 to 1."),
         "dataset.held_out": Words(
             "Held out", "A share that is not learnt from, to tell when it overfits: 0.1 is a tenth."

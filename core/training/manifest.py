@@ -39,6 +39,7 @@ def of(prepared: Prepared) -> dict[str, object]:
                 "caption": item.caption,
                 "learnt": learnt,
             }
+            | ({"class": True} if item.of_class else {})
             for items, learnt in ((prepared.items, True), (prepared.held_out, False))
             for item in items
         ],

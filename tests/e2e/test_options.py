@@ -37,6 +37,8 @@ LEARNT = {
     "dataset.balance_folders": "true",
     "dataset.masks": "files",
     "dataset.unmasked": "0.5",
+    "dataset.class_folder": "others",
+    "dataset.class_weight": "0.5",
     "dataset.held_out": "0.3",
     "dataset.trigger": "otherword",
     "dataset.prefix": "drawn",
@@ -99,6 +101,7 @@ LEARNT = {
 # What some of them need to act at all; the run that theirs is compared with has it, too.
 NEEDS = {
     "dataset.unmasked": "dataset.masks=files",
+    "dataset.class_weight": "dataset.class_folder=others",
     "dataset.keep_tags": "dataset.shuffle_tags=true",
     "adapter.dora_norm": "adapter.kind=dora",
     "adapter.rank_dropout": "adapter.kind=loha",
