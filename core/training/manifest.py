@@ -44,7 +44,7 @@ def of(prepared: Prepared) -> dict[str, object]:
             for item in items
         ],
         "base": dict(prepared.model.keys),
-        "device": str(prepared.model.place),
+        "device": prepared.device,
         "seed": prepared.config.training.seed,
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES}
         | {"stylewright": version.VERSION},
