@@ -17,7 +17,7 @@ def test_the_demo_itself_asks_for_nothing_unknown() -> None:
     ("prompt", "unknown"),
     [
         ("a Fox, ink style", []),
-        ("top hat and umbrella", []),
+        ("palm tree and umbrella", []),
         ("my dragon, inkstyle", ["my", "dragon"]),
         ("a na\u00efve wizard, a wizard", ["na\u00efve", "wizard"]),
         ("", []),
