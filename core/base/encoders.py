@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.base.held import check_read
 from core.base.single_file import Header, check_no_pickle, read_header
 from core.base.value import InFile
 from core.errors import BaseModelError
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 # What ComfyUI puts before the names, where it saves several in one file.
 _PREFIX = r"(?P<prefix>((text_encoders\.)?(clip_l|clip_g|t5xxl|qwen\w+)\.transformer\.)?)"
-_NUMBERS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
-_SCALES = (".scale_weight", ".weight_scale")  # of fp8 weights, older and newer
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def recognised(path: Path) -> Encoder:
     for kind in KINDS:
         found = kind.tells.search(names)
         if found and kind.sees in (None, sees):
-            _check_read(path, header)
+            check_read(path, header)
             return Encoder(kind, _width(path, header, kind), _where(path, found["prefix"], kind))
     raise BaseModelError(
         f"{path} is no text encoder that is known here.",
@@ -114,28 +113,6 @@ def _width(path: Path, header: Header, kind: Kind) -> int:
         f"{path} is not whole: it is a {kind.title} without its words.",
         hint="Get a whole copy of it.",
     )
-
-
-def _check_read(path: Path, header: Header) -> None:
-    """Whether its numbers are plain, or fp8 with a scale for each layer or each of its rows.
-
-    Raises:
-        BaseModelError: They are packed in fewer bits, or scaled in blocks.
-    """
-    other = "Choose the same encoder in fp16, bf16 or fp8."
-    for name, shape in header.shapes.items():
-        if name.endswith(".weight") and header.dtypes[name] not in _NUMBERS:
-            raise BaseModelError(
-                f"{path} is held in {header.dtypes[name]}, which is not read ({name}).", hint=other
-            )
-        if not name.endswith(_SCALES):
-            continue
-        weight = name.rpartition(".")[0] + ".weight"
-        rows = (*header.shapes.get(weight, ()), 0)[0]
-        if shape not in ((), (1,), (1, 1), (rows,), (rows, 1)):
-            raise BaseModelError(
-                f"{path} is scaled in blocks, which is not read ({name}).", hint=other
-            )
 
 
 def kind_of(config: Mapping[str, Any]) -> tuple[Kind | None, int]:

@@ -8,11 +8,14 @@ import torch
 from diffusers.loaders import single_file_model, single_file_utils
 
 from core.adapters import bfl
+from core.families import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+    from core.base.value import InFile
 
     Tensors = dict[str, Tensor]
 
@@ -152,3 +155,17 @@ NAMINGS: dict[str, Callable[[Tensors, str, Any], Tensors]] = {
     "transformer": _transformer,
     "bfl": _bfl,
 }
+
+
+def named(own: Tensors, where: InFile, net: Any) -> tuple[Tensors, Tensors]:  # noqa: ANN401
+    """A file's tensors by a net's names, and the scales of the rows of those that have some.
+
+    The scales are turned as the tensors are, in their places.
+    """
+    plain, scales = scaled.apart(own)
+    turn = NAMINGS[where.naming]
+    made = turn(dict(plain), where.prefix, net)
+    if not scales:
+        return made, {}
+    rows = turn(scaled.rows(plain, scales), where.prefix, net)
+    return made, {name: scale for name, scale in rows.items() if bool((scale != 1).any())}
