@@ -12,7 +12,7 @@ from core.base.value import InFile
 from core.errors import BaseModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 # What ComfyUI puts before the names, where it saves several in one file.
@@ -88,26 +88,39 @@ def recognised(path: Path) -> Encoder:
     """
     check_no_pickle(path)
     header = read_header(path)
-    names = "\n".join(header.shapes)
-    sees = "visual." in names
-    for kind in KINDS:
-        found = kind.tells.search(names)
-        if found and kind.sees in (None, sees):
-            check_read(path, header)
-            return Encoder(kind, _width(path, header, kind), _where(path, found["prefix"], kind))
+    if found := next(_all(path, header), None):
+        check_read(path, header)
+        return found
     raise BaseModelError(
         f"{path} is no text encoder that is known here.",
         hint=f"Choose one of: {', '.join(kind.title for kind in KINDS)}, as .safetensors.",
     )
 
 
-def _where(path: Path, prefix: str, kind: Kind) -> InFile:
-    return InFile(path, prefix, kind.naming)
+def beside_a_net(path: Path) -> list[Encoder]:
+    """The text encoders in a file that also holds what draws, each under a name of its own.
+
+    Raises:
+        BaseModelError: It cannot be read, or one is not whole.
+    """
+    return [found for found in _all(path, read_header(path)) if found.where.prefix]
 
 
-def _width(path: Path, header: Header, kind: Kind) -> int:
+def _all(path: Path, header: Header) -> Iterator[Encoder]:
+    names = "\n".join(header.shapes)
+    for kind in KINDS:
+        for found in kind.tells.finditer(names):
+            prefix = found["prefix"]
+            sees = any(name.startswith(prefix) and "visual." in name for name in header.shapes)
+            if kind.sees in (None, sees):
+                width = _width(path, header, kind, prefix)
+                yield Encoder(kind, width, InFile(path, prefix, kind.naming))
+
+
+def _width(path: Path, header: Header, kind: Kind, prefix: str) -> int:
     for name, shape in header.shapes.items():
-        if name.endswith(kind.width) and len(shape) == 2:  # noqa: PLR2004 - tokens x width
+        own = name.startswith(prefix) and name.endswith(kind.width)
+        if own and len(shape) == 2:  # noqa: PLR2004 - tokens x width
             return shape[1]
     raise BaseModelError(
         f"{path} is not whole: it is a {kind.title} without its words.",

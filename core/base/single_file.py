@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from core.base import published
 from core.base.configs import read_json, unreadable
 from core.base.folder import open_folder
 from core.base.held import HINT, check_read
@@ -198,19 +199,23 @@ def _transformer_of(header: Header) -> Facts | None:
 
 
 def _with_rest(path: Path, header: Header, facts: Facts, rest: Path | None) -> Base:
+    within = _UNET if any(name.startswith(_UNET) for name in header.shapes) else ""
     if rest is None:
+        base = published.rest_of(path, header, within, facts)
+    else:
+        base = open_folder(rest, whole=False)
+    if base is None:
         raise RestMissingError(
-            f"{path} is the transformer of a {facts.title} model, without text encoders and VAE.",
+            f"{path} is the transformer of a {facts.title} model of unusual size, without the "
+            "settings and vocabularies that go with it.",
             hint=f"Name a {facts.title} folder as diffusers saves it, too, of which the rest is "
             "taken: rest in the settings, --rest.",
         )
-    base = open_folder(rest, whole=False)
     if base.facts.family != facts.family:
         raise BaseModelError(
             f"{path} is the transformer of a {facts.title} model, {rest} is {base.facts.title}.",
             hint=f"Choose a {facts.title} folder for the rest.",
         )
-    within = _UNET if any(name.startswith(_UNET) for name in header.shapes) else ""
     own = InFile(path, within, facts.alone_naming)
     return replace(base, path=path, weights={**base.weights, facts.denoiser: own})
 
