@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from core.families import loading
 from core.families.device import whole_cpu
 from core.families.namings import NAMINGS
 from core.families.registry import FAMILIES, load
-from tests import comfy, original
+from tests import comfy, ldm, original
 from tests.conftest import made
 from tests.e2e.test_single_files import header_file
 
@@ -234,3 +235,61 @@ def test_what_is_chosen_beside_it_comes_before_its_own(known, tmp_path: Path) ->
     with pytest.raises(TextsMissingError):
         open_base(file)
     assert dataclasses.replace(there, path=folder).configs == base.configs
+
+
+FILM = (  # Wan's names, of diffusers', by the place of a layer in its level
+    (r"(en|de)coder\.conv_in", r"\1coder.conv1"),
+    (r"(en|de)coder\.norm_out", r"\1coder.head.0"),
+    (r"(en|de)coder\.conv_out", r"\1coder.head.2"),
+    (r"mid_block\.attentions\.0", "middle.1"),
+    (r"mid_block\.resnets\.0", "middle.0"),
+    (r"mid_block\.resnets\.1", "middle.2"),
+    (r"encoder\.down_blocks\.(\d+)", r"encoder.downsamples.\1"),
+    (r"((?:down|up)samples\.\d+|middle\.[02])\.norm1", r"\1.residual.0"),
+    (r"((?:down|up)samples\.\d+|middle\.[02])\.conv1", r"\1.residual.2"),
+    (r"((?:down|up)samples\.\d+|middle\.[02])\.norm2", r"\1.residual.3"),
+    (r"((?:down|up)samples\.\d+|middle\.[02])\.conv2", r"\1.residual.6"),
+    (r"conv_shortcut", "shortcut"),
+    (r"^quant_conv", "conv1"),
+    (r"^post_quant_conv", "conv2"),
+)
+
+
+def wans(name: str) -> str:
+    def flat(found: re.Match[str]) -> str:
+        level, place = int(found[1]), 3 if found[2].startswith("up") else int(found[2][-1])
+        return f"decoder.upsamples.{4 * level + place}"
+
+    name = re.sub(r"decoder\.up_blocks\.(\d+)\.(resnets\.\d|upsamplers\.0)", flat, name)
+    for old, new in FILM:
+        name = re.sub(old, new, name)
+    return name
+
+
+@pytest.mark.parametrize("form", ["flux", "flux2", "film"])
+def test_a_vae_in_its_authors_names_is_read(tmp_path: Path, form: str) -> None:
+    """`ae`, `flux2-vae` and `qwen_image_vae`, as ComfyUI has them, at true size by their names."""
+    row = {"flux": "flux/transformer-dev", "flux2": "flux2/transformer-4b",
+           "film": "qwen-image/transformer"}[form]  # fmt: skip
+    config = json.loads((BUNDLED / ROWS[row].folders["vae"] / "config.json").read_text())
+    with torch.device("meta"):
+        net = getattr(diffusers, config["_class_name"]).from_config(config)
+    wanted = net.state_dict()
+    if form == "film":
+        theirs = {wans(name): tensor for name, tensor in wanted.items()}
+    else:
+        numbers = {name: tensor for name, tensor in wanted.items() if name.startswith("bn.")}
+        theirs = ldm.vae({n: t for n, t in wanted.items() if n not in numbers}) | numbers
+        if form == "flux2":
+            theirs = {
+                re.sub("^(quant|post_quant)_conv", lambda m: {"quant": "encoder.quant_conv",
+                       "post_quant": "decoder.post_quant_conv"}[m[1]], name): tensor
+                for name, tensor in theirs.items()
+            }  # fmt: skip
+    file = header_file(tmp_path / "vae.safetensors", {n: tuple(t.shape) for n, t in theirs.items()})
+    texts = file_of(ROWS[row], tmp_path / "net.safetensors")
+    base = open_base(texts, file, whole=False)
+    where = base.weights["vae"]
+    assert isinstance(where, InFile)
+    turned = NAMINGS[where.naming](theirs, where.prefix, net)
+    assert {n: t.shape for n, t in wanted.items()} == {n: turned[n].shape for n in wanted}
