@@ -58,8 +58,21 @@ class Subject:
     after: Tensors
 
 
+def widen(folder: Path) -> None:
+    """Stable Diffusion 3's width is 64 a block, which ComfyUI takes for granted."""
+    from diffusers import SD3Transformer2DModel
+
+    config = dict(SD3Transformer2DModel.load_config(folder))
+    heads = config["num_attention_heads"] = config["num_layers"]
+    wide = {**config, "attention_head_dim": 64, "caption_projection_dim": 64 * heads}
+    torch.manual_seed(0)
+    SD3Transformer2DModel.from_config(wide).save_pretrained(folder)
+
+
 def subject(row: str, where: Path) -> Subject:
     folder = tiny.write_sd1(where, layers=2) if row == "sd1" else tiny.ROWS[row](where)
+    if row == "sd3":
+        widen(folder / "transformer")
     base = open_base(folder)
     part = base.facts.denoiser
     net = loading.net(base, part, FAMILIES[base.facts.family].nets[part], torch.float32)
