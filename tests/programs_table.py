@@ -60,13 +60,14 @@ class Subject:
 
 def widen(folder: Path) -> None:
     """Stable Diffusion 3's width is 64 a block, which ComfyUI takes for granted."""
-    from diffusers import SD3Transformer2DModel
+    import diffusers
 
-    config = dict(SD3Transformer2DModel.load_config(folder))
+    kind: Any = diffusers.SD3Transformer2DModel
+    config = dict(kind.load_config(folder))
     heads = config["num_attention_heads"] = config["num_layers"]
     wide = {**config, "attention_head_dim": 64, "caption_projection_dim": 64 * heads}
     torch.manual_seed(0)
-    SD3Transformer2DModel.from_config(wide).save_pretrained(folder)
+    kind.from_config(wide).save_pretrained(folder)
 
 
 def subject(row: str, where: Path) -> Subject:
@@ -256,7 +257,11 @@ def main() -> None:
 
         page = PAGE.read_text(encoding="utf-8")
         begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
-        of = f"ComfyUI {args.of}; diffusers {diffusers.__version__}." if comfy else ""
+        of = (
+            f"ComfyUI {args.of}; diffusers {diffusers.__version__}. Programs stand before the file's form."
+            if comfy
+            else ""
+        )
         text = "\n".join(["", *table, "", of, ""])
         PAGE.write_text(page[:begin] + text + page[end:], encoding="utf-8")
 
