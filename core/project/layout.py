@@ -312,6 +312,17 @@ def named_base(
     return open_base(base_path(base, root), own_vae, told, folder, files)
 
 
+def named_nets(base: str, root: Path, rest: str = "", texts: Sequence[str] = ()) -> Base:
+    """A base that nothing is drawn with, so that text encoders and VAE may be missing.
+
+    Raises:
+        BaseModelError: It is not there, or of a kind that is not supported.
+    """
+    folder = _absolute(rest, root) if rest else None
+    files = [_absolute(path, root) for path in texts]
+    return open_base(base_path(base, root), rest=folder, texts=files, whole=False)
+
+
 def slug(name: str) -> str:
     """`name` as a file name on every system: letters, digits, - and _, and not too many."""
     fitting = re.sub(r"[^\w-]+", "-", name).encode()[:_NAME_BYTES].decode(errors="ignore")
