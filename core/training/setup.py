@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from dataclasses import replace as model_replace
 from typing import TYPE_CHECKING
 
@@ -19,14 +19,15 @@ from core.data.batches import Item, step_seed
 from core.data.cache import Cache
 from core.data.catalogue import Catalogue
 from core.diffusion.noise import timed
-from core.errors import DatasetError, RunError
+from core.errors import DatasetError, MemoryFullError, RunError, full_memory
 from core.families import registry
-from core.families.device import choose
+from core.families.device import choose, let_go
 from core.families.family import Model
 from core.hashing import RememberedHashes, key_of
 from core.project.layout import Project
 from core.protocol.events import Event, Progress, Warned
 from core.training import export, heldout, optimizers, pictures
+from core.training.at_once import AtOnce
 from core.training.conditions import Conditions
 from core.training.control import Control
 from core.training.step import FIRST_SCALE, Trainable
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 
     from core.adapters.changes import Adapter
     from core.config.facts import Facts
+    from core.config.options import Tiles
     from core.data.buckets import Frame
+    from core.data.focus import Point
+    from core.data.scan import Dataset
 
 DEFAULT_PROMPTS = 4
 LEAST_RANK = 4
@@ -54,6 +58,8 @@ class Prepared:
     batch_size: int  # what the pictures allow of the config's
     trainable: Trainable
     conditions: Conditions
+    at_once: AtOnce = field(default_factory=AtOnce)  # of a batch's pictures
+    drawn_at_once: AtOnce = field(default_factory=AtOnce)  # of the previews
 
     @property
     def dataset_key(self) -> str:
@@ -101,13 +107,21 @@ def prepare(
     yield Progress(phase="Loading the base model")
     keys = base.fingerprints(RememberedHashes(project.cache / "fingerprints.json"))
     model = registry.load(
-        base, choose(config.training.precision, config.training.base_precision), keys
+        base,
+        choose(
+            config.training.precision,
+            config.training.base_precision,
+            streamed=config.training.stream_base,
+        ),
+        keys,
     )
     model = model_replace(model, path=timed(model.path, config.noise))
     for note in model.notes:
         yield Warned(message=note)
     cache = Cache(project.cache)
-    items = yield from pictures.encode(dataset, model, config, cache, control, points)
+    items, tiles = yield from _encoded(dataset, model, config, cache, control, points)
+    model = model_replace(model, tiles=tiles)
+    config = replace(config, training=replace(config.training, vae_tiles=tiles))
     if control.stop.is_set():
         return None
     items, held_out = parted(items, config.dataset.held_out)
@@ -137,11 +151,40 @@ def prepare(
     )
 
 
+def _encoded(
+    dataset: Dataset,
+    model: Model,
+    config: RunConfig,
+    cache: Cache,
+    control: Control,
+    points: Mapping[Path, Point],
+) -> Generator[Event, None, tuple[list[Item], Tiles]]:
+    """The pictures' latents, and whether all went through in pieces: with all or with none."""
+    tiles = config.training.vae_tiles
+
+    def encoded() -> Generator[Event, None, list[Item]]:
+        one = model_replace(model, tiles=tiles)
+        return pictures.encode(dataset, one, config, cache, control, points)
+
+    try:
+        return (yield from encoded()), tiles
+    except (RuntimeError, MemoryError, MemoryFullError) as error:
+        if tiles != "auto" or not full_memory(error):
+            raise
+    let_go()
+    tiles = "always"
+    yield Warned(
+        message="The memory is too small to encode the pictures whole: they go through the VAE in "
+        "pieces (training.vae_tiles), which is a little less exact."
+    )
+    return (yield from encoded()), tiles
+
+
 def to_be_taught(
     model: Model, parts: Collection[str], config: RunConfig
 ) -> dict[str, torch.nn.Module]:
     """The nets that will carry the adapter, as they compute while it learns."""
-    if config.training.recompute:
+    if config.training.recompute or model.place.streams:
         denoiser = model.parts[model.facts.denoiser]
         denoiser.enable_gradient_checkpointing()  # transformers' encoders do so in training alone
     return model.nets(parts)
@@ -155,7 +198,10 @@ def texts_of(
     Captions that vary are read when they come, but by encoders that leave the memory before.
     """
     if not told.varied:
-        yield from (item.caption for item in items)
+        for item in items:
+            yield item.caption
+            if config.training.prior_share:
+                yield variation.untriggered(item.caption, config.dataset.trigger)
     elif told.gives_back:
         plan = batches.plan(items, batch_size, config.training.seed, 1)
         for step, samples in zip(range(1, config.training.steps + 1), plan, strict=False):
@@ -282,6 +328,8 @@ def trainable(
     else:
         parameters = injection.place_into(nets, start)
     place, kind = model.place, optimizers.KINDS[training.optimizer]
+    if place.streams:
+        parameters = injection.brought(nets, place.device)
     return Trainable(
         parameters=parameters,
         kind=kind,

@@ -80,11 +80,11 @@ def test_the_loss_is_that_of_fixed_noise(project: Project) -> None:
     with torch.no_grad():
         made = model.parts["unet"](a * item.mean + s * draw.noise, t, text).sample
     expected = (made - draw.noise).square().mean().item()
-    assert heldout.losses(prepared) == pytest.approx([expected], rel=1e-4)
+    assert heldout.losses(prepared, 2) == pytest.approx([expected], rel=1e-4)
     change(project, "training.seed=6", "training.batch_size=1")
     other = prepared_for(project)
     # another seed makes another adapter, which does nothing yet
-    assert heldout.losses(other) == pytest.approx([expected], rel=1e-4)
+    assert heldout.losses(other, 1) == pytest.approx([expected], rel=1e-4)
     assert 0.5 < draw.noise.std().item() < 1.5
 
 
@@ -118,7 +118,7 @@ def test_an_overfitting_run_keeps_its_best_adapter(project: Project, monkeypatch
     change(project, "dataset.held_out=0.3", "training.steps=6", "training.measure_every=2")
     change(project, "adapter.text_encoder=false")
     course = iter([[1.0, 2.0], [0.5, 1.5], [0.8, 1.8], [1.2, 2.2]])
-    monkeypatch.setattr(heldout, "losses", lambda _: next(course))
+    monkeypatch.setattr(heldout, "losses", lambda *_: next(course))
     control, kept = Control(), {}
     events = []
     for event in train(project, control):
@@ -145,14 +145,14 @@ def test_patience_stops_a_run_that_gets_no_better(project: Project, monkeypatch)
     change(project, "dataset.held_out=0.3", "training.steps=20", "training.measure_every=2")
     change(project, "training.patience=3")
     course = iter([[1.0, 2.0], [0.5, 1.5], *([[0.8, 1.8]] * 9)])
-    monkeypatch.setattr(heldout, "losses", lambda _: next(course))
+    monkeypatch.setattr(heldout, "losses", lambda *_: next(course))
     events = list(train(project, Control()))
     assert events[-1] == Finished(stopped=True)
     assert [e.step for e in events if isinstance(e, StepDone)][-1] == 8  # 2 is best; 4, 6 and 8
     (words,) = [e.message for e in events if isinstance(e, Warned) and "patience" in e.message]
     assert "none of 3 measurements was better than that of step 2" in words
     better = iter([[0.4 - n / 100, 1.4 - n / 100] for n in range(9)])
-    monkeypatch.setattr(heldout, "losses", lambda _: next(better))
+    monkeypatch.setattr(heldout, "losses", lambda *_: next(better))
     assert list(train(project, Control(), ""))[-1] == Finished()  # it can go on all the same
 
 
