@@ -70,6 +70,7 @@ class Watch:
             if now is None or known is None:  # it went, or came back
                 changed = True
                 self._files[folder] = {}
+                self._folders[folder] = None if now is None else -1  # to be gone through
             else:
                 changed |= any(self._listed(folder, first=known == -1))
         if self._round is None:
