@@ -56,7 +56,7 @@ def opened(project: Project) -> Iterator[Dataset]:
 
 
 def rest(model: Dataset) -> None:
-    while model.busy or model._files.busy or model._scanner.running or model._showing.busy:
+    while model.busy or model._files.busy or model.folders.running or model._showing.busy:
         QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
 
 
@@ -142,7 +142,7 @@ class Editing(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9), x=st.sampled_from((None, 0.25, 0.75)))
     def aims(self, number: int, x: float | None) -> None:
         path = self.pictures()[number % len(self.pictures())]
-        self.model.set_focus(path, None if x is None else (x, 0.5))
+        self.model.aims.set(path, None if x is None else (x, 0.5))
         self.after()
 
     @precondition(lambda self: self.pictures())
@@ -241,7 +241,7 @@ def run(root, case, deaths):
     thumbnails = Thumbnails()
     model = Dataset(thumbnails)
     def rest():
-        while model.busy or model._files.busy or model._scanner.running or model._showing.busy:
+        while model.busy or model._files.busy or model.folders.running or model._showing.busy:
             QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
     model.open(project)
     rest()
@@ -263,8 +263,8 @@ def run(root, case, deaths):
         model.set_caption(one, "typed", captions.read(one).text); rest()
         model.set_caption(one, "typed on", "typed"); rest()
         model.rewrite({p: (captions.read(p).text, "reworded") for p in (one, two)}); rest()
-        model.set_focus(two, (0.25, 0.5)); rest()
-        model.set_focus(two, (0.75, 0.5)); rest()
+        model.aims.set(two, (0.25, 0.5)); rest()
+        model.aims.set(two, (0.75, 0.5)); rest()
         model.cut({two: (0, 0, 0.5, 1)}); rest()
         model.import_paths([Path(root).parent / "drop"]); rest()
         model.remove([one, two]); rest()

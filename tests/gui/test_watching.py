@@ -93,7 +93,7 @@ def test_what_is_written_here_is_no_news(
     dataset = opened.studio.dataset
     qtbot.wait(1500)  # the watch has seen all
     scans = []
-    dataset._scanner.started.connect(lambda: scans.append(1))
+    dataset.folders.started.connect(lambda: scans.append(1))
     for text in ("one", "two"):
         path = dataset.rows.pictures[0].path
         assert dataset.set_caption(path, text, dataset.rows.pictures[0].caption)
