@@ -36,9 +36,6 @@ BYTES = (
 )
 
 
-kept: list[Dataset] = []  # a window's outlasts its threads, in which it must not be collected
-
-
 @contextmanager
 def opened(project: Project) -> Iterator[Dataset]:
     """A window's dataset, as a start makes it, until the next one."""
@@ -50,7 +47,6 @@ def opened(project: Project) -> Iterator[Dataset]:
         yield model
     finally:
         rest(model)
-        kept.append(model)
         model.finish()
         thumbnails.finish()
 
@@ -388,7 +384,6 @@ def test_a_damaged_history_is_said_once_and_costs_nothing_else(
         model.failed.connect(said.append)
         model.open(project)
         rest(model)
-        kept.append(model)
         model.finish()
         thumbnails.finish()
     assert path.with_suffix(".txt").read_text() == "mine"
