@@ -21,7 +21,7 @@ from app.models.dataset import Dataset
 from app.models.pictures import Thumbnails
 from app.views.main_window import MainWindow
 from core.config.options import RunConfig
-from core.data import captions, history
+from core.data import captions, focus, history
 from core.project.layout import Project, create
 from tests.conftest import draw_picture, fill
 from tests.gui.conftest import open_project
@@ -117,7 +117,10 @@ class Editing(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9), text=st.sampled_from(TEXTS), apart=st.booleans())
     def types(self, number: int, text: str, apart: bool) -> None:
         path = self.pictures()[number % len(self.pictures())]
-        self.model.set_caption(path, text, self.caption(path), apart=apart)
+        before = self.caption(path)
+        self.model.set_caption(path, text, before, apart=apart)
+        if apart and text != before:
+            assert self.model.undo_stack.index() == self.at + 1
         self.after()
 
     @precondition(lambda self: self.pictures())
@@ -138,7 +141,12 @@ class Editing(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9), x=st.sampled_from((None, 0.25, 0.75)))
     def aims(self, number: int, x: float | None) -> None:
         path = self.pictures()[number % len(self.pictures())]
+        wanted = dict(self.model.aims.points)
         self.model.aims.set(path, None if x is None else (x, 0.5))
+        wanted.pop(path, None)
+        if x is not None:
+            wanted[path] = (x, 0.5)
+        assert focus.read(self.project.focus_file, self.project.root) == wanted
         self.after()
 
     @precondition(lambda self: self.pictures())
