@@ -10,7 +10,16 @@ from PySide6.QtGui import QImage, QUndoStack
 
 from app.models import moves
 from app.models.background import Background, Work
-from app.models.edits import Add, Cut, Remove, SetCaption, SetCaptions, SetFocus
+from app.models.edits import (
+    Add,
+    Cut,
+    Remove,
+    SetCaption,
+    SetCaptions,
+    SetFocus,
+    SetMarks,
+    SetRepeats,
+)
 from app.models.findings import Findings
 from app.models.gradual import Gradual, Steps
 from app.models.importer import Imported, copy_all, save_picture
@@ -19,9 +28,10 @@ from app.models.picture_rows import PictureRows
 from app.models.pictures import Thumbnails
 from app.models.rewriting import Changes, rewrite
 from app.models.scanner import Look, Scanner
-from core.data import captions, focus, health, scan, wording
+from core.data import captions, focus, health, marks, scan, wording
 from core.data.cropping import Shares
 from core.data.focus import Point
+from core.data.marks import Mark, Marks
 from core.data.scan import Finding, Picture
 from core.errors import StorageError, UserError
 from core.project.layout import Project
@@ -36,6 +46,7 @@ class Dataset(QObject):
     imported = Signal(object)  # an Imported
     noted = Signal(str)  # something worth knowing, in words
     focused = Signal(object)  # the Path of a picture of which a crop keeps another part
+    marked = Signal()  # other things are said of pictures or folders
     failed = Signal(str)  # something could not be written; in words
 
     def __init__(self, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
@@ -45,6 +56,7 @@ class Dataset(QObject):
         self.rows = PictureRows(thumbnails, self)
         self.findings = Findings(self)
         self.focus: dict[Path, Point] = {}  # what crops keep of pictures, where it was said
+        self.marks = Marks()
         self.busy = ""  # what goes on in the background, in words
         self._to_show: dict[Path, str] = {}  # captions that the rows do not show yet
         self._reshown: dict[Path, Picture] = {}  # of which the findings do not know yet
@@ -78,6 +90,7 @@ class Dataset(QObject):
         self._to_show.clear()
         self._reshown.clear()
         self._read_focus()
+        self._read_marks()
         self.findings.show(())
         self.rows.clear()
         self._written.clear()
@@ -163,6 +176,18 @@ class Dataset(QObject):
         before = self.focus.get(path)
         if self.project is not None and point != before:
             self.undo_stack.push(SetFocus(self._put_focus, path, (before, point)))
+
+    def set_marks(self, words: str, new: Mapping[Path, Mark]) -> None:
+        """What is said of pictures, `words` for what was done. Can be undone, all at once."""
+        before = {path: self.marks.of(path) for path in new}
+        if self.project is not None and before != dict(new):
+            self.undo_stack.push(SetMarks(words, self._put_marks, (before, dict(new))))
+
+    def set_repeats(self, new: Mapping[Path, int]) -> None:
+        """How often the pictures of folders come; 0 is as their names ask. Can be undone."""
+        before = {folder: self.marks.folders.get(folder, 0) for folder in new}
+        if self.project is not None and before != dict(new):
+            self.undo_stack.push(SetRepeats(self._put_repeats, (before, dict(new))))
 
     def cut(self, parts: Mapping[Path, Shares]) -> None:
         """Put parts of pictures in their place; the whole ones go to the bin. Can be undone."""
@@ -276,6 +301,45 @@ class Dataset(QObject):
             except UserError as error:
                 self.failed.emit(str(error))
 
+    def _put_marks(self, new: Mapping[Path, Mark]) -> None:
+        self._change_marks(lambda said: said.changed(new))
+
+    def _put_repeats(self, new: Mapping[Path, int]) -> None:
+        self._change_marks(lambda said: said.changed({}, new))
+
+    def _change_marks(self, change: Callable[[Marks], Marks]) -> None:
+        if self.project is None:
+            return
+        file, root = self.project.marks_file, self.project.root
+        try:
+            said = change(marks.read(file, root))  # others write it, too
+            marks.write(file, said, root)
+        except UserError as error:
+            self.failed.emit(str(error))
+            return
+        self._show_marks(said)
+
+    def _show_marks(self, said: Marks) -> None:
+        self.marks = said
+        self.rows.show_marks(said)
+        own = marks.findings(self.rows.pictures, said)
+        others = [f for f in self.findings.all if f.summary != marks.TOO_MANY]
+        if own or len(others) != len(self.findings.all):
+            self.findings.show([*others, *own])
+            self.refreshed.emit()
+        self.marked.emit()
+
+    def _read_marks(self) -> None:
+        """Another program may have written them."""
+        said = Marks()
+        if self.project is not None:
+            try:
+                said = marks.read(self.project.marks_file, self.project.root)
+            except UserError as error:
+                self.failed.emit(str(error))
+        if said != self.marks:
+            self._show_marks(said)
+
     def _cut(self, parts: Mapping[Path, Shares], noted: Cuts) -> None:
         if self.project is not None:
             folder = self.project.bin
@@ -316,6 +380,7 @@ class Dataset(QObject):
 
     @Slot()
     def _on_scan_started(self) -> None:
+        self._read_marks()
         self._written.clear()
         self._removed = set(self._leaving)
         self._become("Looking at your pictures")
@@ -330,7 +395,8 @@ class Dataset(QObject):
         dataset = look.dataset
         self.rows.show_look(look)
         if look.sure:
-            self.findings.show([f for f in dataset.findings if f.path not in self._removed])
+            found = [*dataset.findings, *marks.findings(dataset.pictures, self.marks)]
+            self.findings.show([f for f in found if f.path not in self._removed])
         if any(self.rows.row_of(path) >= 0 for path in self._removed):
             self.rows.drop(self._removed)
         self._show_captions(self._written)

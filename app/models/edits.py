@@ -13,6 +13,7 @@ from app.models.moves import Cuts, Moves
 from app.models.rewriting import Changes
 from core.data.cropping import Shares
 from core.data.focus import Point
+from core.data.marks import Mark
 
 Write = Callable[[Path, str, str], bool]  # a caption in the place of another; False if it failed
 Points = tuple[Point | None, Point | None]
@@ -152,6 +153,49 @@ class SetFocus(QUndoCommand):
     @override
     def undo(self) -> None:
         self._put(self._path, self._points[0])
+
+
+class SetMarks(QUndoCommand):
+    """What is said of pictures; of many at once it is one step back."""
+
+    def __init__(
+        self,
+        words: str,
+        put: Callable[[Mapping[Path, Mark]], None],
+        marks: tuple[Mapping[Path, Mark], Mapping[Path, Mark]],
+    ) -> None:
+        """`marks` are those before and the new ones."""
+        super().__init__(words)
+        self._put, self._marks = put, marks
+
+    @override
+    def redo(self) -> None:
+        self._put(self._marks[1])
+
+    @override
+    def undo(self) -> None:
+        self._put(self._marks[0])
+
+
+class SetRepeats(QUndoCommand):
+    """How often the pictures of folders come; 0 is what a folder's name asks for."""
+
+    def __init__(
+        self,
+        put: Callable[[Mapping[Path, int]], None],
+        times: tuple[Mapping[Path, int], Mapping[Path, int]],
+    ) -> None:
+        """`times` are those before and the new ones."""
+        super().__init__(f"Repeats of {count_of(len(times[1]), 'folder')}")
+        self._put, self._times = put, times
+
+    @override
+    def redo(self) -> None:
+        self._put(self._times[1])
+
+    @override
+    def undo(self) -> None:
+        self._put(self._times[0])
 
 
 class Cut(QUndoCommand):
