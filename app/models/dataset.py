@@ -14,18 +14,18 @@ from app.models.aims import Aims
 from app.models.background import Background, Work
 from app.models.findings import Findings
 from app.models.folders import Folders
-from app.models.gradual import Gradual, Steps
 from app.models.importer import Imported, Made, copy_all, save_picture
+from app.models.marking import Marking
 from app.models.picture_rows import PictureRows
 from app.models.pictures import Thumbnails
+from app.models.reshowing import Reshowing
 from app.models.rewriting import Changes, Noting, rewrite
 from app.models.scanner import Look
 from app.models.undoing import Latest, Undoing
-from core.data import captions, health, moving, scan, wording
+from core.data import captions, marks, moving, wording
 from core.data.cropping import Shares
 from core.data.history import Notes
 from core.data.past import Entry
-from core.data.scan import Finding, Picture
 from core.data.steps import Move, Outcome, Text
 from core.errors import StorageError, UserError
 from core.project.layout import Project
@@ -47,9 +47,8 @@ class Dataset(QObject):
         self.rows = PictureRows(thumbnails, self)
         self.findings = Findings(self)
         self.busy = ""  # what goes on in the background, in words
-        self._to_show: dict[Path, str] = {}  # captions that the rows do not show yet
-        self._reshown: dict[Path, Picture] = {}  # of which the findings do not know yet
-        self._showing = Gradual(self)
+        self.captions = Reshowing(self.rows, self.findings, self)
+        self.captions.done.connect(self.refreshed)
         self._written: dict[Path, str] = {}  # captions since the scan began, which it may not know
         self._removed: set[Path] = set()  # pictures, likewise
         self._leaving: set[Path] = set()  # those that are being moved
@@ -59,9 +58,12 @@ class Dataset(QObject):
         self.undoing = Undoing(self._files, self)
         self.undo_stack = self.undoing.stack
         self.aims = Aims(self.undoing, self)
+        self.marking = Marking(self.undoing, self._files, self)
         self.undoing.travelled.connect(self._on_travelled)
         self.undoing.failed.connect(self.failed)
         self.aims.failed.connect(self.failed)
+        self.marking.failed.connect(self.failed)
+        self.marking.changed.connect(self._on_marked)
         self.folders.started.connect(self._on_scan_started)
         self.folders.progressed.connect(self._on_scan_progressed)
         self.folders.found.connect(self._on_found)
@@ -79,10 +81,9 @@ class Dataset(QObject):
         """Show another project."""
         self.folders.leave(None if project is None else project.catalogue)
         self.project = project
-        self._showing.stop()
-        self._to_show.clear()
-        self._reshown.clear()
+        self.captions.stop()
         self.aims.open(project)
+        self.marking.open(project)
         self.findings.show(())
         self.rows.clear()
         self._written.clear()
@@ -191,7 +192,7 @@ class Dataset(QObject):
             "Writing captions", words, lambda notes, work: rewrite(changes, folder, notes, work)
         ):
             self._written |= texts
-            self._show_captions(texts)
+            self.captions.show(texts)
 
     def remove(self, paths: Sequence[Path]) -> None:
         """Move pictures and their captions to the project's bin; can be undone.
@@ -267,30 +268,8 @@ class Dataset(QObject):
                 f"saved; the other is in {kept}."
             )
         self._written[path] = text
-        self._show_captions({path: text})
+        self.captions.show({path: text})
         return True
-
-    def _show_captions(self, texts: Mapping[Path, str]) -> None:
-        """At once, but thousands of them, which come one after the other; the newest first."""
-        self._to_show |= texts
-        self._showing.start(self._shown(), self._on_shown)
-
-    def _shown(self) -> Steps[list[Finding]]:
-        while self._to_show:
-            path, text = self._to_show.popitem()
-            if picture := self.rows.set_caption(path, text):
-                self._reshown[path] = picture
-            yield
-        own: list[Finding] = []
-        for picture in self._reshown.values():
-            own += scan.findings_of(picture)
-            yield
-        return own
-
-    def _on_shown(self, own: list[Finding]) -> None:
-        self.findings.show_usable(self._reshown.keys(), own, health.OF_PIXELS)
-        self._reshown.clear()
-        self.refreshed.emit()
 
     @Slot(object, object, bool)
     def _on_travelled(self, outcome: Outcome, entry: Entry | None, back: bool) -> None:  # noqa: FBT001
@@ -298,10 +277,12 @@ class Dataset(QObject):
         self.folders.know(outcome.written)
         if outcome.texts:
             self._written |= outcome.texts
-            self._show_captions(outcome.texts)
+            self.captions.show(outcome.texts)
         if outcome.aimed:
             self.aims.read(outcome.aimed)
-        if outcome.moved or entry is None or not entry.quick:
+        if outcome.marked:
+            self.marking.read()
+        elif outcome.moved or entry is None or not entry.quick:
             self.rescan()
         if outcome.problem:
             self.failed.emit(outcome.problem)
@@ -332,7 +313,18 @@ class Dataset(QObject):
         self.busy_changed.emit()
 
     @Slot()
+    def _on_marked(self) -> None:
+        said = self.marking.said
+        self.rows.show_marks(said)
+        own = marks.findings(self.rows.pictures, said)
+        others = [f for f in self.findings.all if f.summary != marks.TOO_MANY]
+        if own or len(others) != len(self.findings.all):
+            self.findings.show([*others, *own])
+            self.refreshed.emit()
+
+    @Slot()
     def _on_scan_started(self) -> None:
+        self.marking.read()
         self._written.clear()
         self._removed = set(self._leaving)
         self._become("Looking at your pictures")
@@ -347,11 +339,12 @@ class Dataset(QObject):
         dataset = look.dataset
         self.rows.show_look(look)
         if look.sure:
-            self.findings.show([f for f in dataset.findings if f.path not in self._removed])
+            found = [*dataset.findings, *marks.findings(dataset.pictures, self.marking.said)]
+            self.findings.show([f for f in found if f.path not in self._removed])
         if any(self.rows.row_of(path) >= 0 for path in self._removed):
             self.rows.drop(self._removed)
-        self._show_captions(self._written)
-        if self._showing.busy:
+        self.captions.show(self._written)
+        if self.captions.busy:
             self.refreshed.emit()
 
     @Slot()

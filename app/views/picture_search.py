@@ -30,11 +30,13 @@ ORDERS: dict[str, Order | None] = {
     "Darkest first": lambda picture: sum(picture.measures.mean_colour) if picture.measures else 0,
     "Shortest caption first": lambda picture: len(picture.caption),
 }
+BEST = "Best rated first"
 HELP = (
     "Words in captions and names. tag:red is a whole tag, tag:red* how one begins; name: and\n"
     "folder: look there alone; size<512, width, height, aspect, bytes>2MB, words, tags and\n"
     'tokens>75 compare; missing:caption; "red fox" as it stands; -night or NOT night leaves\n'
-    "out; OR is either; ( ) keep together. Down shows what can be said."
+    "out; OR is either; ( ) keep together. rating>3, unused and heldout ask for marks.\n"
+    "Down shows what can be said."
 )
 TAGS = 8  # that are offered at once
 
@@ -60,7 +62,7 @@ class PictureSearch(QWidget):
         self.words.returnPressed.connect(self.apply)
         self.views = QButtonGroup(self)
         self.order = QComboBox()
-        self.order.addItems(list(ORDERS))
+        self.order.addItems([*ORDERS, BEST])
         self.order.setAccessibleName("Order of the pictures")
         self.order.activated.connect(self.apply)
         self._group: dict[Path, int] | None = None  # of findings, in the order they are shown in
@@ -137,13 +139,16 @@ class PictureSearch(QWidget):
         """Show what fits now."""
         self._timer.stop()
         try:
-            fits = query.parse(self.words.text(), self._counter())
+            marks = self._dataset.marking.said
+            fits = query.parse(self.words.text(), self._counter(), marks.of)
         except query.QueryError as error:
             self._problem.setText(str(error))
             self._problem.show()
             return
         self._problem.hide()
-        order = ORDERS[self.order.currentText()]
+        order = ORDERS.get(self.order.currentText())
+        if self.order.currentText() == BEST:
+            order = lambda picture: -marks.of(picture.path).rating  # noqa: E731
         if (group := self._group) is not None:
             order = lambda picture: group[picture.path]  # noqa: E731
         self._shown.show_only(self._both(self._view(), fits), order)

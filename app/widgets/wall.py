@@ -38,11 +38,17 @@ class Wall(QAbstractItemView):
         aspects: Callable[[], Sequence[float]],
         text_role: int,
         mark_role: int,
+        said_role: int,
         parent: QWidget | None = None,
     ) -> None:
-        """`aspects` are width / height of each; the roles, the words below and what is amiss."""
+        """`aspects` are width / height of each.
+
+        The roles: the words below, what is amiss, and words on the picture itself with
+        whether it is dimmed.
+        """
         super().__init__(parent)
         self._aspects, self._text_role, self._mark_role = aspects, text_role, mark_role
+        self._said_role = said_role
         self._sums: Sequence[float] | None = None  # None is not known
         self._rows, self._words_px = Rows(), 0
         self.edge_px = TILE_PX
@@ -219,6 +225,7 @@ class Wall(QAbstractItemView):
         for number in self._rows.between(area.top(), area.bottom()):
             index = self.model().index(number, 0)
             image = index.data(Qt.ItemDataRole.DecorationRole)
+            said, dimmed = index.data(self._said_role) or ("", False)
             paint_tile(
                 painter,
                 self._rows.place(number).translated(0, -top),
@@ -228,6 +235,8 @@ class Wall(QAbstractItemView):
                     str(index.data(self._mark_role) or ""),
                     chosen=selection.isSelected(index),
                     current=self.hasFocus() and index.row() == self.currentIndex().row(),
+                    said=said,
+                    dimmed=dimmed,
                 ),
             )
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from core.data import exchange, focus
-from core.data.steps import Aim, Content, Outcome
-from core.errors import UserError
+from core.data import exchange, focus, marks
+from core.data.marks import Marks
+from core.data.steps import Aim, Before, Marked
+from core.errors import StorageError, UserError
 
 if TYPE_CHECKING:
-    from core.data.focus import Point
+    from collections.abc import Callable
+
+    from core.data.steps import Outcome
     from core.project.layout import Project
+
+Said = TypeVar("Said")
 
 
 def aim(change: Aim, project: Project, outcome: Outcome, *, back: bool) -> None:
@@ -33,29 +38,82 @@ def aim(change: Aim, project: Project, outcome: Outcome, *, back: bool) -> None:
     else:
         points[change.picture] = wanted
     outcome.aimed.append(change.picture)
-    before = change.before
-    if back and not isinstance(before, bool) and points == _points_in(before, file, root):
-        there = exchange.content_of(file)
-        if there != before:
-            exchange.swap(file, before, there, project.bin)
+    there = _said(change.before, lambda content: focus.decode(content, file, root), {})
+    if back and points == there:
+        _as_it_was(file, change.before, project.bin)
     elif now != wanted:
         focus.write(file, points, root)
 
 
-def _points_in(content: Content, file: Path, root: Path) -> dict[Path, Point] | None:
-    if content is None:
-        return {}
-    with contextlib.suppress(UserError):
-        return focus.decode(content, file, root)
+def mark(change: Marked, project: Project, outcome: Outcome, *, back: bool) -> None:
+    """Let pictures and folders be marked as a change has it, or with `back` as they were before.
+
+    Raises:
+        DatasetError, StorageError, OSError: The file cannot be read or written.
+    """
+    wanted, known = (change.old, change.new) if back else (change.new, change.old)
+    file, root = project.marks_file, project.root
+    now = marks.read(file, root)
+    pictures = {p: m for p, m in wanted.pictures.items() if now.of(p) in (m, known.of(p))}
+    times = now.folders
+    folders = {
+        folder: number
+        for folder, number in wanted.folders.items()
+        if times.get(folder, 0) in (number, known.folders[folder])
+    }
+    if (len(pictures), len(folders)) != (len(wanted.pictures), len(wanted.folders)):
+        outcome.kept.append((file, None))
+    then = now.changed(pictures, folders)
+    outcome.marked = True
+    there = _said(change.before, lambda content: marks.decode(content, file, root), Marks())
+    if back and then == there:
+        _as_it_was(file, change.before, project.bin)
+    elif then != now:
+        marks.write(file, then, root)
+
+
+def _said(before: Before, decode: Callable[[bytes], Said], nothing: Said) -> Said | None:
+    """What a file said of all, before; None where nobody knows, or it was as we write it."""
+    if before is None:
+        return nothing
+    if isinstance(before, bytes):
+        with contextlib.suppress(UserError):
+            return decode(before)
     return None
 
 
-def aimed_before(project: Project) -> Content | bool:
+def _as_it_was(file: Path, before: Before, bin_folder: Path) -> None:
+    """It says the same as then: let it have the same bytes."""
+    there = exchange.content_of(file)
+    if not isinstance(before, bool) and there != before:
+        exchange.swap(file, before, there, bin_folder)
+
+
+def aimed_before(project: Project) -> Before:
     """The file of all aims for an `Aim`: True where it is as we write it.
 
     Raises:
-        DatasetError: It cannot be read.
+        DatasetError, OSError: It cannot be read.
     """
     content = exchange.content_of(project.focus_file)
     points = focus.read(project.focus_file, project.root)
     return True if content == focus.encode(points, project.root) else content
+
+
+def marked(project: Project, new: Marks) -> Marked:
+    """The change that says something else of some pictures and folders.
+
+    Raises:
+        DatasetError, StorageError: The file of all marks cannot be read.
+    """
+    file, root = project.marks_file, project.root
+    now = marks.read(file, root)
+    try:
+        content = exchange.content_of(file)
+    except OSError as error:
+        raise StorageError.writing(file, error) from error
+    old = Marks(
+        {path: now.of(path) for path in new.pictures},
+        {folder: now.folders.get(folder, 0) for folder in new.folders},
+    )
+    return Marked(old, new, True if content == marks.encode(now, root) else content)

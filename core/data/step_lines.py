@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from core.data.steps import Aim, Change, Move, Text
+from core.data.marks import Mark, Marks
+from core.data.steps import Aim, Change, Marked, Move, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Line = dict[str, object]
+Told = tuple[dict[str, list[int]], dict[str, int]]  # of pictures, of folders
 
 
 class DamagedError(Exception):
@@ -53,6 +55,12 @@ def line_of(change: Change, root: Path) -> Line:
         case Move():
             source = None if change.source is None else name_of(change.source, root)
             return {"move": [source, name_of(change.target, root), change.stamp]}
+        case Marked():
+            before = change.before
+            return {
+                "marked": [_told(change.old, root), _told(change.new, root)],
+                "before": before if isinstance(before, bool) else _spelt(before),
+            }
         case Aim():
             before = change.before
             return {
@@ -77,6 +85,10 @@ def change_of(line: Line, root: Path, before: Change | None) -> Change:
         size = None if stamp is None else (int(stamp[0]), int(stamp[1]))
         return Move(None if source is None else root / source, root / target, size)
     content = line["before"]
+    held = content if isinstance(content, bool) else _bytes(content)
+    if "marked" in line:
+        old, new = cast("list[Told]", line["marked"])
+        return Marked(_marks(old, root), _marks(new, root), held)
     aims: tuple[tuple[float, float] | None, ...] = ()
     if isinstance(before, Aim):
         aims = tuple({*before.passed, before.old, before.new})
@@ -84,9 +96,24 @@ def change_of(line: Line, root: Path, before: Change | None) -> Change:
         root / cast("str", line["aim"]),
         _pair(line["old"]),
         _pair(line["new"]),
-        content if isinstance(content, bool) else _bytes(content),
+        held,
         aims,
     )
+
+
+def _told(marks: Marks, root: Path) -> Told:
+    return (
+        {name_of(path, root): list(mark) for path, mark in marks.pictures.items()},
+        {name_of(path, root): times for path, times in marks.folders.items()},
+    )
+
+
+def _marks(told: Told, root: Path) -> Marks:
+    pictures, folders = told
+    marks = {}
+    for name, (rating, unused, held_out) in pictures.items():
+        marks[root / name] = Mark(int(rating), bool(unused), bool(held_out))
+    return Marks(marks, {root / name: int(times) for name, times in folders.items()})
 
 
 def _pair(value: object) -> tuple[float, float] | None:

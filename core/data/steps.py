@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.data.focus import Point
+    from core.data.marks import Marks
 
 Content = bytes | None  # of a file; None where there is none
+Before = Content | bool  # of a file as a whole; True where it was as we write it
 Stamp = tuple[int, int]  # bytes, and when they were changed, in ns; of a caption their checksum
 
 
@@ -42,11 +44,20 @@ class Aim:
     picture: Path
     old: Point | None
     new: Point | None
-    before: Content | bool = True  # the whole file, unless it was as we write it
+    before: Before = True
     passed: tuple[Point | None, ...] = ()  # what was aimed at on the way
 
 
-Change = Text | Move | Aim
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Other things said of some pictures and folders; nothing of them is said, too."""
+
+    old: Marks
+    new: Marks
+    before: Before = True
+
+
+Change = Text | Move | Aim | Marked
 
 
 @dataclass(slots=True)
@@ -55,6 +66,7 @@ class Outcome:
 
     texts: dict[Path, str] = field(default_factory=dict)  # captions that were written
     aimed: list[Path] = field(default_factory=list)  # pictures that are cropped otherwise
+    marked: bool = False  # other things are said of pictures or folders
     written: list[Path] = field(default_factory=list)  # files
     moved: bool = False
     kept: list[tuple[Path, Path | None]] = field(default_factory=list)  # what stays as it is;

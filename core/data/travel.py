@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.data import captions, exchange, moving, said
-from core.data.steps import Aim, Change, Move, Outcome, Text
+from core.data.steps import Aim, Change, Marked, Move, Outcome, Text
 from core.errors import StorageError, UserError
 
 if TYPE_CHECKING:
@@ -53,21 +53,25 @@ def travel(
                     moving.carry(at, change, project, again, outcome, back=back)
                 case Aim():
                     said.aim(change, project, outcome, back=back)
+                case Marked():
+                    said.mark(change, project, outcome, back=back)
         except UserError as error:
             outcome.failed.append(str(error))
         except OSError as error:
-            outcome.failed.append(str(StorageError.writing(_file_of(change), error)))
+            outcome.failed.append(str(StorageError.writing(_file_of(change, project), error)))
     return outcome
 
 
-def _file_of(change: Change) -> Path:
+def _file_of(change: Change, project: Project) -> Path:
     match change:
         case Text():
             return change.file
         case Move():
             return change.source or change.target
         case Aim():
-            return change.picture
+            return project.focus_file
+        case Marked():
+            return project.marks_file
 
 
 def _put(change: Text, bin_folder: Path, outcome: Outcome, *, back: bool) -> None:

@@ -1,5 +1,6 @@
 """Everything done on the Dataset page is undone to the byte, also after restarts and kills."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from app.models.pictures import Thumbnails
 from app.views.main_window import MainWindow
 from core.config.options import RunConfig
 from core.data import captions, focus, history
+from core.data.marks import Mark
 from core.project.layout import Project, create
 from tests.conftest import draw_picture, fill
 from tests.gui.conftest import open_project
@@ -52,13 +54,13 @@ def opened(project: Project) -> Iterator[Dataset]:
 
 
 def rest(model: Dataset) -> None:
-    while model.busy or model._files.busy or model.folders.running or model._showing.busy:
+    while model.busy or model._files.busy or model.folders.running or model.captions.busy:
         QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
 
 
 def contents(project: Project) -> dict[str, bytes]:
-    """Every byte that a person can call theirs: pictures, captions, aims."""
-    files = [*project.images.rglob("*"), project.focus_file]
+    """Every byte that a person can call theirs: pictures, captions, aims, marks."""
+    files = [*project.images.rglob("*"), project.focus_file, project.marks_file]
     return {str(f.relative_to(project.root)): f.read_bytes() for f in files if f.is_file()}
 
 
@@ -150,6 +152,34 @@ class Editing(RuleBasedStateMachine):
         self.after()
 
     @precondition(lambda self: self.pictures())
+    @rule(
+        number=st.integers(0, 9),
+        count=st.integers(1, 3),
+        mark=st.sampled_from((Mark(), Mark(4), Mark(4, unused=True), Mark(held_out=True))),
+    )
+    def marks(self, number: int, count: int, mark: Mark) -> None:
+        begin = number % len(self.pictures())
+        self.model.marking.set(
+            "Marked", dict.fromkeys(self.pictures()[begin : begin + count], mark)
+        )
+        self.after()
+
+    @rule(times=st.integers(0, 2))
+    def repeats(self, times: int) -> None:
+        self.model.marking.set_repeats({self.project.images: times})
+        self.after()
+
+    @rule(rating=st.integers(1, 5))
+    def is_marked_elsewhere(self, rating: int) -> None:
+        """By another program, in its own spelling, of a picture that we never mark."""
+        if self.at or len(self.states) > 1:
+            return  # later its bytes are not those of a step
+        said = {"pictures": {"other.png": {"rating": rating}}}
+        self.project.marks_file.write_text(json.dumps(said))
+        self.model.marking.read()
+        self.states = [contents(self.project)]
+
+    @precondition(lambda self: self.pictures())
     @rule(number=st.integers(0, 9))
     def cuts(self, number: int) -> None:
         path = self.pictures()[number % len(self.pictures())]
@@ -234,6 +264,7 @@ from app.models.dataset import Dataset
 from app.models.pictures import Thumbnails
 from app.views.main_window import MainWindow
 from core.data import captions, history
+from core.data.marks import Mark
 from core.project.layout import Project
 import pi_heif, PIL.Image, sqlite3, tests.conftest  # all that the first use would load
 
@@ -245,7 +276,7 @@ def run(root, case, deaths):
     thumbnails = Thumbnails()
     model = Dataset(thumbnails)
     def rest():
-        while model.busy or model._files.busy or model.folders.running or model._showing.busy:
+        while model.busy or model._files.busy or model.folders.running or model.captions.busy:
             QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
     model.open(project)
     rest()
@@ -269,7 +300,9 @@ def run(root, case, deaths):
         model.rewrite({p: (captions.read(p).text, "reworded") for p in (one, two)}); rest()
         model.aims.set(two, (0.25, 0.5)); rest()
         model.aims.set(two, (0.75, 0.5)); rest()
-        model.cut({two: (0, 0, 0.5, 1)}); rest()
+        model.marking.set("Marked", {one: Mark(4), two: Mark(0, True)}); rest()
+    model.marking.set_repeats({one.parent: 3}); rest()
+    model.cut({two: (0, 0, 0.5, 1)}); rest()
         model.import_paths([Path(root).parent / "drop"]); rest()
         model.remove([one, two]); rest()
     else:
@@ -466,6 +499,32 @@ def test_another_programs_picture_is_left_alone(qtbot: QtBot, project: Project) 
             rest(model)
     assert "p00.png" in said.args[0]
     assert path.read_bytes() == content
+
+
+def test_an_edit_that_stands_alone_does_not_go_on_with_what_was_typed(
+    qtbot: QtBot, project: Project
+) -> None:
+    with opened(project) as model:
+        path = model.rows.pictures[0].path
+        assert model.set_caption(path, "typed", "a ball number 0")
+        assert model.set_caption(path, "typed on", "typed")
+        assert model.set_caption(path, "typed on, tag", "typed on", apart=True)
+        model.undo_stack.undo()
+        assert captions.read(path).text == "typed on"
+        model.undo_stack.undo()
+        assert captions.read(path).text == "a ball number 0"
+
+
+def test_two_crops_are_both_kept(qtbot: QtBot, project: Project) -> None:
+    with opened(project) as model:
+        first, second = (model.rows.pictures[number].path for number in (0, 1))
+        model.aims.set(first, (0.25, 0.5))
+        model.aims.set(second, (0.75, 0.5))
+        wanted = {first: (0.25, 0.5), second: (0.75, 0.5)}
+        assert focus.read(project.focus_file, project.root) == wanted
+        model.undo_stack.undo()
+        del wanted[second]
+        assert focus.read(project.focus_file, project.root) == model.aims.points == wanted
 
 
 def test_a_spelling_that_needs_no_letter_comes_back(qtbot: QtBot, project: Project) -> None:
