@@ -48,6 +48,7 @@ class RepeatsDialog(QDialog):
             box = QSpinBox()
             box.setRange(0, MOST_REPEATS)
             box.setMinimumWidth(BOX_PX)
+            box.lineEdit().setTextMargins(8, 0, 8, 0)
             box.setSpecialValueText(f"as named: {Marks().repeats(folder, config)}")
             box.setValue(dataset.marking.said.folders.get(folder, 0))
             box.setAccessibleName(f"Repeats of {name}")
