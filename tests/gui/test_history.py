@@ -307,8 +307,8 @@ def run(root, case, deaths):
         model.aims.set(two, (0.25, 0.5)); rest()
         model.aims.set(two, (0.75, 0.5)); rest()
         model.marking.set("Marked", {one: Mark(4), two: Mark(0, True)}); rest()
-    model.marking.set_repeats({one.parent: 3}); rest()
-    model.cut({two: (0, 0, 0.5, 1)}); rest()
+        model.marking.set_repeats({one.parent: 3}); rest()
+        model.cut({two: (0, 0, 0.5, 1)}); rest()
         model.import_paths([Path(root).parent / "drop"]); rest()
         model.remove([one, two]); rest()
     else:

@@ -64,7 +64,7 @@ def test_a_linked_folder_that_goes_and_comes_back(
     elsewhere("paths[0].rename(paths[1])", tmp_path / "stick", tmp_path / "away")
     qtbot.waitUntil(lambda: rows.rowCount() == 6)
     elsewhere("paths[1].rename(paths[0])", tmp_path / "stick", tmp_path / "away")
-    qtbot.waitUntil(lambda: rows.rowCount() == 8)
+    qtbot.waitUntil(lambda: rows.rowCount() == 8 and not opened.studio.dataset.busy)
     elsewhere("paths[0].write_text('on the stick')", tmp_path / "stick" / "p01.txt")
     qtbot.waitUntil(lambda: "on the stick" in captions_of(opened))
 
