@@ -71,7 +71,14 @@ class DatasetPage(QWidget):
         self._add_actions()
         actions = studio.actions
         self.shown = ShownRows(self._model.rows, self)
-        self.grid = Wall(self.shown.aspects, Role.CAPTION, Role.FINDING, Role.MARK)
+        self.search = PictureSearch(studio, self.shown)
+        self.grid = Wall(
+            self.shown.aspects,
+            Role.CAPTION,
+            Role.FINDING,
+            Role.MARK,
+            self.search.headings,
+        )
         self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
         self._add_menu()
@@ -90,7 +97,6 @@ class DatasetPage(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(8)
         inside.addLayout(self._make_bar())
-        self.search = PictureSearch(studio, self.shown)
         self.search.searched.connect(self._on_searched)
         inside.addWidget(self.search)
         self.findings = FindingsPanel(self._model, actions["dataset.mend"])

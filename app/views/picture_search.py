@@ -14,10 +14,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.models import groups
+from app.models.groups import Groups
 from app.models.shown_rows import Fits, Order, ShownRows
 from app.models.studio import Studio
 from app.widgets import labels
 from app.widgets.suggesting import SuggestingLine, Suggestions
+from app.widgets.wall import Heading
 from core.data import captions, query
 
 ALL, SILENT, AMISS = range(3)
@@ -65,6 +68,12 @@ class PictureSearch(QWidget):
         self.order.addItems([*ORDERS, BEST])
         self.order.setAccessibleName("Order of the pictures")
         self.order.activated.connect(self.apply)
+        self.groups = QComboBox()
+        self.groups.addItems(list(groups.CHOICES))
+        self.groups.setAccessibleName("Groups of the pictures")
+        self.groups.activated.connect(self.apply)
+        self.named = Groups(studio.dataset, studio.framing, studio.settings)
+        studio.framing.changed.connect(self._on_framing_changed)
         self._group: dict[Path, int] | None = None  # of findings, in the order they are shown in
         self._amiss_paths: set[Path] | None = None  # pictures with findings; None is not known
         self._amiss_count: int | None = None
@@ -91,6 +100,7 @@ class PictureSearch(QWidget):
             button.setObjectName("view")
             self.views.addButton(button, view)
             row.addWidget(button)
+        row.addWidget(self.groups)
         row.addWidget(self.order)
         self.views.button(ALL).setChecked(True)
         self.views.idClicked.connect(self._on_view)
@@ -151,7 +161,8 @@ class PictureSearch(QWidget):
             order = lambda picture: -marks.of(picture.path).rating  # noqa: E731
         if (group := self._group) is not None:
             order = lambda picture: group[picture.path]  # noqa: E731
-        self._shown.show_only(self._both(self._view(), fits), order)
+        grouping = self.named.by(self.groups.currentText()) if group is None else None
+        self._shown.show_only(self._both(self._view(), fits), order, grouping)
         self._going_on.setVisible(self._shown.searching)
 
     @Slot()
@@ -159,6 +170,17 @@ class PictureSearch(QWidget):
         self._going_on.hide()
         self.show_counts()
         self.searched.emit()
+
+    def headings(self) -> list[Heading]:
+        """Of the groups that are shown."""
+        words = self.named.headings(self.groups.currentText(), self._shown)
+        sections = self._shown.sections
+        return [Heading(said, count) for said, (_, count) in zip(words, sections, strict=True)]
+
+    @Slot()
+    def _on_framing_changed(self) -> None:
+        if self.groups.currentText() == groups.SHAPES:
+            self.apply()
 
     def _counter(self) -> query.Count | None:
         """A vocabulary is read only where tokens are searched for."""

@@ -243,12 +243,13 @@ def check(project: Path) -> None:
         project: The project's folder.
     """
     from core.data import marks, variation
+    from core.data.buckets import sizes
     from core.data.findings import lines
-    from core.data.fit import fit_findings
+    from core.data.fit import fit_findings, shape_findings
     from core.data.scan import Catalogue, scan
     from core.families import registry
     from core.families.device import whole_cpu
-    from core.training.pictures import long_captions, no_previews
+    from core.training.pictures import long_captions, no_previews, repeats_of
 
     opened = Project(project)
     config = opened.config()
@@ -267,7 +268,14 @@ def check(project: Path) -> None:
     for note in model.notes:
         telling.line(console, note)
     resolution_px = config.dataset.resolution_px
-    for line in lines(fit_findings(used, resolution_px, model.multiple_px)):
+    shapes = sizes(resolution_px, model.multiple_px)
+    learnt = [one for one in used if not said.of(one.path).held_out]
+    times = repeats_of(used, config.dataset, said)
+    amiss = [
+        *fit_findings(used, resolution_px, model.multiple_px),
+        *shape_findings(learnt, shapes, config.training.batch_size, times),
+    ]
+    for line in lines(amiss):
         telling.line(console, line)
     texts = [
         variation.whole(body, config.dataset)
