@@ -62,6 +62,10 @@ class TextsMissingError(BaseModelError):
     """The weights of a text encoder are nowhere: a file of it would do."""
 
 
+class VaeMissingError(BaseModelError):
+    """The weights of the VAE are nowhere: a file of it would do."""
+
+
 class RestMissingError(BaseModelError):
     """A file holds only a part of a model; another place is to be named for the rest."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -63,19 +64,44 @@ def file_of(net: Any) -> Tensors:
     return LAYOUTS[type(net).__name__](tensors)
 
 
-def scaled(tensors: Tensors, *, newer: bool = False) -> tuple[Tensors, Tensors]:
-    """Matrices in fp8 with a scale each, and what they stand for; `newer` has one for each row."""
-    made: Tensors = {} if newer else {"scaled_fp8": torch.zeros(2, dtype=torch.float8_e4m3fn)}
+def scaled(
+    tensors: Tensors,
+    *,
+    newer: bool = False,
+    prefix: str = "",
+    told: bool = False,
+    kind: str = "fp8",
+) -> tuple[Tensors, Tensors]:
+    """Matrices in a byte a number with a scale each, and what they stand for.
+
+    Args:
+        tensors: What is held so: of a net's blocks the matrices.
+        newer: Of ComfyUI's later names, and one scale for each row.
+        prefix: Of the net, where the file's mark stands.
+        told: Whether each layer says how it is held.
+        kind: `fp8` or `int8_tensorwise`.
+    """
+    int8 = kind != "fp8"
+    most, dtype = (127.0, torch.int8) if int8 else (FP8_MOST, torch.float8_e4m3fn)
+    made: Tensors = {}
+    if not newer:
+        made[f"{prefix}scaled_fp8"] = torch.zeros(2, dtype=torch.float8_e4m3fn)
     meant: Tensors = {}
     for name, tensor in tensors.items():
         stem = name.removesuffix(".weight")
-        if tensor.ndim != 2 or stem == name or not any(w in name for w in ("Attention", "attn")):
+        inside = any(c.isdigit() for c in name) and "shared" not in name
+        if tensor.ndim != 2 or stem == name or not inside or "embed" in name:
             made[name] = meant[name] = tensor
             continue
         rows = tensor.abs().amax(dim=1, keepdim=True) if newer else tensor.abs().max()
-        scale = (rows / FP8_MOST).float()
-        made[name] = (tensor / scale).to(torch.float8_e4m3fn)
+        scale = (rows / most).float()
+        numbers = tensor / scale
+        made[name] = (numbers.round() if int8 else numbers).to(dtype)
         made[stem + (".weight_scale" if newer else ".scale_weight")] = scale
-        made[stem + (".input_scale" if newer else ".scale_input")] = torch.ones(())
+        if not int8:
+            made[stem + (".input_scale" if newer else ".scale_input")] = torch.ones(())
+        if told:
+            words = json.dumps({"format": "float8_e4m3fn" if kind == "fp8" else kind})
+            made[stem + ".comfy_quant"] = torch.tensor(list(words.encode()), dtype=torch.uint8)
         meant[name] = made[name].float() * scale
     return made, meant

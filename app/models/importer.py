@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from core.data import captions, scan
 from core.data.walk import ARCHIVES
 from core.errors import StorageError, UserError
 
+Made = Callable[[Path, Path], None]  # where a file is going to be, and the whole of it beside that
 NAME_BYTES = 255  # of a file's name, on nearly all file systems
 
 
@@ -32,8 +33,15 @@ class Imported:
     targets: tuple[Path, ...] = ()  # the copies
 
 
-def copy_all(paths: Sequence[Path], folder: Path, work: Work) -> Imported:
-    """Copy pictures, and folders and archives of them, into `folder`, until `work` is stopped."""
+def nothing(_target: Path, _beside: Path) -> None:
+    """What need not be noted."""
+
+
+def copy_all(paths: Sequence[Path], folder: Path, work: Work, made: Made = nothing) -> Imported:
+    """Copy pictures, and folders and archives of them, into `folder`, until `work` is stopped.
+
+    `made` is told of each file before it takes its name; where it fails the file is not made.
+    """
     from core.data import archive  # no start has need of it
 
     plain = [path for path in paths if not is_archive(path)]
@@ -47,7 +55,7 @@ def copy_all(paths: Sequence[Path], folder: Path, work: Work) -> Imported:
             except OSError as error:
                 problem = problem or str(StorageError.writing(folder, error))
             plain.append(Path(beside) / str(number))
-        return _copied(plain, folder, work, problem)
+        return _copied(plain, folder, work, problem, made)
 
 
 def is_archive(path: Path) -> bool:
@@ -55,7 +63,7 @@ def is_archive(path: Path) -> bool:
     return path.suffix.lower() in ARCHIVES and path.is_file()
 
 
-def save_picture(image: QImage, folder: Path, work: Work) -> Imported:
+def save_picture(image: QImage, folder: Path, work: Work, made: Made = nothing) -> Imported:
     """Write a picture that is no file yet, as PNG; from the clipboard, or a web page."""
     target = free_name(_made(folder), "pasted.png", taken_stems(folder))
     beside = target.with_name(f".writing-{secrets.token_hex(8)}.png")
@@ -63,7 +71,10 @@ def save_picture(image: QImage, folder: Path, work: Work) -> Imported:
     try:
         with beside.open("wb") as file:
             file.write(png_of(image))
+        made(target, beside)
         beside.replace(target)
+    except StorageError as error:
+        return Imported(1, 0, problem=str(error))
     except OSError as error:
         return Imported(1, 0, problem=str(StorageError.writing(target, error)))
     finally:
@@ -84,7 +95,7 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _copied(paths: Sequence[Path], folder: Path, work: Work, problem: str) -> Imported:
+def _copied(paths: Sequence[Path], folder: Path, work: Work, problem: str, made: Made) -> Imported:
     targets: list[Path] = []
     copied = 0
     sources = pictures_among(paths, work)
@@ -94,7 +105,10 @@ def _copied(paths: Sequence[Path], folder: Path, work: Work, problem: str) -> Im
             break
         work.tell(number, len(sources))
         try:
-            target = copy_beside(source, folder, taken)
+            target = copy_beside(source, folder, taken, made)
+        except StorageError as error:  # it could not be undone: no more of them
+            problem = problem or str(error)
+            break
         except (OSError, ValueError) as error:  # the latter of odd names; the rest goes on
             reason = getattr(error, "strerror", None) or error
             problem = problem or (
@@ -153,11 +167,12 @@ def _there(picture: Path) -> bool:
     return picture.exists() or captions.caption_file(picture).exists()
 
 
-def copy_beside(source: Path, folder: Path, taken: set[str]) -> Path:
+def copy_beside(source: Path, folder: Path, taken: set[str], made: Made = nothing) -> Path:
     """Copy a picture and its caption into `folder` under a free name.
 
     Raises:
         OSError: It cannot be read or written; no half of it is left.
+        StorageError: `made` failed.
     """
     if source.parent == folder:
         return source
@@ -166,18 +181,19 @@ def copy_beside(source: Path, folder: Path, taken: set[str]) -> Path:
     sidecar = captions.caption_file(source)
     try:
         if sidecar.exists():
-            _copy(sidecar, captions.caption_file(target))
-        _copy(source, target)
-    except OSError:
+            _copy(sidecar, captions.caption_file(target), made)
+        _copy(source, target, made)
+    except (OSError, StorageError):
         captions.caption_file(target).unlink(missing_ok=True)
         raise
     return target
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, made: Made) -> None:
     beside = target.with_name(f".writing-{secrets.token_hex(8)}.part")  # the name may be as long
     try:
         shutil.copyfile(source, beside)
+        made(target, beside)
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)

@@ -1,4 +1,7 @@
-"""Moves pictures and their captions to a project's bin and back; nothing is ever deleted."""
+"""Moves pictures and their captions to a project's bin; nothing is ever deleted.
+
+What is moved is noted before it is, so that it can be brought back.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,16 @@ from pathlib import Path
 
 from app.models.background import Work
 from app.models.importer import free_name, taken_stems
-from core.data import captions, scan
+from core.data import captions, moving, scan
 from core.data.cropping import Shares, cut
+from core.data.history import Notes
+from core.data.moving import stamp_of
+from core.data.steps import Move
 from core.errors import StorageError
 
-Moves = list[tuple[Path, Path]]  # from where, to where
-Cuts = list[tuple[Path, Path, Path]]  # a picture, where it is kept, what stands in its place
 
-
-def to_bin(paths: Sequence[Path], folder: Path, moves: Moves, work: Work) -> str:
-    """Move `paths` into `folder`, noting every move; returns what went wrong, in words."""
-    moves.clear()
+def to_bin(paths: Sequence[Path], folder: Path, notes: Notes, work: Work) -> str:
+    """Move `paths` into `folder`; returns what went wrong, in words."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         taken = taken_stems(folder)
@@ -36,55 +38,32 @@ def to_bin(paths: Sequence[Path], folder: Path, moves: Moves, work: Work) -> str
             work.tell(number, len(paths))
             staying[path.with_suffix("")] -= 1
             if path.exists():  # another program may have been first
-                _remove(path, free_name(folder, path.name, taken), moves, staying)
+                _remove(path, free_name(folder, path.name, taken), notes, staying)
+    except StorageError as error:
+        return str(error)
     except OSError as error:
         return str(StorageError.writing(folder, error))
     return ""
 
 
-def _remove(path: Path, target: Path, moves: Moves, staying: Counter[Path]) -> None:
+def _remove(path: Path, target: Path, notes: Notes, staying: Counter[Path]) -> None:
     sidecar, kept = captions.caption_file(path), captions.caption_file(target)
-    _move(path, target, moves)
+    _move(path, target, notes)
     if not sidecar.exists():
         return
     if staying[path.with_suffix("")] > 0:
         shutil.copyfile(sidecar, kept)  # another picture of that name needs it still
     else:
-        _move(sidecar, kept, moves)
+        _move(sidecar, kept, notes)
 
 
-def _move(source: Path, target: Path, moves: Moves) -> None:
-    shutil.move(source, target)
-    moves.append((source, target))
+def _move(source: Path, target: Path, notes: Notes) -> None:
+    notes.note(Move(source, target, stamp_of(source)))
+    moving.move(source, target)
 
 
-def back(moves: Moves, work: Work) -> str:
-    """Undo `moves`; returns what could not be brought back and where it is, in words."""
-    taken: list[Path] = []
-    stems: set[Path] = set()
-    try:
-        for number, (source, target) in enumerate(moves):
-            work.tell(number, len(moves))
-            stem = source.with_suffix("")
-            if source.exists() or stem in stems:  # a caption stays with its picture
-                taken.append(target)
-                stems.add(stem)
-            else:
-                shutil.move(target, source)
-    except OSError as error:
-        return str(StorageError.writing(moves[0][0].parent, error))
-    if not taken:
-        return ""
-    more = f" and {len(taken) - 1:,} more" if len(taken) > 1 else ""
-    return (
-        f"There is another file now in the place of {taken[0].name}{more}: "
-        f"what was removed stays in {taken[0].parent}."
-    )
-
-
-def cut_all(parts: Mapping[Path, Shares], folder: Path, cuts: Cuts, work: Work) -> str:
+def cut_all(parts: Mapping[Path, Shares], folder: Path, notes: Notes, work: Work) -> str:
     """Put parts of pictures in their place, the whole ones into `folder`; what went wrong."""
-    cuts.clear()
     path = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,36 +71,22 @@ def cut_all(parts: Mapping[Path, Shares], folder: Path, cuts: Cuts, work: Work) 
         for number, (path, inside) in enumerate(parts.items()):
             work.tell(number, len(parts))
             if path.exists():  # another program may have been first
-                _cut(path, inside, free_name(folder, path.name, taken), cuts)
+                _cut(path, inside, free_name(folder, path.name, taken), notes)
+    except StorageError as error:
+        return str(error)
     except OSError as error:
         return str(StorageError.writing(path, error))
     return ""
 
 
-def _cut(path: Path, inside: Shares, kept: Path, cuts: Cuts) -> None:
+def _cut(path: Path, inside: Shares, kept: Path, notes: Notes) -> None:
     beside = cut(path, inside, path.parent, f".writing-{secrets.token_hex(8)}")
     try:
         target = path.with_suffix(beside.suffix)
         if target != path and target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
-        shutil.move(path, kept)
-        cuts.append((path, kept, target))
-        beside.replace(target)
+        _move(path, kept, notes)
+        notes.note(Move(None, target, stamp_of(beside, target)))
+        beside.rename(target)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def uncut(cuts: Cuts, folder: Path, work: Work) -> str:
-    """Bring the whole pictures back, the parts into `folder`; what went wrong, in words."""
-    taken = taken_stems(folder)
-    path = folder
-    try:
-        for number, (path, kept, target) in enumerate(cuts):
-            work.tell(number, len(cuts))
-            if target.exists():
-                shutil.move(target, free_name(folder, target.name, taken))
-            if not path.exists():
-                shutil.move(kept, path)
-    except OSError as error:
-        return str(StorageError.writing(path, error))
-    return ""

@@ -22,6 +22,7 @@ from app.models.pictures import Thumbnails
 from app.models.rows import Changes, changes
 from app.models.scanner import Look, Shown
 from core.data import captions
+from core.data.marks import Mark, Marks
 from core.data.scan import Picture
 
 Index = QModelIndex | QPersistentModelIndex
@@ -34,6 +35,7 @@ class Role:
     PATH = Qt.ItemDataRole.UserRole + 1
     CAPTION = Qt.ItemDataRole.UserRole + 2
     FINDING = Qt.ItemDataRole.UserRole + 3
+    MARK = Qt.ItemDataRole.UserRole + 4  # what is said of it, and whether it is not used
 
 
 class PictureRows(QAbstractListModel):
@@ -49,6 +51,7 @@ class PictureRows(QAbstractListModel):
         self._thumbnails = thumbnails
         self._pictures: list[Picture] = []
         self._by_path: dict[str, int] | None = {}  # None is not known
+        self._marks = Marks()
         self._silent: int | None = None
         self._shown: Shown | None = ()  # the list as a scan knows it; None after other changes
         thumbnails.ready.connect(self._on_thumbnail_ready)
@@ -95,6 +98,13 @@ class PictureRows(QAbstractListModel):
         self._become(left, changes(self._pictures, left), None)
         self._shown = None
 
+    def show_marks(self, marks: Marks) -> None:
+        """Other things are said of pictures."""
+        self._marks = marks
+        if self._pictures:
+            said = [Role.MARK, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole]
+            self.dataChanged.emit(self.index(0), self.index(len(self._pictures) - 1), said)
+
     def clear(self) -> None:
         self._start_anew((), {})
         self._shown = ()
@@ -125,13 +135,12 @@ class PictureRows(QAbstractListModel):
             return None
         picture = self._pictures[index.row()]
         match role:
-            case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.AccessibleTextRole:
+            case Qt.ItemDataRole.DisplayRole:
                 return picture.path.name
             case Qt.ItemDataRole.DecorationRole:
                 return self._thumbnails.get(picture.path, self.tile_px) or QImage()
-            case Qt.ItemDataRole.ToolTipRole:
-                size = f"{picture.width_px} x {picture.height_px} px"
-                return f"{picture.path.name}, {size}\n{picture.caption}"
+            case Qt.ItemDataRole.AccessibleTextRole | Qt.ItemDataRole.ToolTipRole | Role.MARK:
+                return self._told(picture, role)
             case Role.PATH:
                 return picture.path
             case Role.CAPTION:
@@ -140,6 +149,20 @@ class PictureRows(QAbstractListModel):
                 return "no caption" if captions.says_nothing(picture.caption) else ""
             case _:
                 return None
+
+    def _told(self, picture: Picture, role: int) -> object:
+        """What is said of a picture beside its name."""
+        mark = self._marks.of(picture.path)
+        words = in_words(mark)
+        match role:
+            case Role.MARK:
+                stars = [f"{mark.rating} \N{BLACK STAR}"] if mark.rating else []
+                return "  ".join([*stars, *in_words(mark._replace(rating=0))]), mark.unused
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return ", ".join([picture.path.name, *words])
+            case _:
+                size = f"{picture.width_px} x {picture.height_px} px"
+                return f"{', '.join([picture.path.name, size, *words])}\n{picture.caption}"
 
     def _become(
         self, pictures: Sequence[Picture], what: Changes, by_path: dict[str, int] | None
@@ -184,3 +207,10 @@ class PictureRows(QAbstractListModel):
             first, last = (row, row) if name else (0, len(self._pictures) - 1)
             roles = [Qt.ItemDataRole.DecorationRole]
             self.dataChanged.emit(self.index(first), self.index(last), roles)
+
+
+def in_words(mark: Mark) -> list[str]:
+    """What is said of a picture."""
+    stars = f"{mark.rating} star{'s' if mark.rating > 1 else ''}"
+    said = {stars: mark.rating > 0, "not used": mark.unused, "held out": mark.held_out}
+    return [words for words, holds in said.items() if holds]

@@ -102,27 +102,29 @@ class Settings(QObject):
         """The one that the settings follow."""
         return None if self.config is None else presets.matching(self.config, self.facts())
 
-    def use_base(self, base: str, rest: str = "", texts: tuple[str, ...] = ()) -> Base | None:
+    def use_base(
+        self, base: str, rest: str = "", texts: tuple[str, ...] = (), vae: str = ""
+    ) -> Base | None:
         """Train on another base; what fits only one of the two follows, a preset stays one.
 
         Its own VAE is used where it has one, and what it predicts is what its files say. `rest` is
-        a folder for what a transformer alone lacks, `texts` are files of text encoders.
+        a folder for what a transformer alone lacks, `texts` and `vae` are files of what it lacks.
 
         Raises:
             BaseModelError: It is none that can be trained; nothing is changed.
             RestMissingError: It is a transformer alone, and wants `rest`.
             TextsMissingError: A text encoder's weights are missing, and wants `texts`.
+            VaeMissingError: The VAE's are, and none was chosen before.
         """
         if self.config is None:
             return None
         root = self._open.project.root if self._open else Path()
-        vae = ""
         try:
-            there = named_base(base, root, rest=rest, texts=texts)
+            there = named_base(base, root, vae, rest=rest, texts=texts)
         except (RestMissingError, TextsMissingError):
             raise
         except BaseModelError:
-            if not (vae := self.config.vae):
+            if vae or not (vae := self.config.vae):
                 raise
             there = named_base(base, root, vae, rest=rest, texts=texts)
         config = presets.on_base(self.config, base, self.facts(), there.facts)

@@ -59,7 +59,9 @@ class _Scan(QRunnable):
         scanner, catalogue = self._scanner, self._catalogue
         if not self._shown and len(before := catalogue.below(self._folders)) > MANY:
             scanner.looked.emit(self._look(before, sure=False))
+        began = time.time_ns()
         there = scan.walk(self._folders)
+        scanner.walked.emit(there.folders, began)
         paths, self._others = there.pictures, there.findings
         if not all(catalogue.knows(path) for path in paths) and not self._look_first(there):
             return None
@@ -131,6 +133,7 @@ class Scanner(QObject):
     progressed = Signal(int, int)  # done, of how many
     found = Signal(object)  # a Look
     rested = Signal()  # no scan follows
+    walked = Signal(object, object)  # from the thread: the folders, and when it began, in ns
     looked = Signal(object)  # from the thread: a Look
     ended = Signal(object)  # from the thread: a Look, or None if it was stopped
 

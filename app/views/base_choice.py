@@ -5,22 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app import settings
 from app.models.studio import Studio
-from app.views.base_texts import asked_texts
+from app.views.base_texts import asked_folder, asked_texts, asked_vae, wants_files
 from app.views.base_words import PREDICTIONS, base_words
 from app.views.fetch_dialog import FetchDialog
 from app.widgets.choice import Choice
 from core.base.words import in_words
 from core.config.options import DEMO_BASE
-from core.errors import BaseModelError, RestMissingError, TextsMissingError
+from core.errors import BaseModelError, RestMissingError, TextsMissingError, VaeMissingError
 from core.protocol.events import Fetched
 
 PLACE = "Train"
+
+
+class Beside(NamedTuple):
+    """What is chosen beside a base."""
+
+    rest: str
+    texts: tuple[str, ...]
+    vae: str
 
 
 class BaseChoice(Choice):
@@ -64,36 +73,45 @@ class BaseChoice(Choice):
             choose = partial(self.set, "prediction", told)
             predicts.addAction(add(f"base.predicts.{told}", words, choose))
 
-    def use(self, base: str, rest: str = "", texts: tuple[str, ...] = ()) -> None:
+    def use(self, base: str, rest: str = "", texts: tuple[str, ...] = (), vae: str = "") -> None:
         """Train on another base, and say what it is; one that is none changes nothing.
 
-        Of a transformer alone the person is asked where the rest is, and of a folder without the
-        weights of text encoders for files of them.
+        The person is asked for what it lacks: text encoders and a VAE, as files or as a folder.
         """
         self._commit()
         try:
-            there = self._settings.use_base(base, rest, texts)
+            there = self._settings.use_base(base, rest, texts, vae)
             words = in_words(there) if there else ""
-        except RestMissingError as error:
-            asked = (
-                f"{Path(base).name} has no text encoders and VAE. Choose a model folder with them"
-            )
-            if folder := QFileDialog.getExistingDirectory(self, asked):
-                self.use(base, str(Path(folder)))
-            else:
-                self._studio.news.failure(str(error))
-            return
-        except TextsMissingError as error:
-            if files := asked_texts(self, error):
-                self.use(base, rest, (*texts, *files))
-            else:
-                self._studio.news.failure(str(error))
-            return
         except BaseModelError as error:
-            self._studio.news.failure(str(error))
+            if chosen := self._asked(error, base, Beside(rest, texts, vae)):
+                self.use(base, *chosen)
+            else:
+                self._studio.news.failure(str(error))
             return
         if there:
             self._studio.news.note(" ".join([f"Base model: {words}.", *there.notes]))
+
+    def _asked(self, error: BaseModelError, base: str, beside: Beside) -> Beside | None:
+        """What the person chooses besides, of what is missing; None is nothing."""
+        name = Path(base).name
+        match error:
+            case RestMissingError():
+                title = f"{name} is of unusual size. Choose a model folder of that size"
+                folder = asked_folder(self, title)
+                return beside._replace(rest=folder) if folder else None
+            case TextsMissingError():
+                files = bool(beside.rest or Path(base).is_dir()) or wants_files(self, error)
+                if files:
+                    chosen = asked_texts(self, error)
+                    return beside._replace(texts=(*beside.texts, *chosen)) if chosen else None
+                title = f"{name} has no text encoders and VAE. Choose a model folder with them"
+                folder = "" if files is None else asked_folder(self, title)
+                return beside._replace(rest=folder) if folder else None
+            case VaeMissingError():
+                vae = asked_vae(self, f"{name} has no VAE. Choose a file of it")
+                return beside._replace(vae=vae) if vae else None
+            case _:
+                return None
 
     def set(self, path: str, value: str | tuple[str, ...]) -> None:
         """Set what is chosen beside the base."""
@@ -134,9 +152,8 @@ class BaseChoice(Choice):
 
     @Slot()
     def _on_folder_wished(self) -> None:
-        words = "Choose a model folder as diffusers saves it"
-        if folder := QFileDialog.getExistingDirectory(self, words):
-            self.use(str(Path(folder)))
+        if folder := asked_folder(self, "Choose a model folder as diffusers saves it"):
+            self.use(folder)
 
     @Slot()
     def _on_file_wished(self) -> None:
@@ -148,9 +165,8 @@ class BaseChoice(Choice):
 
     @Slot()
     def _on_vae_wished(self) -> None:
-        file, _ = QFileDialog.getOpenFileName(self, "Choose a VAE", "", "VAEs (*.safetensors)")
-        if file:
-            self.set("vae", str(Path(file)))
+        if file := asked_vae(self):
+            self.set("vae", file)
 
     @Slot()
     def _on_texts_wished(self) -> None:

@@ -8,13 +8,12 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.models.studio import Studio
-from app.views.base_texts import asked_texts
 from app.widgets.choice import Choice
 from core.base.value import Base
 from core.base.words import in_words
 from core.config.options import DEMO_BASE
-from core.errors import BaseModelError, RestMissingError, TextsMissingError
-from core.project.layout import named_base
+from core.errors import BaseModelError, RestMissingError
+from core.project.layout import named_nets
 
 
 class BaseField(Choice):
@@ -54,21 +53,16 @@ class BaseField(Choice):
             self.use(base, rest, tuple(_absolute(path, project.root) for path in config.texts))
 
     def use(self, path: str, rest: str = "", texts: tuple[str, ...] = ()) -> None:
-        """Look at one; of a transformer alone the person is asked where the rest is."""
+        """Look at one; of a transformer of unusual size the person is asked for a folder of it."""
         self.path, self.rest, self.texts, self.base = path, rest, texts, None
         try:
-            self.base = named_base(path, Path.cwd(), rest=rest, texts=texts)
+            self.base = named_nets(path, Path.cwd(), rest, texts)
             name = "" if path == DEMO_BASE else f"{Path(path).name}: "
             words = f"{name}{in_words(self.base)}"
         except RestMissingError as error:
-            asked = f"{Path(path).name} has no text encoders and VAE. Choose a folder with them"
+            asked = f"{Path(path).name} is of unusual size. Choose a model folder of that size"
             if folder := QFileDialog.getExistingDirectory(self, asked):
                 self.use(path, folder)
-                return
-            words = str(error)
-        except TextsMissingError as error:
-            if files := asked_texts(self, error):
-                self.use(path, rest, files)
                 return
             words = str(error)
         except BaseModelError as error:

@@ -9,8 +9,8 @@ from core.config.options import DEMO_BASE, RunConfig
 
 NONE_YET = (
     "None yet. Any Stable Diffusion 1.5 or SDXL model will do: one .safetensors file of 2 to 7 GB, "
-    "from huggingface.co or civitai.com. Of Flux, Z-Image, Qwen-Image and their like the whole "
-    "folder."
+    "from huggingface.co or civitai.com. Of Flux, Z-Image, Qwen-Image and their like the files "
+    "that ComfyUI has, or a folder."
 )
 PREDICTIONS = {
     "auto": "as its files say",

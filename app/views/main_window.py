@@ -116,6 +116,9 @@ class MainWindow(QWidget):
         studio = self.studio
         studio.workspace.closing.connect(self.save)
         studio.workspace.opened.connect(self._on_opened)
+        for stack in (studio.dataset.undo_stack, studio.settings.undo_stack):
+            stack.undoTextChanged.connect(self._show_travel)
+            stack.redoTextChanged.connect(self._show_travel)
         studio.session.changed.connect(self._show_strip)
         studio.workspace.opened.connect(self._show_strip)
         self.strip.clicked.connect(self._on_strip_clicked)
@@ -137,6 +140,7 @@ class MainWindow(QWidget):
         self._rail.show_chosen(NAMES.index(name))
         self.messages.raise_()
         self._show_strip()
+        self._show_travel()
         page.focus.setFocus()
 
     def save(self) -> int:
@@ -157,6 +161,16 @@ class MainWindow(QWidget):
         self.save()
         if stack := self.page(self._page).undo_stack:
             stack.undo() if way < 0 else stack.redo()
+
+    @Slot()
+    def _show_travel(self) -> None:
+        """Say what Undo and Redo would do on this page, also after a restart."""
+        stack = self._built[self._page].undo_stack if self._page in self._built else None
+        for action, words, said in (
+            (self.undo, "Undo", stack.undoText() if stack else ""),
+            (self.redo, "Redo", stack.redoText() if stack else ""),
+        ):
+            action.setText(f"{words}: {said}" if said else words)
 
     @Slot()
     def _on_opened(self) -> None:

@@ -6,18 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.base.held import check_read
 from core.base.single_file import Header, check_no_pickle, read_header
 from core.base.value import InFile
 from core.errors import BaseModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 # What ComfyUI puts before the names, where it saves several in one file.
 _PREFIX = r"(?P<prefix>((text_encoders\.)?(clip_l|clip_g|t5xxl|qwen\w+)\.transformer\.)?)"
-_NUMBERS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
-_SCALES = (".scale_weight", ".weight_scale")  # of fp8 weights, older and newer
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,53 +88,44 @@ def recognised(path: Path) -> Encoder:
     """
     check_no_pickle(path)
     header = read_header(path)
-    names = "\n".join(header.shapes)
-    sees = "visual." in names
-    for kind in KINDS:
-        found = kind.tells.search(names)
-        if found and kind.sees in (None, sees):
-            _check_read(path, header)
-            return Encoder(kind, _width(path, header, kind), _where(path, found["prefix"], kind))
+    if found := next(_all(path, header), None):
+        check_read(path, header)
+        return found
     raise BaseModelError(
         f"{path} is no text encoder that is known here.",
         hint=f"Choose one of: {', '.join(kind.title for kind in KINDS)}, as .safetensors.",
     )
 
 
-def _where(path: Path, prefix: str, kind: Kind) -> InFile:
-    return InFile(path, prefix, kind.naming)
+def beside_a_net(path: Path) -> list[Encoder]:
+    """The text encoders in a file that also holds what draws, each under a name of its own.
+
+    Raises:
+        BaseModelError: It cannot be read, or one is not whole.
+    """
+    return [found for found in _all(path, read_header(path)) if found.where.prefix]
 
 
-def _width(path: Path, header: Header, kind: Kind) -> int:
+def _all(path: Path, header: Header) -> Iterator[Encoder]:
+    names = "\n".join(header.shapes)
+    for kind in KINDS:
+        for found in kind.tells.finditer(names):
+            prefix = found["prefix"]
+            sees = any(name.startswith(prefix) and "visual." in name for name in header.shapes)
+            if kind.sees in (None, sees):
+                width = _width(path, header, kind, prefix)
+                yield Encoder(kind, width, InFile(path, prefix, kind.naming))
+
+
+def _width(path: Path, header: Header, kind: Kind, prefix: str) -> int:
     for name, shape in header.shapes.items():
-        if name.endswith(kind.width) and len(shape) == 2:  # noqa: PLR2004 - tokens x width
+        own = name.startswith(prefix) and name.endswith(kind.width)
+        if own and len(shape) == 2:  # noqa: PLR2004 - tokens x width
             return shape[1]
     raise BaseModelError(
         f"{path} is not whole: it is a {kind.title} without its words.",
         hint="Get a whole copy of it.",
     )
-
-
-def _check_read(path: Path, header: Header) -> None:
-    """Whether its numbers are plain, or fp8 with a scale for each layer or each of its rows.
-
-    Raises:
-        BaseModelError: They are packed in fewer bits, or scaled in blocks.
-    """
-    other = "Choose the same encoder in fp16, bf16 or fp8."
-    for name, shape in header.shapes.items():
-        if name.endswith(".weight") and header.dtypes[name] not in _NUMBERS:
-            raise BaseModelError(
-                f"{path} is held in {header.dtypes[name]}, which is not read ({name}).", hint=other
-            )
-        if not name.endswith(_SCALES):
-            continue
-        weight = name.rpartition(".")[0] + ".weight"
-        rows = (*header.shapes.get(weight, ()), 0)[0]
-        if shape not in ((), (1,), (1, 1), (rows,), (rows, 1)):
-            raise BaseModelError(
-                f"{path} is scaled in blocks, which is not read ({name}).", hint=other
-            )
 
 
 def kind_of(config: Mapping[str, Any]) -> tuple[Kind | None, int]:

@@ -13,7 +13,7 @@ from core.base.single_file import PREDICTING, facts_of_file, open_file, read_hea
 from core.base.value import CONFIG_NAMES, Base, InFile, InFolder
 from core.config.facts import DEMO, FAMILIES, FLOW, Facts, that_predicts
 from core.config.options import DEMO_BASE
-from core.errors import BaseModelError, TextsMissingError
+from core.errors import BaseModelError, TextsMissingError, VaeMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
 INPAINTING_CHANNELS = 9
 PREDICTIONS = ("epsilon", "v_prediction")  # of schedulers that are asked; of others the flow
+_VAES = ("first_stage_model.", "vae.")  # what a VAE's names begin with beside a net
 _TIMES = 10_000  # of a scheduler; real ones have 1,000
 _WHOLE = "Choose a file that holds the whole model."
-_MISSING = {"vae": "Choose a VAE beside it (vae in the settings, --vae)."}
-_TEXTS = "Choose a file of it (texts in the settings, --text)."
+_VAE = "Choose a VAE beside it (vae in the settings, --vae)"
+_TEXTS = "Choose a file of each (texts in the settings, --text)"
+_REST = ", or a {} folder as diffusers saves it, of which the rest is taken (rest, --rest)."
 
 
 def facts_of(base: str, root: Path) -> Facts:
@@ -52,6 +54,8 @@ def open_base(
     told: Told = "auto",
     rest: Path | None = None,
     texts: Sequence[Path] = (),
+    *,
+    whole: bool = True,
 ) -> Base:
     """Look at a base model, a folder or one file, without loading its weights.
 
@@ -62,16 +66,18 @@ def open_base(
         rest: A folder of the same family, for what a file of a transformer alone lacks. Its weights
             may be missing where `vae` and `texts` have them.
         texts: Files of text encoders, in the place of its own; each is known by its header.
+        whole: Whether all weights must be there: not where nothing is drawn or read with it.
 
     Raises:
         BaseModelError: It is no base model, of a kind that is not supported, or a part is missing.
         RestMissingError: It is a transformer alone, and there is no `rest`.
         TextsMissingError: A text encoder's weights are missing.
+        VaeMissingError: The VAE's are.
     """
     if path.is_dir():
         base = open_folder(path)
     elif path.is_file():
-        base = open_file(path, rest)
+        base = _with_own(open_file(path, rest))
     else:
         raise BaseModelError(
             f"There is no base model at {path}.",
@@ -84,7 +90,8 @@ def open_base(
     if told != "auto" and base.facts.predicts != FLOW:
         scheduler = {**base.configs["scheduler"], **PREDICTING[told]}
         base = replace(base, configs={**base.configs, "scheduler": scheduler}, notes=())
-    _check_whole(base)
+    if whole:
+        _check_whole(base)
     if base.facts.predicts == FLOW:
         return base
     _check_kind(base)
@@ -106,13 +113,32 @@ def _with_vae(base: Base, vae: Path) -> Base:
             folders={**base.folders, "vae": vae},
             weights={**base.weights, "vae": weights},
         )
-    names = read_header(vae).shapes
-    for prefix in ("first_stage_model.", "vae.", ""):
-        for sign, naming in (("decoder.up_blocks.", "diffusers"), ("decoder.up.", "ldm_vae")):
-            if any(name.startswith(prefix + sign) for name in names):
-                weights = InFile(vae, prefix, naming)
-                return replace(base, weights={**base.weights, "vae": weights})
+    if found := _vae_in(vae, (*_VAES, "")):
+        return replace(base, weights={**base.weights, "vae": found})
     raise BaseModelError(f"{vae} is no VAE.", hint="Choose a VAE of the base model's family.")
+
+
+def _vae_in(file: Path, prefixes: Sequence[str]) -> InFile | None:
+    """A VAE that a file holds under one of these names."""
+    names = read_header(file).shapes
+    for prefix in prefixes:
+        for sign, naming in (
+            ("decoder.up_blocks.", "diffusers"),
+            ("decoder.up.", "ldm_vae"),
+            ("decoder.upsamples.", "film_vae"),
+        ):
+            if any(name.startswith(prefix + sign) for name in names):
+                return InFile(file, prefix, naming)
+    return None
+
+
+def _with_own(base: Base) -> Base:
+    """The same base with the text encoders and the VAE that its file holds beside a transformer."""
+    if not base.facts.alone:
+        return base
+    if found := _vae_in(base.path, _VAES):
+        base = replace(base, weights={**base.weights, "vae": found})
+    return _with_encoders(base, encoders.beside_a_net(base.path))
 
 
 def _with_texts(base: Base, texts: Sequence[Path]) -> Base:
@@ -121,10 +147,14 @@ def _with_texts(base: Base, texts: Sequence[Path]) -> Base:
     Raises:
         BaseModelError: One is none, or none that the base reads; or two are the same one.
     """
+    return _with_encoders(base, [encoders.recognised(path) for path in texts])
+
+
+def _with_encoders(base: Base, told: Sequence[encoders.Encoder]) -> Base:
     weights = dict(base.weights)
     taken: dict[str, Path] = {}
-    for path in texts:
-        found = encoders.recognised(path)
+    for found in told:
+        path = found.where.path
         own = {part: encoders.kind_of(base.configs[part]) for part in base.facts.text_encoders}
         fitting = [part for part, known in own.items() if known == (found.kind, found.width)]
         part = next((part for part in fitting if part not in taken), "")
@@ -182,16 +212,19 @@ def _check_whole(base: Base) -> None:
     Raises:
         BaseModelError: A part's are not.
     """
-    for part in base.facts.parts:
-        if part in base.weights or part in (*base.facts.tokenizers, "scheduler"):
-            continue
-        if part in base.facts.text_encoders and base.facts.alone:
-            kind, width = encoders.kind_of(base.configs[part])
-            words = f", {encoders.in_words(kind, width)}" if kind else ""
-            raise TextsMissingError(
-                f"The base model {base.folders[part].parent} has no weights in its {part}{words}.",
-                hint=_TEXTS,
-            )
-        raise BaseModelError(
-            f"{base.path} has no {part.replace('_', ' ')}.", hint=_MISSING.get(part, _WHOLE)
+    facts = base.facts
+    nets = [part for part in facts.parts if part not in (*facts.tokenizers, "scheduler")]
+    missing = [part for part in nets if part not in base.weights]
+    rest = _REST.format(facts.title) if facts.alone else "."
+    texts = [part for part in missing if part in facts.text_encoders]
+    if texts and facts.alone:
+        told = (encoders.kind_of(base.configs[part]) for part in texts)
+        words = [encoders.in_words(kind, width) for kind, width in told if kind]
+        raise TextsMissingError(
+            f"{base.path} has no weights of {' and '.join(words or texts)}.",
+            hint=_TEXTS + rest,
         )
+    if "vae" in missing:
+        raise VaeMissingError(f"{base.path} has no vae.", hint=_VAE + rest)
+    for part in missing:
+        raise BaseModelError(f"{base.path} has no {part.replace('_', ' ')}.", hint=_WHOLE)

@@ -11,8 +11,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from core.base import published
 from core.base.configs import read_json, unreadable
 from core.base.folder import open_folder
+from core.base.held import HINT, check_read
 from core.base.value import BUNDLED, CONFIG_NAMES, Base, InFile
 from core.config.facts import FAMILIES, Facts, that_predicts
 from core.errors import BaseModelError, RestMissingError
@@ -33,6 +35,7 @@ PREDICTING: Mapping[str, Mapping[str, Any]] = {  # what a person may say, as a s
     },
 }
 _LENGTH = struct.Struct("<Q")
+_GGUF = b"GGUF"  # numbers packed in blocks, of llama.cpp's kind
 _HEADER_BYTES = 32 * 2**20  # SDXL's has 300 kB
 _BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "I64": 64}
 _UNET = "model.diffusion_model."
@@ -69,11 +72,6 @@ _KINDS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             _WHOLE_MODEL,
         ),
         (
-            r"scaled_fp8|scale_weight$|weight_scale$",
-            "quantised to fp8 with scales, which is not read",
-            "Choose the same model in fp16 or bf16.",
-        ),
-        (
             r"^down_blocks\.\d+\.resnets\.",
             "the UNet of a diffusers folder alone",
             "Choose that folder, or a whole model file: {known}.",
@@ -107,6 +105,8 @@ def read_header(path: Path) -> Header:
         size = path.stat().st_size
         with path.open("rb") as file:
             said = file.read(_LENGTH.size)
+            if said.startswith(_GGUF):
+                raise BaseModelError(f"{path} is a GGUF file, which is not read.", hint=HINT)
             (length,) = _LENGTH.unpack(said) if len(said) == _LENGTH.size else (0,)
             if not 0 < length <= min(_HEADER_BYTES, size - _LENGTH.size):
                 raise BaseModelError(f"{path} is no .safetensors file, or damaged.", hint=whole)
@@ -146,6 +146,7 @@ def open_file(path: Path, rest: Path | None = None) -> Base:
     check_no_pickle(path)
     header = read_header(path)
     if alone := _transformer_of(header):
+        check_read(path, header)
         return _with_rest(path, header, alone, rest)
     facts = _family_of(path, header)
     told, note = _predicts(path, header, facts)
@@ -198,19 +199,23 @@ def _transformer_of(header: Header) -> Facts | None:
 
 
 def _with_rest(path: Path, header: Header, facts: Facts, rest: Path | None) -> Base:
+    within = _UNET if any(name.startswith(_UNET) for name in header.shapes) else ""
     if rest is None:
+        base = published.rest_of(path, header, within, facts)
+    else:
+        base = open_folder(rest, whole=False)
+    if base is None:
         raise RestMissingError(
-            f"{path} is the transformer of a {facts.title} model, without text encoders and VAE.",
+            f"{path} is the transformer of a {facts.title} model of unusual size, without the "
+            "settings and vocabularies that go with it.",
             hint=f"Name a {facts.title} folder as diffusers saves it, too, of which the rest is "
             "taken: rest in the settings, --rest.",
         )
-    base = open_folder(rest, whole=False)
     if base.facts.family != facts.family:
         raise BaseModelError(
             f"{path} is the transformer of a {facts.title} model, {rest} is {base.facts.title}.",
             hint=f"Choose a {facts.title} folder for the rest.",
         )
-    within = _UNET if any(name.startswith(_UNET) for name in header.shapes) else ""
     own = InFile(path, within, facts.alone_naming)
     return replace(base, path=path, weights={**base.weights, facts.denoiser: own})
 
@@ -239,6 +244,7 @@ def _family_of(path: Path, header: Header) -> Facts:
     for pattern, words, hint in _KINDS:
         if re.search(pattern.pattern, names, re.MULTILINE):
             raise refused(words, hint)
+    check_read(path, header)
     if _UNET + _INPUT not in header.shapes:
         if _INPUT in header.shapes:
             raise refused("a UNet without text encoder and VAE", _WHOLE_MODEL)

@@ -11,7 +11,7 @@ from cyclopts import Parameter, validators
 from core.cli import telling
 from core.cli.stacking import weighted
 from core.errors import AdapterError, ConfigError
-from core.project.layout import named_base
+from core.project.layout import named_nets
 
 ProgramName = Annotated[
     Literal["comfyui", "forge", "a1111", "invokeai", "diffusers"] | None, Parameter(name="--for")
@@ -126,7 +126,7 @@ def merge(
             f"Into a base model adapters are added up; {method} is for adapters alone.",
             hint="Merge them into one adapter first, and that into the base.",
         )
-    base = named_base(str(into), Path.cwd(), rest=rest, texts=text or ())
+    base = named_nets(str(into), Path.cwd(), rest, text or ())
     telling.show(reworking.baked(parts, base, out), as_json=False)
 
 
@@ -173,9 +173,7 @@ def extract(
     from core.adapters.merging import Size
     from core.training.reworking import extracted
 
-    one, other = (
-        named_base(str(path), Path.cwd(), rest=rest, texts=text or ()) for path in (tuned, base)
-    )
+    one, other = (named_nets(str(path), Path.cwd(), rest, text or ()) for path in (tuned, base))
     size = Size(rank, keep)
     events = extracted(one, other, size, targets, out, convolutions=convolutions)
     telling.show(events, as_json=False)

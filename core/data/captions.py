@@ -12,7 +12,7 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ _NO_WIDTH = re.compile("[\ufeff\u200b\u2060\u200e\u200f\u00ad]")
 _KNOWN_SECONDS = 5.0  # that a folder's listing is trusted, if its time does not change
 _SETTLED_NS = 2_000_000_000  # a folder changed just now may change again without a newer time
 _listings: dict[Path, tuple[float, int, dict[str, str]]] = {}
+Note = Callable[[Path, bytes | None, bytes], None]  # a file, what it held and what it is to hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,12 @@ def read_file(file: Path) -> Caption:
 
 
 def write(
-    picture: Path, text: str, *, based_on: str | None = None, bin_folder: Path | None = None
+    picture: Path,
+    text: str,
+    *,
+    based_on: str | None = None,
+    bin_folder: Path | None = None,
+    note: Note | None = None,
 ) -> Path | None:
     """Set the caption of a picture, keeping its encoding and line ends; writes only a change.
 
@@ -162,6 +168,8 @@ def write(
         text: The new one; its end is the file's, whatever line ends an editor leaves there.
         based_on: The text that the editor began from; by default what is there now.
         bin_folder: For what another program wrote; by default the caption's own folder.
+        note: Is told before the file is changed, and once more where another program's bytes were
+            in our place than those that had been read; what it raises keeps the file as it is.
 
     Returns:
         Where another program's text is kept, or None where there was none.
@@ -173,17 +181,22 @@ def write(
     text = text.rstrip("\n")
     try:
         changed = _changed(file)
-        old = read_file(file)
+        before = _content(file)
     except OSError as error:
         raise StorageError.writing(file, error) from error
+    old = decode(before or b"")
     if text == old.text:
         return None
-    new = Caption(text, old.encoding, old.mark, old.newline, old.ending)
+    new = encode(Caption(text, old.encoding, old.mark, old.newline, old.ending))
     ours = {text, old.text if based_on is None else based_on.rstrip("\n")}
-    there = exchange.put(file, encode(new))
+    if note is not None:
+        note(file, before, new)
+    there = exchange.put(file, new)
     if there is None:
         return None
     try:
+        if note is not None and (content := there.read_bytes()) != before:
+            note(file, content, new)
         if _is_ours(there, changed, ours):
             there.unlink()
             return None
@@ -194,6 +207,13 @@ def write(
             raise
     except OSError as error:
         raise StorageError.writing(file, error) from error
+
+
+def _content(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _is_ours(there: Path, changed: int, ours: set[str]) -> bool:

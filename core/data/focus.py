@@ -28,15 +28,31 @@ def read(file: Path, root: Path) -> dict[Path, Point]:
         DatasetError: The file cannot be read, or holds something else.
     """
     try:
-        found = json.loads(file.read_bytes())
-        return {root / name: _point(value) for name, value in found.items()}
+        content = file.read_bytes()
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise DatasetError(
-            f"{file} does not say where pictures are to be cropped ({error}).",
-            hint="Put an older copy back, or remove it: then crops keep the middle.",
-        ) from error
+    except OSError as error:
+        raise _unread(file, error) from error
+    return decode(content, file, root)
+
+
+def decode(content: bytes, file: Path, root: Path) -> dict[Path, Point]:
+    """The same of what a file holds; `file` is for the message.
+
+    Raises:
+        DatasetError: It holds something else.
+    """
+    try:
+        return {root / name: _point(value) for name, value in json.loads(content).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise _unread(file, error) from error
+
+
+def _unread(file: Path, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"{file} does not say where pictures are to be cropped ({error}).",
+        hint="Put an older copy back, or remove it: then crops keep the middle.",
+    )
 
 
 def _point(value: object) -> Point:
@@ -54,9 +70,13 @@ def write(file: Path, points: Mapping[Path, Point], root: Path) -> None:
     Raises:
         StorageError: The folder is not writable or the disk is full; the old file stays.
     """
+    write_beside(file, encode(points, root))
+
+
+def encode(points: Mapping[Path, Point], root: Path) -> bytes:
+    """As the file is written."""
     said = {_name(path, root): point for path, point in points.items()}
-    text = json.dumps(said, indent=1, sort_keys=True)
-    write_beside(file, text.encode() + b"\n")
+    return json.dumps(said, indent=1, sort_keys=True).encode() + b"\n"
 
 
 def _name(path: Path, root: Path) -> str:

@@ -4,8 +4,9 @@ Words that stand side by side must all be there. A word is looked for in caption
 "several words" as they stand. `tag:red` is a whole tag, what stands between two commas, `tag:red*`
 the beginning of one; `name:` and `folder:` look there alone; `missing:caption` is what it says.
 `size`, `width`, `height` (px, size is the smaller one), `aspect` (width / height), `bytes` (2MB),
-`words`, `tags` and `tokens` are compared with numbers by `<`, `<=`, `=`, `>=`, `>`.
-NOT or `-` turns one round, OR is either, brackets keep together.
+`words`, `tags`, `tokens` and `rating` are compared with numbers by `<`, `<=`, `=`, `>=`, `>`.
+`unused` and `heldout` are pictures marked so ("unused" is the word). NOT or `-` turns one round,
+OR is either, brackets keep together.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from core.data import captions
+from core.data.marks import NOTHING, Mark
 from core.data.tags import tags_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.data.examine import Picture
 
 Fits = Callable[["Picture"], bool]
 Count = Callable[[str], int]  # tokens of a text
+MarkOf = Callable[["Path"], Mark]
 FIELDS = ("tag", "name", "folder", "missing")
 KEYS = {  # what a search may say, and what it means; in the order in which they are offered
     "tag:": "a whole tag",
@@ -39,6 +44,9 @@ KEYS = {  # what a search may say, and what it means; in the order in which they
     "tokens>": "of the caption, as the base reads it",
     "tags>": "how many",
     "words>": "how many",
+    "rating>": "stars, 0 to 5",
+    "unused": "marked as not used",
+    "heldout": "marked as held out",
 }
 _REMEMBERED = 2**17  # captions of which is known what was found out: more than most have
 _FACTORS = {"": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6}
@@ -76,7 +84,7 @@ _COMPARED: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
 }
-_COMPARABLE = "|".join([*NUMBERS, "tokens"])
+_COMPARABLE = "|".join([*NUMBERS, "tokens", "rating"])
 _TOKEN = re.compile(
     rf"""\s*(
         [()]
@@ -96,12 +104,15 @@ class QueryError(ValueError):
     """What is searched for cannot be understood; the message says why."""
 
 
-def parse(text: str, count: Count | None = None) -> Fits | None:
+def parse(
+    text: str, count: Count | None = None, mark_of: MarkOf = lambda _path: NOTHING
+) -> Fits | None:
     """What fits `text`; None fits all, since nothing is searched for.
 
     Args:
         text: What is searched for.
         count: Counts the tokens of a text; None where nobody can.
+        mark_of: What is said of a picture's file.
 
     Raises:
         QueryError: A bracket has no partner, a word no end, a field no word, a number is none.
@@ -109,7 +120,7 @@ def parse(text: str, count: Count | None = None) -> Fits | None:
     tokens = [match[1] for match in _TOKEN.finditer(text)]
     if not tokens:
         return None
-    reading = _Reading(tokens, count)
+    reading = _Reading(tokens, count, mark_of)
     fits = reading.either()
     if reading.left:
         raise QueryError("A bracket is closed that was not opened.")
@@ -132,6 +143,7 @@ class _Reading:
 
     left: list[str]
     count: Count | None
+    mark_of: MarkOf
     depth: int = 0
 
     def either(self) -> Fits:
@@ -174,7 +186,12 @@ class _Reading:
 
     def term(self, word: str) -> Fits:
         if _COMPARES.match(word) or _NUMBER.fullmatch(word):
-            return _compared(word, self.count)
+            return _compared(word, self.count, self.mark_of)
+        mark_of = self.mark_of
+        if word.lower() == "unused":
+            return lambda p: mark_of(p.path).unused
+        if word.lower() == "heldout":
+            return lambda p: mark_of(p.path).held_out
         field, colon, wanted = word.partition(":")
         if colon and field.lower() in FIELDS and not word.startswith('"'):
             return _in_field(field.lower(), wanted)
@@ -200,7 +217,7 @@ def _not(fits: Fits) -> Fits:
     return lambda p: not fits(p)
 
 
-def _compared(word: str, count: Count | None) -> Fits:
+def _compared(word: str, count: Count | None, mark_of: MarkOf) -> Fits:
     """`size<512`."""
     number = _NUMBER.fullmatch(word)
     if number is None:
@@ -212,10 +229,12 @@ def _compared(word: str, count: Count | None) -> Fits:
         if count is None:
             raise QueryError("Tokens are not known (yet): that takes a base model, and a moment.")
         value = lambda p: count(p.caption)  # noqa: E731
+    elif name.lower() == "rating":
+        value = lambda p: mark_of(p.path).rating  # noqa: E731
     elif name.lower() in NUMBERS:
         value = NUMBERS[name.lower()]
     else:
-        known = ", ".join([*NUMBERS, "tokens"])
+        known = ", ".join([*NUMBERS, "tokens", "rating"])
         raise QueryError(f"{name} cannot be compared; these can: {known}.")
     compared = _COMPARED[sign]
     return lambda p: compared(value(p), limit)

@@ -52,6 +52,7 @@ class Walk:
     pictures: tuple[Path, ...]  # by their names: none of them is opened
     captions: tuple[str, ...]  # of each the name of the file beside it that is read; "" for none
     findings: tuple[Finding, ...]  # what is left out, and what may not be as the person thinks
+    folders: tuple[Path, ...] = ()  # that were gone through; those that are not there, too
 
 
 def walk(folders: Iterable[Path]) -> Walk:
@@ -65,7 +66,8 @@ def walk(folders: Iterable[Path]) -> Walk:
         walker.go(folder)
     while walker.links:
         walker.go(walker.links.pop(0))
-    return Walk(tuple(walker.pictures), tuple(walker.captions), tuple(walker.findings))
+    pictures, texts = tuple(walker.pictures), tuple(walker.captions)
+    return Walk(pictures, texts, tuple(walker.findings), tuple(walker.listed))
 
 
 def repeats_of(folder: Path) -> int:
@@ -91,6 +93,7 @@ class _Walker:
     captions: list[str] = field(default_factory=list)  # of each picture
     findings: list[Finding] = field(default_factory=list)
     links: list[Path] = field(default_factory=list)  # to folders, not yet followed
+    listed: list[Path] = field(default_factory=list)  # folders
     folders: dict[tuple[int, int], Path] = field(default_factory=dict)  # by device and number
     files: dict[tuple[int, int], Path] = field(default_factory=dict)  # by device and number
 
@@ -117,6 +120,7 @@ class _Walker:
 
     def one(self, folder: Path) -> list[Path]:
         """Take in the files of one folder; returns its sub-folders."""
+        self.listed.append(folder)
         try:
             with os.scandir(folder) as listed:
                 entries = sorted(listed, key=lambda entry: entry.name)
@@ -218,7 +222,7 @@ class _Walker:
                 folder,
                 f"Its name asks for {repeats} repeats: its pictures come as often in an epoch "
                 "if dataset.folder_repeats is set, else once.",
-                "Set dataset.folder_repeats, if they are to count more.",
+                "Set dataset.folder_repeats, or repeats of the folder, if they are to count more.",
                 "Its name asks for repeats, which come if dataset.folder_repeats is set.",
             )
 

@@ -26,10 +26,19 @@ HELD: dict[Held, tuple[torch.dtype, float]] = {
 class Bytewise(nn.Linear):
     """A frozen linear layer; what goes in is not rounded."""
 
-    def __init__(self, linear: nn.Linear, held: Held) -> None:
+    def __init__(self, weight: Tensor, scale: Tensor, bias: nn.Parameter | None) -> None:
+        """Of rounded numbers, (out, in), and a scale for each row, (out, 1)."""
+        super().__init__(weight.shape[1], weight.shape[0], bias=False, device="meta")
+        self.kind = weight.dtype
+        # as plain bytes, which no library takes for numbers that it may turn into others
+        self.weight = nn.Parameter(weight.view(torch.uint8), requires_grad=False)
+        self.scale = nn.Buffer(scale)
+        self.bias = bias
+
+    @classmethod
+    def rounded(cls, linear: nn.Linear, held: Held) -> Bytewise:
         """Round a layer's weight; of one on the meta device the shape alone."""
-        super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
-        self.kind, most = HELD[held]
+        kind, most = HELD[held]
         weight = linear.weight.detach()
         if weight.is_meta:
             weight = torch.empty_like(weight, device="cpu")
@@ -37,11 +46,8 @@ class Bytewise(nn.Linear):
         largest = weight.abs().amax(dim=1, keepdim=True)
         scale = torch.where(largest > 0, largest / most, 1.0)
         rounded = weight / scale
-        rounded = rounded.round() if self.kind == torch.int8 else rounded
-        # as plain bytes, which no library takes for numbers that it may turn into others
-        self.weight = nn.Parameter(rounded.to(self.kind).view(torch.uint8), requires_grad=False)
-        self.scale = nn.Buffer(scale)
-        self.bias = linear.bias
+        rounded = rounded.round() if kind == torch.int8 else rounded
+        return cls(rounded.to(kind), scale, linear.bias)
 
     def whole(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """Its weight as numbers again."""

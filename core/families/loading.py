@@ -21,14 +21,15 @@ from core.config.facts import FLOW
 from core.diffusion.path import Diffusion, Flow
 from core.diffusion.times import of_flow
 from core.errors import BaseModelError, MemoryFullError, naming_full_memory
+from core.families import quantized, scaled
 from core.families.family import DrawOptions, Model, draw_texts
-from core.families.namings import NAMINGS
-from core.families.scaled import unscaled
+from core.families.namings import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.base.value import Base
+    from core.families.device import Held
 
     Loaded = tuple[Any, list[str], list[str]]  # a net, the tensors that it lacks, and odd ones
 
@@ -36,10 +37,27 @@ USUAL_STEPS = 25  # of a drawing; some schedulers cannot do with few
 WHOLE = "Get a whole copy of it."
 
 
-def net(base: Base, part: str, kind: Any, dtype: torch.dtype, **options: Any) -> Any:  # noqa: ANN401 - untyped classes
+def net(
+    base: Base,
+    part: str,
+    kind: Any,  # noqa: ANN401 - untyped classes
+    dtype: torch.dtype,
+    *,
+    held: Held = "whole",
+    **options: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
     """A net of diffusers or transformers with every tensor it wants, and no other shapes.
 
     Without this check both fill what is missing with random numbers, new ones at each load.
+
+    Args:
+        base: Its files.
+        part: Which of its parts.
+        kind: The net's class.
+        dtype: What it is loaded in.
+        held: How its linear layers will be held: what a file has in those very bytes stays as it
+            is, and is never whole in the memory.
+        **options: For the class.
 
     Raises:
         BaseModelError: A tensor is missing or of another shape, or a file cannot be read.
@@ -49,7 +67,7 @@ def net(base: Base, part: str, kind: Any, dtype: torch.dtype, **options: Any) ->
     if isinstance(where, Unread):
         return empty_net(base, part, kind, **options).to(dtype).eval()
     if isinstance(where, InFile):
-        load = partial(_from_file, base, part, where, kind, dtype, options)
+        load = partial(_from_file, base, part, kind, dtype, held=held, options=options)
     else:
         load = partial(_from_folder, base, part, where, kind, dtype, options)
     made, lacking, misshapen = _tried(base, part, load)
@@ -116,23 +134,34 @@ def _check_size(
 def _from_file(
     base: Base,
     part: str,
-    where: InFile,
     kind: Any,  # noqa: ANN401
     dtype: torch.dtype,
+    *,
+    held: Held,
     options: dict[str, Any],
 ) -> Loaded:
-    """Read those of a file's tensors that are this net's; the file is mapped, not copied."""
+    """Read those of a file's tensors that are this net's; the file is mapped, not copied.
+
+    A tensor at a time, so that what comes out is all that takes memory.
+    """
+    where: Any = base.weights[part]
     made = empty_net(base, part, kind, **options)
     with safetensors.safe_open(where.path, framework="pt") as file:
         own = {n: file.get_tensor(n) for n in file.keys() if n.startswith(where.prefix)}  # noqa: SIM118
-    tensors = NAMINGS[where.naming](unscaled(own, dtype), where.prefix, made)
+    tensors, scales = named(own, where, made)
     del own
     wanted = made.state_dict()
     lacking = sorted(wanted.keys() - tensors.keys())
     misshapen = sorted(n for n, t in wanted.items() if n in tensors and tensors[n].shape != t.shape)
     if not lacking and not misshapen:
-        right = {name: tensors.pop(name).to(_dtype_of(name, made, dtype)) for name in wanted}
-        made.load_state_dict(right, assign=True)
+        kept = quantized.kept(made, tensors, held)
+        right = {
+            name: scaled.whole(tensors.pop(name), scales.get(name), _dtype_of(name, made, dtype))
+            for name in wanted
+            if name not in kept
+        }
+        made.load_state_dict(right, assign=True, strict=not kept)
+        quantized.keep(made, kept, scales)
         if getattr(made, "_tied_weights_keys", None):
             made.tie_weights()  # T5's words are in its file once, and in its net twice
     return made.eval(), lacking, misshapen

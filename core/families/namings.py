@@ -8,11 +8,14 @@ import torch
 from diffusers.loaders import single_file_model, single_file_utils
 
 from core.adapters import bfl
+from core.families import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+    from core.base.value import InFile
 
     Tensors = dict[str, Tensor]
 
@@ -22,7 +25,19 @@ def _ldm_unet(own: Tensors, prefix: str, net: Any) -> Tensors:  # noqa: ARG001, 
 
 
 def _ldm_vae(own: Tensors, prefix: str, net: Any) -> Tensors:  # noqa: ANN401
-    return single_file_utils.convert_ldm_vae_checkpoint(_without(own, prefix), net.config)
+    plain = {
+        name.replace("encoder.quant_", "quant_").replace(
+            "decoder.post_quant_", "post_quant_"
+        ): tensor
+        for name, tensor in _without(own, prefix).items()
+    }
+    counts = {name: tensor for name, tensor in plain.items() if name.startswith("bn.")}
+    return single_file_utils.convert_ldm_vae_checkpoint(plain, net.config) | counts  # of Flux.2
+
+
+def _film_vae(own: Tensors, prefix: str, net: Any) -> Tensors:  # noqa: ARG001, ANN401
+    """Wan's names, which Qwen-Image's file has in ComfyUI."""
+    return single_file_utils.convert_wan_vae_to_diffusers(_without(own, prefix))
 
 
 def _clip(own: Tensors, prefix: str, net: Any) -> Tensors:  # noqa: ANN401
@@ -143,6 +158,7 @@ def _without(own: Tensors, prefix: str) -> Tensors:
 NAMINGS: dict[str, Callable[[Tensors, str, Any], Tensors]] = {
     "ldm_unet": _ldm_unet,
     "ldm_vae": _ldm_vae,
+    "film_vae": _film_vae,
     "clip": _clip,
     "open_clip": _open_clip,
     "clip_alone": _clip_alone,
@@ -152,3 +168,17 @@ NAMINGS: dict[str, Callable[[Tensors, str, Any], Tensors]] = {
     "transformer": _transformer,
     "bfl": _bfl,
 }
+
+
+def named(own: Tensors, where: InFile, net: Any) -> tuple[Tensors, Tensors]:  # noqa: ANN401
+    """A file's tensors by a net's names, and the scales of the rows of those that have some.
+
+    The scales are turned as the tensors are, in their places.
+    """
+    plain, scales = scaled.apart(own)
+    turn = NAMINGS[where.naming]
+    made = turn(dict(plain), where.prefix, net)
+    if not scales:
+        return made, {}
+    rows = turn(scaled.rows(plain, scales), where.prefix, net)
+    return made, {name: scale for name, scale in rows.items() if bool((scale != 1).any())}

@@ -12,6 +12,10 @@ from core.errors import BaseModelError
 from core.families import bytewise
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
     from core.families.device import Held
 
 
@@ -37,7 +41,7 @@ def hold(net: nn.Module, held: Held, compute: torch.dtype) -> None:
         BaseModelError: bitsandbytes is not here, or does not know this machine.
     """
     if held in bytewise.HELD:
-        make = partial(bytewise.Bytewise, held=held)
+        make = partial(bytewise.Bytewise.rounded, held=held)
     else:
         make = partial(_packed, layers=_bitsandbytes(held), held=held, compute=compute)
     linear: list[tuple[str, Any]] = [
@@ -46,6 +50,29 @@ def hold(net: nn.Module, held: Held, compute: torch.dtype) -> None:
     for name, module in linear:
         parent, _, last = name.rpartition(".")
         setattr(net.get_submodule(parent), last, make(module))
+
+
+def kept(net: nn.Module, tensors: Mapping[str, Tensor], held: Held) -> dict[str, Tensor]:
+    """Those of a file's weights that `hold` would turn into the very bytes that they are."""
+    kind, _ = bytewise.HELD.get(held, (None, 0.0))
+    layers = (f"{name}.weight" for name, module in net.named_modules() if _can_be_held(module))
+    return {n: tensors[n] for n in layers if n in tensors and tensors[n].dtype == kind}
+
+
+def keep(net: nn.Module, weights: Mapping[str, Tensor], rows: Mapping[str, Tensor]) -> None:
+    """Put such weights into a net.
+
+    Args:
+        net: Whose other tensors are there already.
+        weights: What `kept` found.
+        rows: The scales of their rows; without one it is 1.
+    """
+    for name, weight in weights.items():
+        module = name.removesuffix(".weight")
+        parent, _, last = module.rpartition(".")
+        scale = rows.get(name, torch.ones(len(weight), 1))
+        bias: Any = net.get_submodule(module).bias
+        setattr(net.get_submodule(parent), last, bytewise.Bytewise(weight, scale, bias))
 
 
 def _bitsandbytes(held: Held) -> Any:  # noqa: ANN401 - untyped

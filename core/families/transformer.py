@@ -124,7 +124,7 @@ def load(base: Base, kind: Any, device: Device) -> Any:  # noqa: ANN401 - untype
         BaseModelError: It is not whole.
         MemoryFullError: It does not fit.
     """
-    net = loading.net(base, "transformer", kind, device.weights)
+    net = loading.net(base, "transformer", kind, device.weights, held=device.held)
     net.enable_gradient_checkpointing()
     if device.held != "whole":
         quantized.hold(net, device.held, device.compute)

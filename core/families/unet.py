@@ -26,7 +26,7 @@ def load(base: Base, device: Device) -> Any:  # noqa: ANN401 - untyped
         BaseModelError: It is not whole.
         MemoryFullError: It does not fit.
     """
-    unet = loading.net(base, "unet", UNet2DConditionModel, device.weights)
+    unet = loading.net(base, "unet", UNet2DConditionModel, device.weights, held=device.held)
     if device.kind == "cpu" and attended_edge(unet) ** 2 <= FEW_PLACES:
         unet.set_attn_processor(AttnProcessor())
     if device.held != "whole":

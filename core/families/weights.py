@@ -6,6 +6,7 @@ import bisect
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import safetensors
 import safetensors.torch
 import torch
+from typing_extensions import override
 
 from core.adapters import merging
 from core.adapters.changes import Adapter, Place
@@ -20,14 +22,13 @@ from core.adapters.injection import OTHER_BASE
 from core.base.single_file import read_header
 from core.base.value import Base, InFile, InFolder, is_weights, variant_of
 from core.errors import AdapterError, BaseModelError, StorageError, naming_full_memory
-from core.families import loading
-from core.families.namings import NAMINGS
+from core.families import loading, scaled
+from core.families.namings import NAMINGS, named
 from core.families.registry import FAMILIES
-from core.families.scaled import unscaled
 from core.protocol.events import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from torch import Tensor
 
@@ -94,10 +95,12 @@ def _bake_file(
                 f"The {part} of {base.path} lies in another file.", hint="Choose that file itself."
             )
         net = loading.empty_net(base, part, FAMILIES[base.facts.family].nets[part])
+        inside: dict[str, list[tuple[Place, _Rows]]] = {}
         for module, rows in _rows_of(whole, where, net).items():
-            tensor = whole[rows.source][rows.first : rows.end]
-            if _change(tensor, Place(part, module), parts):
-                changed += 1
+            inside.setdefault(rows.source, []).append((Place(part, module), rows))
+        for source, places in inside.items():
+            if done := _change_inside(whole, source, places, parts):
+                changed += done
                 yield Progress(phase=_CHANGING, done=changed, total=layers)
     _check_all(changed, parts)
     header = read_header(base.path).metadata
@@ -117,13 +120,33 @@ class _Rows:
     end: int
 
 
+def _change_inside(
+    whole: dict[str, Tensor],
+    source: str,
+    places: Sequence[tuple[Place, _Rows]],
+    parts: Sequence[tuple[Adapter, float]],
+) -> int:
+    """Change what lies in a tensor of a file; how many places that were.
+
+    Bytes with a scale become the numbers that they stand for, and bytes again.
+    """
+    if not any(place in adapter for place, _ in places for adapter, _ in parts):
+        return 0
+    meant = scaled.opened(whole, source)
+    done = sum(_change(meant[rows.first : rows.end], place, parts) for place, rows in places)
+    if meant is not whole[source]:
+        scaled.close(whole, source, meant)
+    return done
+
+
 def _rows_of(whole: Mapping[str, Tensor], where: InFile, net: Any) -> dict[str, _Rows]:  # noqa: ANN401
     """Of each module of a net, found by turning numbered rows in place of the weights.
 
     The converters of `NAMINGS` rename, and cut what is joined (OpenCLIP's q, k and v); they copy,
     so that the weights themselves would not tell where they came from.
     """
-    own = {name: tensor for name, tensor in whole.items() if name.startswith(where.prefix)}
+    plain, _ = scaled.apart(dict(whole))
+    own = {name: tensor for name, tensor in plain.items() if name.startswith(where.prefix)}
     starts, probes, count = [], {}, 0
     for name, tensor in own.items():
         rows = tensor.shape[0] if tensor.ndim else 1
@@ -244,7 +267,29 @@ def _mapped(path: Path) -> Iterator[Any]:
         raise BaseModelError(f"{path} cannot be read: {error}.", hint=loading.WHOLE) from error
 
 
-def of_part(base: Base, part: str, net: Any) -> dict[str, Tensor]:  # noqa: ANN401
+@dataclass(frozen=True, slots=True)
+class _Meant(Mapping[str, "Tensor"]):
+    """Weights of which each is made whole when it is asked for: all at once would be too much."""
+
+    held: Mapping[str, Tensor]
+    scales: Mapping[str, Tensor]  # of rows
+
+    @override
+    def __getitem__(self, module: str) -> Tensor:
+        scale = self.scales.get(module)
+        tensor = self.held[module]
+        return tensor if scale is None else scaled.whole(tensor, scale, torch.float32)
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.held)
+
+    @override
+    def __len__(self) -> int:
+        return len(self.held)
+
+
+def of_part(base: Base, part: str, net: Any) -> Mapping[str, Tensor]:  # noqa: ANN401
     """A net's weights by its modules' paths; the files are mapped, not copied.
 
     Raises:
@@ -254,16 +299,20 @@ def of_part(base: Base, part: str, net: Any) -> dict[str, Tensor]:  # noqa: ANN4
     if isinstance(where, InFile):
         with _mapped(where.path) as file:
             own = {n: file.get_tensor(n) for n in file.keys() if n.startswith(where.prefix)}  # noqa: SIM118
-        named = NAMINGS[where.naming](unscaled(own, torch.float32), where.prefix, net)
+        tensors, scales = named(own, where, net)
         inside = ""
     else:
-        named, inside = {}, base.facts.names[part].inside
+        tensors, scales, inside = {}, {}, base.facts.names[part].inside
         for path in _safetensors(base.folders[part]):
             if _chosen(path, where):
                 with _mapped(path) as file:
-                    named |= {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
-    return {
-        name.removesuffix(_WEIGHT).removeprefix(inside): tensor
-        for name, tensor in named.items()
-        if name.endswith(_WEIGHT)
-    }
+                    tensors |= {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+    weights, rows = (
+        {
+            name.removesuffix(_WEIGHT).removeprefix(inside): tensor
+            for name, tensor in some.items()
+            if name.endswith(_WEIGHT)
+        }
+        for some in (tensors, scales)
+    )
+    return _Meant(weights, rows)

@@ -162,6 +162,11 @@ class Project:
         return self.root / "focus.json"
 
     @property
+    def marks_file(self) -> Path:
+        """What is said of its pictures and folders; see `core.data.marks`."""
+        return self.root / "marks.json"
+
+    @property
     def catalogue(self) -> Path:
         """What was found of each picture; see `core.data.catalogue`."""
         return self.cache / "pictures.sqlite"
@@ -310,6 +315,17 @@ def named_base(
     own_vae, folder = (_absolute(path, root) if path else None for path in (vae, rest))
     files = [_absolute(path, root) for path in texts]
     return open_base(base_path(base, root), own_vae, told, folder, files)
+
+
+def named_nets(base: str, root: Path, rest: str = "", texts: Sequence[str] = ()) -> Base:
+    """A base that nothing is drawn with, so that text encoders and VAE may be missing.
+
+    Raises:
+        BaseModelError: It is not there, or of a kind that is not supported.
+    """
+    folder = _absolute(rest, root) if rest else None
+    files = [_absolute(path, root) for path in texts]
+    return open_base(base_path(base, root), rest=folder, texts=files, whole=False)
 
 
 def slug(name: str) -> str:

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import math
 import statistics
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,14 +32,18 @@ SURE = 2.0  # standard errors of a difference that is taken for one
 RECENT = 1 / 3  # of the measurements: whether these still went down
 
 
-def chosen(contents: Sequence[str], share: float) -> set[str]:
+def chosen(
+    contents: Sequence[str], share: float, marked: Collection[str] = frozenset()
+) -> set[str]:
     """Which pictures are held out, by the names of their contents.
 
-    At least one and never all. A picture that is added changes the choice of few others.
+    All that are marked, which count towards the share; of a share at least one and never all. A
+    picture that is added changes the choice of few others.
     """
     names = sorted(set(contents), key=lambda name: hashlib.sha256(name.encode()).digest())
+    names.sort(key=lambda name: name not in marked)
     count = min(len(names) - 1, max(1, round(share * len(names)))) if share else 0
-    return set(names[:count])
+    return set(names[: max(count, len(marked))])
 
 
 def draw_of(item: Item, times: int = TIMES) -> Draw:

@@ -123,7 +123,8 @@ def extracted(
     """
     _check_free(out)
     facts = tuned.facts
-    patterns = dict(facts.targets[layers])
+    there = tuned.weights.keys() & parent.weights.keys()
+    patterns = {part: words for part, words in facts.targets[layers].items() if part in there}
     if convolutions:
         for part, pattern in facts.convolutions.items():
             patterns[part] = f"{patterns[part]}|{pattern}"

@@ -16,7 +16,7 @@ from core.adapters import injection, kinds
 from core.adapters.kinds import Room
 from core.config import idle
 from core.config.options import AdapterConfig, RunConfig
-from core.data import batches, buckets, focus, variation
+from core.data import batches, buckets, focus, marks, variation
 from core.data.batches import Item, step_seed
 from core.data.cache import Cache
 from core.data.catalogue import Catalogue
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from core.config.options import Tiles
     from core.data.buckets import Frame
     from core.data.focus import Point
+    from core.data.marks import Marks
     from core.data.scan import Dataset
     from core.training.team import Team
 
@@ -64,6 +65,8 @@ class Prepared:
     conditions: Conditions
     at_once: AtOnce = field(default_factory=AtOnce)  # of a batch's pictures
     drawn_at_once: AtOnce = field(default_factory=AtOnce)  # of the previews
+    marked: tuple[object, ...] = ()  # what marks say of these pictures
+    unused: tuple[Path, ...] = ()  # pictures that are left out by their marks
     team: Team | None = None  # the other processes, where there are any
 
     @property
@@ -102,12 +105,11 @@ class Prepared:
         """A fingerprint of what is learnt from: a resumed run should find the same."""
         pictures = [*self.items, *self.held_out]
         kinds = (("class", item.weight) if item.of_class else () for item in pictures)
-        return key_of(
-            *(
-                (item.key, item.caption, _shown(item.frame), *kind)
-                for item, kind in zip(pictures, kinds, strict=True)
-            )
+        shown = (
+            (item.key, item.caption, _shown(item.frame), *kind)
+            for item, kind in zip(pictures, kinds, strict=True)
         )
+        return key_of(*shown, *self.marked)  # without marks as it was before there were any
 
     @property
     def base_key(self) -> str:
@@ -141,11 +143,13 @@ def prepare(
     check_targets(base.facts, config.adapter)
     start = starting(project.start(config), base.facts, rates)
     points = focus.read(project.focus_file, project.root)
+    said = marks.read(project.marks_file, project.root)
     dataset = yield from pictures.read(
         project.folders(config), Catalogue(project.catalogue), control
     )
     if control.stop.is_set():
         return None
+    dataset, unused = yield from pictures.used(dataset, said)
     yield Progress(phase="Loading the base model")
     keys = base.fingerprints(RememberedHashes(project.cache / "fingerprints.json"))
     model = registry.load(
@@ -166,7 +170,9 @@ def prepare(
     config = replace(config, training=replace(config.training, vae_tiles=tiles))
     if control.stop.is_set():
         return None
-    items, held_out = parted(items, config.dataset.held_out)
+    repeats = pictures.repeats_of(dataset.pictures, config.dataset, said)
+    items = [model_replace(item, repeats=repeats[item.path]) for item in items]
+    items, held_out = parted(items, config.dataset.held_out, said)
     config = with_prompts(config, items)
     if folder := project.class_folder(config):
         items += yield from pictures.of_class(folder, items, model, config, cache, control)
@@ -194,6 +200,8 @@ def prepare(
         batch_size=batch_size,
         trainable=trainable(model, nets, config, start),
         conditions=told,
+        marked=_marked(items, held_out, said),
+        unused=unused,
     )
 
 
@@ -224,6 +232,15 @@ def _encoded(
         "pieces (training.vae_tiles), which is a little less exact."
     )
     return (yield from encoded()), tiles
+
+
+def _marked(items: Sequence[Item], held_out: Sequence[Item], said: Marks) -> tuple[object, ...]:
+    """What marks say of pictures, by their contents."""
+    held = sorted({i.content for i in held_out if said.of(i.path).held_out})
+    times = sorted(
+        {(i.content, i.repeats) for i in items if i.path.parent in said.folders and i.repeats > 1}
+    )
+    return (*(("held out", name) for name in held), *times)
 
 
 def to_be_taught(
@@ -296,13 +313,23 @@ def check_targets(facts: Facts, adapter: AdapterConfig) -> None:
         )
 
 
-def parted(items: Sequence[Item], share: float) -> tuple[list[Item], list[Item]]:
-    """Those that are learnt from, and a share that is held out: each as it is, in one size.
+def parted(
+    items: Sequence[Item], share: float, said: Marks | None = None
+) -> tuple[list[Item], list[Item]]:
+    """Those that are learnt from, and those held out: each of these as it is, in one size.
+
+    These are the marked ones, with any picture of the same content, and what is missing of a share.
 
     Raises:
         DatasetError: There are too few pictures to hold any out.
     """
-    names = heldout.chosen([item.content for item in items], share)
+    marked = {item.content for item in items if said and said.of(item.path).held_out}
+    names = heldout.chosen([item.content for item in items], share, marked)
+    if marked and len(names) == len({item.content for item in items}):
+        raise DatasetError(
+            "All pictures are held out, and none is left to learn from.",
+            hint="Take the mark from some of them on the Dataset page, or add pictures.",
+        )
     if share and not names:
         raise DatasetError(
             "A single picture cannot be held out and learnt from.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.adapters.merging import Size
 from core.errors import AdapterError, MemoryFullError, StorageError
-from core.project.layout import Project, named_base
+from core.project.layout import Project, named_base, named_nets
 from core.protocol.commands import (
     BakeJob,
     Command,
@@ -178,11 +178,11 @@ def _writing(job: FileJob) -> Generator[Event]:
             how = reworking.How(job.method, Size(job.rank, job.kept), job.density)
             yield from reworking.joined(_weighted(job.adapters), how, Path(job.out))
         case BakeJob():
-            base = named_base(job.base, Path.cwd(), rest=job.rest, texts=job.texts)
+            base = named_nets(job.base, Path.cwd(), job.rest, job.texts)
             yield from reworking.baked(_weighted(job.adapters), base, Path(job.out))
         case ExtractJob():
             tuned, parent = (
-                named_base(path, Path.cwd(), rest=job.rest, texts=job.texts)
+                named_nets(path, Path.cwd(), job.rest, job.texts)
                 for path in (job.tuned, job.parent)
             )
             yield from reworking.extracted(

@@ -75,7 +75,7 @@ def test_of_files_it_is_the_folders_model(flow: Path, tmp_path: Path) -> None:
         one, other = wanted[part].state_dict(), found[part].state_dict()
         assert one.keys() == other.keys()
         assert all(torch.equal(one[n], other[n]) for n in one if n != HEAD), part
-    with pytest.raises(TextsMissingError, match=r"no weights in its text_encoder, a ") as raised:
+    with pytest.raises(TextsMissingError, match=r"has no weights of a ") as raised:
         open_base(file, rest=small)
     assert "--text" in raised.value.hint
 

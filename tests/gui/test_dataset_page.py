@@ -309,8 +309,10 @@ def test_an_import_can_be_undone_and_redone(
     fill(tmp_path / "x", 3)
     dataset.import_paths([tmp_path / "x"])
     qtbot.waitUntil(lambda: dataset.rows.rowCount() == 9 and not dataset.busy)
+    assert opened.undo.text() == "Undo: 3 pictures added"
     opened.undo.trigger()
-    assert dataset.rows.rowCount() == 6
+    assert opened.redo.text() == "Redo: 3 pictures added"
+    qtbot.waitUntil(lambda: dataset.rows.rowCount() == 6)
     qtbot.waitUntil(lambda: not dataset.busy)
     assert len(list(project.images.glob("*.png"))) == 6
     opened.redo.trigger()

@@ -133,15 +133,18 @@ def test_another_programs_caption_is_kept(model: Dataset, qtbot: QtBot) -> None:
     assert str(kept) in noted.args[0]
 
 
-def test_undo_keeps_another_programs_caption(model: Dataset) -> None:
+def test_undo_leaves_another_programs_caption(model: Dataset, qtbot: QtBot) -> None:
     path = model.rows.pictures[0].path
     sidecar = path.with_suffix(".txt")
     assert model.set_caption(path, "mine", "a ball number 0")
     sidecar.write_text("from a tagger")
-    model.undo_stack.undo()
-    assert sidecar.read_text() == "a ball number 0"
+    with qtbot.waitSignal(model.failed) as said:
+        model.undo_stack.undo()
+    assert sidecar.read_text() == "from a tagger"
     assert model.project is not None
-    assert [p.read_text() for p in model.project.bin.iterdir()] == ["from a tagger"]
+    assert [p.read_text() for p in model.project.bin.iterdir()] == ["a ball number 0"]
+    assert "p00.txt has been changed by another program" in said.args[0]
+    assert str(model.project.bin) in said.args[0]
 
 
 def test_a_project_file_that_is_gone_is_told(model: Dataset, qtbot: QtBot) -> None:

@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from app.models.run_settings import Settings, values_of
+from app.views import base_texts
+from app.views.base_texts import FILES, FOLDER
 from app.views.main_window import MainWindow
 from app.views.settings_form import SettingsForm
 from app.widgets.card import PADDING_PX, PICTURE_PX
@@ -18,6 +20,7 @@ from core.config.facts import SD1
 from core.config.options import Kind, RunConfig, Targets
 from core.project.layout import Project
 from tests.conftest import fill, made
+from tests.e2e.test_published import ROWS, file_of
 from tests.e2e.test_single_files import header_file
 from tests.e2e.test_text_files import text_files, without_weights
 from tests.gui.conftest import button, dataset_page, train_page
@@ -208,8 +211,19 @@ def test_going_back_to_a_base_keeps_the_preset(
 
 
 def test_a_model_file_is_chosen_and_told_and_a_vae_beside_it(
-    form: SettingsForm, project: Project, tmp_path: Path, faked
+    form: SettingsForm,
+    project: Project,
+    tmp_path: Path,
+    faked,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    asked, answers = [], [""]
+
+    def choose(parent: object, words: str, *more: object) -> tuple[str, str]:
+        asked.append(words)
+        return answers.pop(0), ""
+
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", choose)
     unet = "model.diffusion_model."
     names = {
         f"{unet}input_blocks.0.0.weight": (320, 4, 3, 3),
@@ -223,9 +237,15 @@ def test_a_model_file_is_chosen_and_told_and_a_vae_beside_it(
     assert project.config() == before
     assert "has no vae" in faked.messages.text
     vae = header_file(tmp_path / "sdxl vae.safetensors", {"decoder.up.0.x": (1,)})
-    form.base.set("vae", str(vae))
+    answers.append(str(vae))
     form.base.use(str(file))
+    assert asked == ["anime-vpred.safetensors has no VAE. Choose a file of it"] * 2
     chosen = project.config()
+    assert (chosen.base, chosen.vae) == (str(file), str(vae))
+    form.base.use("demo")
+    form.base.set("vae", str(vae))
+    form.base.use(str(file))  # one that was chosen before is not asked for
+    assert project.config() == chosen
     assert (chosen.base, chosen.vae) == (str(file), str(vae))
     assert not chosen.adapter.text_encoder
     assert "predicts v with zero terminal SNR, float16" in faked.messages.text
@@ -264,10 +284,7 @@ def test_of_a_transformer_alone_it_is_asked_where_the_rest_is(
     form.targets.setCurrentIndex(list(get_args(Targets)).index("style"))
     form.base.use(str(file))
     chosen = project.config()
-    assert (
-        asked
-        == ["flux.safetensors has no text encoders and VAE. Choose a model folder with them"] * 2
-    )
+    assert asked == ["flux.safetensors is of unusual size. Choose a model folder of that size"] * 2
     assert (chosen.base, chosen.rest) == (str(file), str(folder))
     assert chosen.adapter.targets == "attention"  # Flux has no layers of style
     assert form.base.words.text() == (
@@ -275,6 +292,66 @@ def test_of_a_transformer_alone_it_is_asked_where_the_rest_is(
     )
     form.base.use("demo")
     assert project.config().rest == ""
+
+
+def test_of_a_published_transformer_files_or_a_folder_are_asked_for(
+    form: SettingsForm,
+    project: Project,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    faked,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Text encoders, then the VAE, each in a dialog; what is given up changes nothing."""
+    before = project.config()
+    shapes = {"CLIP": (9, 768), "T5": (9, 4096)}
+    clip = header_file(
+        tmp_path / "clip_l.safetensors",
+        {
+            "text_model.encoder.layers.0.self_attn.q_proj.weight": (1,),
+            "text_model.embeddings.token_embedding.weight": shapes["CLIP"],
+        },
+    )
+    t5 = header_file(tmp_path / "t5xxl.safetensors", {
+        "encoder.block.0.layer.0.SelfAttention.q.weight": (1,), "shared.weight": shapes["T5"],
+    })  # fmt: skip
+    vae = header_file(tmp_path / "ae.safetensors", {"decoder.up.0.x": (1,)})
+    file = file_of(ROWS["flux/transformer-dev"], tmp_path / "flux1-dev.safetensors")
+    ways, folders, texts, vaes = [], [], [], []
+    told = []
+
+    def way(parent: object, what: str, more: str, choices: tuple[str, ...]) -> str:
+        told.append(what)
+        assert choices == (FILES, FOLDER)
+        return ways.pop(0)
+
+    monkeypatch.setattr(base_texts, "way", way)
+    for name, answers in (
+        ("getExistingDirectory", folders), ("getOpenFileNames", texts), ("getOpenFileName", vaes)
+    ):  # fmt: skip
+        monkeypatch.setattr(QFileDialog, name, lambda *_, answers=answers: answers.pop(0))
+    ways.append("")
+    form.base.use(str(file))
+    assert "has no weights of a CLIP of width 768 and a T5 of width 4096" in told[0]
+    assert "--rest" in faked.messages.text
+    ways.append(FOLDER)
+    folders.append("")
+    form.base.use(str(file))
+    assert project.config() == before
+    ways.append(FILES)
+    texts.append(([str(clip), str(t5)], ""))
+    vaes.append((str(vae), ""))
+    form.base.use(str(file))
+    chosen = project.config()
+    assert (chosen.base, chosen.rest, chosen.vae) == (str(file), "", str(vae))
+    assert chosen.texts == (str(clip), str(t5))
+    folder = made("flux", tmp_path_factory)
+    form.base.use("demo")
+    ways.append(FOLDER)
+    folders.append(str(folder))
+    form.base.use(str(file))
+    assert (project.config().rest, project.config().texts) == (str(folder), ())
+    assert not [*ways, *folders, *texts, *vaes]
 
 
 def test_text_encoders_that_a_folder_lacks_are_asked_for_and_others_can_be_chosen(
@@ -301,7 +378,7 @@ def test_text_encoders_that_a_folder_lacks_are_asked_for_and_others_can_be_chose
     file = header_file(tmp_path / "flux.safetensors", {"double_blocks.0.img_attn.x": (1,)})
     form.base.use(str(file), str(folder))
     assert project.config() == before
-    assert "has no weights in its text_encoder, a CLIP of width 32" in faked.messages.text
+    assert "has no weights of a CLIP of width 32 and a T5 of width 24" in faked.messages.text
     form.base.use(str(file), str(folder))
     assert len(asked) == 2
     assert "a CLIP of width 32" in asked[1]

@@ -229,8 +229,9 @@ def test_train_in_the_window_to_the_adapter(
     assert window.studio.session.state is State.STARTING
     with qtbot.waitSignal(window.studio.session.changed, timeout=LONG_MS):
         pass
+    # the note goes after a while, and the worker may take longer than that to end
+    qtbot.waitUntil(lambda: "Done" in window.messages.text, timeout=LONG_MS)
     qtbot.waitUntil(lambda: not window.studio.session.busy, timeout=LONG_MS)
-    assert "Done" in window.messages.text
     record = window.studio.runs.shown
     assert record is not None
     assert list(record.steps) == [1, 2, 3, 4]
