@@ -34,6 +34,7 @@ class Role:
     PATH = Qt.ItemDataRole.UserRole + 1
     CAPTION = Qt.ItemDataRole.UserRole + 2
     FINDING = Qt.ItemDataRole.UserRole + 3
+    MASKED = Qt.ItemDataRole.UserRole + 4
 
 
 class PictureRows(QAbstractListModel):
@@ -50,6 +51,7 @@ class PictureRows(QAbstractListModel):
         self._pictures: list[Picture] = []
         self._by_path: dict[str, int] | None = {}  # None is not known
         self._silent: int | None = None
+        self._masked: int | None = None
         self._shown: Shown | None = ()  # the list as a scan knows it; None after other changes
         thumbnails.ready.connect(self._on_thumbnail_ready)
 
@@ -67,6 +69,13 @@ class PictureRows(QAbstractListModel):
         if self._silent is None:
             self._silent = sum(captions.says_nothing(one.caption) for one in self._pictures)
         return self._silent
+
+    @property
+    def masked(self) -> int:
+        """How many have a mask; counted once, likewise."""
+        if self._masked is None:
+            self._masked = sum(one.masked for one in self._pictures)
+        return self._masked
 
     def row_of(self, path: Path) -> int:
         """-1 where it is not shown."""
@@ -126,27 +135,23 @@ class PictureRows(QAbstractListModel):
         picture = self._pictures[index.row()]
         match role:
             case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.AccessibleTextRole:
-                return picture.path.name
+                masked = picture.masked and role == Qt.ItemDataRole.AccessibleTextRole
+                return picture.path.name + (", masked" if masked else "")
             case Qt.ItemDataRole.DecorationRole:
                 return self._thumbnails.get(picture.path, self.tile_px) or QImage()
             case Qt.ItemDataRole.ToolTipRole:
                 size = f"{picture.width_px} x {picture.height_px} px"
+                size += ", masked" if picture.masked else ""
                 return f"{picture.path.name}, {size}\n{picture.caption}"
-            case Role.PATH:
-                return picture.path
-            case Role.CAPTION:
-                return picture.caption
-            case Role.FINDING:
-                return "no caption" if captions.says_nothing(picture.caption) else ""
             case _:
-                return None
+                return _own(picture, role)
 
     def _become(
         self, pictures: Sequence[Picture], what: Changes, by_path: dict[str, int] | None
     ) -> None:
         if not what:
             return
-        self._silent = None
+        self._silent = self._masked = None
         if what.anew:
             self._start_anew(pictures, by_path)
             return
@@ -170,7 +175,7 @@ class PictureRows(QAbstractListModel):
             self.altered.emit()
 
     def _start_anew(self, pictures: Sequence[Picture], by_path: dict[str, int] | None) -> None:
-        self.changing, self._silent = True, None
+        self.changing, self._silent, self._masked = True, None, None
         self.beginResetModel()
         self._pictures, self._by_path = list(pictures), by_path
         self.endResetModel()
@@ -184,3 +189,18 @@ class PictureRows(QAbstractListModel):
             first, last = (row, row) if name else (0, len(self._pictures) - 1)
             roles = [Qt.ItemDataRole.DecorationRole]
             self.dataChanged.emit(self.index(first), self.index(last), roles)
+
+
+def _own(picture: Picture, role: int) -> object:
+    """What is asked by a `Role`."""
+    match role:
+        case Role.PATH:
+            return picture.path
+        case Role.CAPTION:
+            return picture.caption
+        case Role.FINDING:
+            return "no caption" if captions.says_nothing(picture.caption) else ""
+        case Role.MASKED:
+            return picture.masked
+        case _:
+            return None

@@ -33,8 +33,8 @@ ORDERS: dict[str, Order | None] = {
 HELP = (
     "Words in captions and names. tag:red is a whole tag, tag:red* how one begins; name: and\n"
     "folder: look there alone; size<512, width, height, aspect, bytes>2MB, words, tags and\n"
-    'tokens>75 compare; missing:caption; "red fox" as it stands; -night or NOT night leaves\n'
-    "out; OR is either; ( ) keep together. Down shows what can be said."
+    'tokens>75 compare; missing:caption; is:masked; "red fox" as it stands; -night or\n'
+    "NOT night leaves out; OR is either; ( ) keep together. Down shows what can be said."
 )
 TAGS = 8  # that are offered at once
 
@@ -170,7 +170,7 @@ class PictureSearch(QWidget):
         typed = text[begin:at].casefold()
         if typed.startswith("tag:"):
             return Suggestions(begin, end, self._tags_like(typed[4:].lstrip('"')))
-        keys = [(key, said) for key, said in query.KEYS.items() if key.startswith(typed)]
+        keys = query.offered(typed)
         return Suggestions(begin, end, [*keys, *(self._tags_like(typed) if typed else [])])
 
     def _tags_like(self, typed: str) -> list[tuple[str, str]]:

@@ -38,11 +38,13 @@ class Wall(QAbstractItemView):
         aspects: Callable[[], Sequence[float]],
         text_role: int,
         mark_role: int,
+        sign_role: int,
         parent: QWidget | None = None,
     ) -> None:
-        """`aspects` are width / height of each; the roles, the words below and what is amiss."""
+        """`aspects` are width / height of each; the roles, its words, what is amiss, its sign."""
         super().__init__(parent)
         self._aspects, self._text_role, self._mark_role = aspects, text_role, mark_role
+        self._sign_role = sign_role
         self._sums: Sequence[float] | None = None  # None is not known
         self._rows, self._words_px = Rows(), 0
         self.edge_px = TILE_PX
@@ -228,6 +230,7 @@ class Wall(QAbstractItemView):
                     str(index.data(self._mark_role) or ""),
                     chosen=selection.isSelected(index),
                     current=self.hasFocus() and index.row() == self.currentIndex().row(),
+                    masked=bool(index.data(self._sign_role)),
                 ),
             )
 

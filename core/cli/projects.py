@@ -242,7 +242,7 @@ def check(project: Path) -> None:
     Args:
         project: The project's folder.
     """
-    from core.data import variation
+    from core.data import masks, variation
     from core.data.findings import lines
     from core.data.fit import fit_findings
     from core.data.scan import Catalogue, scan
@@ -263,7 +263,8 @@ def check(project: Path) -> None:
     for note in model.notes:
         telling.line(console, note)
     resolution_px = config.dataset.resolution_px
-    for line in lines(fit_findings(dataset.pictures, resolution_px, model.multiple_px)):
+    told = fit_findings(dataset.pictures, resolution_px, model.multiple_px)
+    for line in lines([*told, *masks.unheeded(dataset.pictures, config.dataset)]):
         telling.line(console, line)
     texts = [
         variation.whole(body, config.dataset)

@@ -2,7 +2,8 @@
 
 Words that stand side by side must all be there. A word is looked for in captions and file names,
 "several words" as they stand. `tag:red` is a whole tag, what stands between two commas, `tag:red*`
-the beginning of one; `name:` and `folder:` look there alone; `missing:caption` is what it says.
+the beginning of one; `name:` and `folder:` look there alone; `missing:caption` and `is:masked`
+are what they say.
 `size`, `width`, `height` (px, size is the smaller one), `aspect` (width / height), `bytes` (2MB),
 `words`, `tags` and `tokens` are compared with numbers by `<`, `<=`, `=`, `>=`, `>`.
 NOT or `-` turns one round, OR is either, brackets keep together.
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
 Fits = Callable[["Picture"], bool]
 Count = Callable[[str], int]  # tokens of a text
-FIELDS = ("tag", "name", "folder", "missing")
+FIELDS = ("tag", "name", "folder", "missing", "is")
 KEYS = {  # what a search may say, and what it means; in the order in which they are offered
     "tag:": "a whole tag",
     "missing:caption": "without a caption",
     "name:": "in names of files",
     "folder:": "in names of folders",
+    "is:masked": "with a mask",
     "size<": "the smaller side, px",
     "width<": "px",
     "height<": "px",
@@ -241,10 +243,23 @@ def _in_field(field: str, written: str) -> Fits:
             return lambda p: wanted in p.path.name.casefold()
         case "folder":
             return lambda p: wanted in str(p.path.parent).casefold()
+        case "is":
+            if wanted != "masked":
+                raise QueryError("A picture is masked or not: is:masked, -is:masked.")
+            return lambda p: p.masked
         case _:
             if wanted != "caption":
                 raise QueryError("Only a caption can be missing: missing:caption.")
             return lambda p: captions.says_nothing(p.caption)
+
+
+def offered(typed: str) -> list[tuple[str, str]]:
+    """Which of `KEYS` may be meant: those that begin so, or whose word behind the colon does."""
+    return [
+        (key, said)
+        for key, said in KEYS.items()
+        if key.startswith(typed) or (typed and key.partition(":")[2].startswith(typed))
+    ]
 
 
 def counts_tokens(text: str) -> bool:

@@ -59,7 +59,7 @@ def read(
         yield Progress(phase="Reading the pictures", done=number, total=len(there.pictures))
         if control.stop.is_set():
             return dataset_of(found)
-        found.append(catalogue.examine(path, there.captions[number]))
+        found.append(catalogue.examine(path, there.captions[number], masked=there.masked[number]))
     catalogue.save()
     dataset = dataset_of(found, there.findings)
     yield from _warnings(dataset.findings)
@@ -102,6 +102,7 @@ def encode(
     """
     edges = sorted({config.dataset.resolution_px, *config.dataset.more_resolutions_px})
     yield from _warnings(fit_findings(dataset.pictures, edges[-1], model.multiple_px))
+    yield from _warnings(masks.unheeded(dataset.pictures, config.dataset))
     encoder = model.only(model.family.picture_parts)
     choices = [buckets.sizes(edge, model.multiple_px) for edge in edges]
     repeats = repeats_of(dataset.pictures, config.dataset)
