@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -19,6 +20,15 @@ LEAST_PX, MOST_PX = 1, 512  # a brush's width
 MOST_BYTES = 256 * 2**20  # of steps that can be taken back; the last one always can
 
 Edit = Callable[[Mask], Mask | None]  # in a thread; None changes nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Edited:
+    """What came of an edit of all of a mask."""
+
+    said: str
+    mask: Mask | None  # None where there was nothing to do it with
+    before: Mask | None  # None where it is the same
 
 
 class Masking(QObject):
@@ -118,11 +128,13 @@ class Masking(QObject):
         if now is None or self.busy or self.drawing:
             return
         mask = now.mask
-        self._begin(
-            f"Working on the mask: {said}",
-            lambda: do(mask),
-            lambda result: self._on_edited(now, said, result),
-        )
+
+        def edited() -> _Edited:
+            result = do(mask)
+            other = result is not None and bool((result != mask).any())
+            return _Edited(said, result, mask.copy() if other else None)
+
+        self._begin(f"Working on the mask: {said}", edited, self._on_edited)
 
     def _begin(self, words: str, do: Callable[[], object], then: Callable[[object], None]) -> None:
         """Do something in the thread; what is too late for its picture is not heard."""
@@ -137,11 +149,11 @@ class Masking(QObject):
         def ended(result: object, bug: str) -> None:
             if path != self.path:
                 return
-            self._become("")
             if bug or isinstance(result, UserError):
                 self.failed.emit(bug or str(result))
             else:
                 then(result)
+            self._become("")
 
         self._become(words)
         self._files.start(words, lambda _work: safely(), ended)
@@ -151,18 +163,16 @@ class Masking(QObject):
             self.canvas = result
             self.opened.emit()
 
-    def _on_edited(self, of: Canvas, said: str, result: object) -> None:
-        if of is not self.canvas or self.path is None:
+    def _on_edited(self, edited: object) -> None:
+        if self.canvas is None or self.path is None or not isinstance(edited, _Edited):
             return
-        if result is None:
+        if edited.mask is None:
             self.failed.emit(f"{self.path.name} has no transparency.")
-            return
-        if isinstance(result, painting.np.ndarray) and (result != of.mask).any():
-            before = of.mask.copy()
-            of.mask[...] = result
-            box = painting.whole(of.mask)
+        elif edited.before is not None:
+            self.canvas.mask[...] = edited.mask
+            box = painting.whole(edited.mask)
             self.changed.emit(box)
-            self._push(said, box, before)
+            self._push(edited.said, box, edited.before)
 
     def _push(self, said: str, box: Box, before: Mask) -> None:
         if self.canvas is None:

@@ -314,7 +314,7 @@ class MaskPanel(QFrame):
             return
         self._show_share()
         if self._leaving:
-            QTimer.singleShot(0, self, self.leave)  # what came of it is not there yet
+            self.settle()
 
     @Slot(str)
     def _on_failed(self, words: str) -> None:
