@@ -50,6 +50,7 @@ class Masking(QObject):
         self._before: Mask | None = None  # a stroke, while it is drawn
         self._drawn = Box(0, 0, 0, 0)
         self._at: Spot = (0, 0)
+        self._turn = 0  # of pictures that were opened
         self._files = Background(self)
 
     def open(self, path: Path) -> None:
@@ -61,6 +62,7 @@ class Masking(QObject):
     def close(self) -> None:
         """Nothing is painted on any more."""
         self.path = self.canvas = self._before = None
+        self._turn += 1
         self.stack.clear()
         self._become("")
 
@@ -138,7 +140,7 @@ class Masking(QObject):
 
     def _begin(self, words: str, do: Callable[[], object], then: Callable[[object], None]) -> None:
         """Do something in the thread; what is too late for its picture is not heard."""
-        path = self.path
+        turn = self._turn
 
         def safely() -> object:
             try:
@@ -147,7 +149,7 @@ class Masking(QObject):
                 return error
 
         def ended(result: object, bug: str) -> None:
-            if path != self.path:
+            if turn != self._turn:
                 return
             if bug or isinstance(result, UserError):
                 self.failed.emit(bug or str(result))
@@ -189,6 +191,7 @@ class Masking(QObject):
     def _become(self, busy: str) -> None:
         if busy != self.busy:
             self.busy = busy
+            self.stack.setActive(not busy)  # what is undone meanwhile would come back
             self.busy_changed.emit()
 
 

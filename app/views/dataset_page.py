@@ -211,6 +211,7 @@ class DatasetPage(QWidget):
 
     def save(self) -> int:
         """Write what was typed; returns how many captions could not be written."""
+        self.masks.end_stroke()
         self.editor.save_all()
         return self.editor.unsaved
 

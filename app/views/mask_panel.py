@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QHideEvent
+from PySide6.QtGui import QAccessible, QHideEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -345,9 +345,10 @@ class MaskPanel(QFrame):
         if 0 <= x < width and 0 <= y < height:
             told = mask[int(y), int(x)] / painting.WHITE
             kind = {0.0: "left out", 1.0: "learnt"}.get(told, f"{told:.0%} learnt")
-            self._where.setText(
-                f"{int(x)}, {int(y)} of {width} x {height} px: {kind}.  {OWN_WORDS}"
-            )
+            words = f"{int(x)}, {int(y)} of {width} x {height} px: {kind}."
+            self._where.setText(f"{words}  {OWN_WORDS}")
+            if QAccessible.isActive():
+                self.canvas.setAccessibleDescription(words)
 
     def leave(self) -> None:
         """Write what was painted, and go back to the pictures; what goes on is waited for."""

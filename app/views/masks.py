@@ -76,6 +76,11 @@ class Masks(QObject):
         self.undo.setActiveStack(self.panel.model.stack)
         self.panel.show_picture(path)
 
+    def end_stroke(self) -> None:
+        """What is drawn just now is a step."""
+        if self.panel is not None:
+            self.panel.model.end_stroke()
+
     def leave(self) -> None:
         """Back to the pictures, if one is being painted; it is written."""
         if self.painting and self.panel is not None:

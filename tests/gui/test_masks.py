@@ -1,5 +1,7 @@
 """Masks are painted by mouse and by keys, written beside their pictures, and undone to the byte."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,7 +155,6 @@ def test_strokes_are_undone_one_by_one_and_nothing_else_is(
     path = page.shown.picture(0).path
     assert painted.studio.dataset.set_caption(path, "a ball", "")
     view = paint(painted, qtbot)
-    model = panel_of(painted).model
     states = [mask_of(painted).copy()]
     for x in (40, 120, 200):
         drag(qtbot, view, (x, 40), (x + 20, 60), (x, 90))
@@ -561,3 +562,67 @@ def test_what_belongs_to_painting_is_offered_then_alone(painted: MainWindow, qtb
     qtbot.keyClicks(editor_of(painted), "mxf")  # typing opens nothing
     assert editor_of(painted).toPlainText() == "mxf"
     assert not dataset_page(painted).masks.painting
+
+
+def test_nothing_is_undone_while_something_goes_on(painted: MainWindow, qtbot: QtBot) -> None:
+    drag(qtbot, paint(painted, qtbot), (50, 50), (90, 90))
+    before = mask_of(painted).copy()
+    do(painted, "mask.invert")
+    painted.undo.trigger()  # at once
+    assert (mask_of(painted) == before).all()
+    settle(painted, qtbot)
+    assert (mask_of(painted) == 255 - before).all()
+    painted.undo.trigger()
+    assert (mask_of(painted) == before).all()
+
+
+def test_undo_in_the_middle_of_a_stroke_takes_it_back(painted: MainWindow, qtbot: QtBot) -> None:
+    view = paint(painted, qtbot)
+    drag(qtbot, view, (50, 50), (90, 90))
+    before = mask_of(painted).copy()
+    qtbot.mousePress(view, LEFT, pos=at(view, 40, 40))
+    qtbot.mouseMove(view, pos=at(view, 100, 40))
+    assert (mask_of(painted) != before).any()
+    painted.undo.trigger()
+    qtbot.mouseMove(view, pos=at(view, 200, 40))
+    qtbot.mouseRelease(view, LEFT, pos=at(view, 200, 40))
+    assert (mask_of(painted) == before).all()
+    assert panel_of(painted).model.stack.index() == 1
+
+
+def test_what_comes_too_late_for_its_picture_is_dropped(
+    painted: MainWindow, project: Project, qtbot: QtBot
+) -> None:
+    paint(painted, qtbot)
+    do(painted, "mask.invert")
+    dataset_page(painted).go_to_search()  # leaves at once
+    assert not dataset_page(painted).masks.painting
+    paint(painted, qtbot)
+    qtbot.wait(50)
+    assert (mask_of(painted) == 255).all()
+    assert not panel_of(painted).model.altered
+    assert not file_of(project).exists()
+
+
+def test_the_oldest_steps_are_forgotten_and_the_last_never(
+    painted: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.models.masking.MOST_BYTES", 2 * SIZE[0] * SIZE[1])
+    paint(painted, qtbot)
+    states = []
+    for name in ("invert", "clear", "invert", "clear"):
+        states.append(mask_of(painted).copy())
+        do(painted, f"mask.{name}")
+        settle(painted, qtbot)
+    for state in states[:1:-1]:  # the last two
+        painted.undo.trigger()
+        assert (mask_of(painted) == state).all()
+    kept = mask_of(painted).copy()
+    for _ in range(3):
+        painted.undo.trigger()
+    assert (mask_of(painted) == kept).all()
+
+
+def test_a_start_needs_no_numpy() -> None:
+    code = "import sys, app.views.main_window; print('numpy' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
