@@ -42,7 +42,7 @@ def _is_command(word: str) -> bool:
     """Anything else is a project to open."""
     return word in {
         *("demo", "get", "new", "caption", "train", "queue", "verify", "sample", "check", "memory"),
-        *("export", "inspect", "merge", "resize", "extract", "compare", "unpickle"),
+        *("export", "inspect", "merge", "resize", "extract", "compare", "unpickle", "rate"),
     }
 
 

@@ -23,6 +23,8 @@ def main(arguments: list[str]) -> int:
     crashed = journal.start()
     from PySide6.QtWidgets import QApplication
 
+    from app.models.garbage import Garbage
+
     app = QApplication([sys.argv[0]])
     write_down_qt()
     window = make_window(app, arguments)
@@ -32,7 +34,7 @@ def main(arguments: list[str]) -> int:
     close_on_ctrl_c(window)
     window.show()
     gc.freeze()  # what stands now stays
-    gc.enable()
+    Garbage(window)
     return app.exec()
 
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "export",
     "check",
     "memory",
+    "rate",
     "inspect",
     "merge",
     "resize",

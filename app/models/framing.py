@@ -21,12 +21,21 @@ class Framing(QObject):
         self._settings = settings
         self._of: tuple[object, ...] = ()  # the settings that count
         self._known: list[Size] | None = []  # None is to be found out
+        self._shapes: dict[Size, str] = {}
         settings.changed.connect(self._on_changed)
 
     def bucket_of(self, picture: Picture) -> Size | None:
         """What a picture is fitted to; None where that is not known."""
         sizes = self._sizes()
         return buckets.nearest(Size(picture.width_px, picture.height_px), sizes) if sizes else None
+
+    def shape_of(self, picture: Picture) -> str:
+        """The same in words; what is asked of many is remembered by their sizes."""
+        size = Size(picture.width_px, picture.height_px)
+        if size not in self._shapes:
+            bucket = self.bucket_of(picture)
+            self._shapes[size] = "No base is chosen" if bucket is None else in_px(bucket)
+        return self._shapes[size]
 
     def kept_of(self, picture: Picture, focus: Point | None) -> QRectF:
         """What is learnt of a picture, as shares of its edges; all of it where nobody knows."""
@@ -54,4 +63,10 @@ class Framing(QObject):
         of = (config.dataset.resolution_px, config.base, *beside) if config else ()
         if of != self._of:
             self._of, self._known = of, None
+            self._shapes.clear()
             self.changed.emit()
+
+
+def in_px(size: Size) -> str:
+    """A size in words."""
+    return f"{size.width:,} x {size.height:,} px"

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from app.models.background import Work
 from app.models.importer import free_name, taken_stems
-from core.data import canvas, masks, painting, steps
+from core.data import canvas, exchange, masks, moving, painting, travel
 from core.data.history import Notes
+from core.data.moving import stamp_of
 from core.data.painting import Mask
-from core.data.steps import Move, Text, stamp_of
+from core.data.steps import Move, Text
 from core.errors import StorageError, UserError
 from core.project.layout import Project
 
@@ -29,10 +30,10 @@ def write(picture: Path, mask: Mask, project: Project, notes: Notes) -> str:
         if not picture.exists():
             return f"{picture.name} is not there any more, so its mask was not written."
         new = None if painting.learns_all(mask) else canvas.content(mask)
-        change = Text(file, steps.content_of(file), new)
+        change = Text(file, exchange.content_of(file), new)
         if change.old != change.new:
             notes.note(change)
-            return steps.travel([change], project, lambda *_: None, back=False).problem
+            return travel.travel([change], project, lambda *_: None, back=False).problem
     except StorageError as error:
         return str(error)
     except OSError as error:
@@ -67,7 +68,7 @@ class _Keeping:
     def put(self, file: Path, notes: Notes) -> None:
         target = free_name(self.folder, file.name, self.taken)
         notes.note(Move(file, target, stamp_of(file)))
-        steps.move(file, target)
+        moving.move(file, target)
 
 
 def _each(

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from app.models.background import Work
 from app.models.importer import free_name, taken_stems
-from core.data import captions, masks, scan, steps
+from core.data import captions, masks, moving, scan
 from core.data.cropping import Shares, cut
 from core.data.history import Notes
-from core.data.steps import Move, stamp_of
+from core.data.moving import stamp_of
+from core.data.steps import Move
 from core.errors import StorageError
 
 
@@ -60,7 +61,7 @@ def _remove(path: Path, target: Path, notes: Notes, staying: Counter[Path]) -> N
 
 def _move(source: Path, target: Path, notes: Notes) -> None:
     notes.note(Move(source, target, stamp_of(source)))
-    steps.move(source, target)
+    moving.move(source, target)
 
 
 def cut_all(parts: Mapping[Path, Shares], folder: Path, notes: Notes, work: Work) -> str:

@@ -22,6 +22,7 @@ from app.models.pictures import Thumbnails
 from app.models.rows import Changes, changes
 from app.models.scanner import Look, Shown
 from core.data import captions
+from core.data.marks import Mark, Marks
 from core.data.scan import Picture
 
 Index = QModelIndex | QPersistentModelIndex
@@ -34,7 +35,8 @@ class Role:
     PATH = Qt.ItemDataRole.UserRole + 1
     CAPTION = Qt.ItemDataRole.UserRole + 2
     FINDING = Qt.ItemDataRole.UserRole + 3
-    MASKED = Qt.ItemDataRole.UserRole + 4
+    MARK = Qt.ItemDataRole.UserRole + 4  # what is said of it, and whether it is not used
+    MASKED = Qt.ItemDataRole.UserRole + 5
 
 
 class PictureRows(QAbstractListModel):
@@ -50,6 +52,7 @@ class PictureRows(QAbstractListModel):
         self._thumbnails = thumbnails
         self._pictures: list[Picture] = []
         self._by_path: dict[str, int] | None = {}  # None is not known
+        self._marks = Marks()
         self._silent: int | None = None
         self._masked: int | None = None
         self._shown: Shown | None = ()  # the list as a scan knows it; None after other changes
@@ -104,6 +107,13 @@ class PictureRows(QAbstractListModel):
         self._become(left, changes(self._pictures, left), None)
         self._shown = None
 
+    def show_marks(self, marks: Marks) -> None:
+        """Other things are said of pictures."""
+        self._marks = marks
+        if self._pictures:
+            said = [Role.MARK, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole]
+            self.dataChanged.emit(self.index(0), self.index(len(self._pictures) - 1), said)
+
     def clear(self) -> None:
         self._start_anew((), {})
         self._shown = ()
@@ -134,17 +144,28 @@ class PictureRows(QAbstractListModel):
             return None
         picture = self._pictures[index.row()]
         match role:
-            case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.AccessibleTextRole:
-                masked = picture.masked and role == Qt.ItemDataRole.AccessibleTextRole
-                return picture.path.name + (", masked" if masked else "")
+            case Qt.ItemDataRole.DisplayRole:
+                return picture.path.name
             case Qt.ItemDataRole.DecorationRole:
                 return self._thumbnails.get(picture.path, self.tile_px) or QImage()
-            case Qt.ItemDataRole.ToolTipRole:
-                size = f"{picture.width_px} x {picture.height_px} px"
-                size += ", masked" if picture.masked else ""
-                return f"{picture.path.name}, {size}\n{picture.caption}"
+            case Qt.ItemDataRole.AccessibleTextRole | Qt.ItemDataRole.ToolTipRole | Role.MARK:
+                return self._told(picture, role)
             case _:
                 return _own(picture, role)
+
+    def _told(self, picture: Picture, role: int) -> object:
+        """What is said of a picture beside its name."""
+        mark = self._marks.of(picture.path)
+        words = [*in_words(mark), *(["masked"] if picture.masked else [])]
+        match role:
+            case Role.MARK:
+                stars = [f"{mark.rating} \N{BLACK STAR}"] if mark.rating else []
+                return "  ".join([*stars, *in_words(mark._replace(rating=0))]), mark.unused
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return ", ".join([picture.path.name, *words])
+            case _:
+                size = f"{picture.width_px} x {picture.height_px} px"
+                return f"{', '.join([picture.path.name, size, *words])}\n{picture.caption}"
 
     def _become(
         self, pictures: Sequence[Picture], what: Changes, by_path: dict[str, int] | None
@@ -204,3 +225,10 @@ def _own(picture: Picture, role: int) -> object:
             return picture.masked
         case _:
             return None
+
+
+def in_words(mark: Mark) -> list[str]:
+    """What is said of a picture."""
+    stars = f"{mark.rating} star{'s' if mark.rating > 1 else ''}"
+    said = {stars: mark.rating > 0, "not used": mark.unused, "held out": mark.held_out}
+    return [words for words, holds in said.items() if holds]

@@ -16,6 +16,16 @@ from core.data.scan import Picture
 
 Fits = Callable[[Picture], bool]
 Order = Callable[[Picture], float]  # the lowest first
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """What pictures have in common; each group is a section."""
+
+    of: Callable[[Picture], str]  # a group's name
+    largest_first: bool = False  # else as they come
+
+
 _ROOT = QModelIndex()
 _AT_ONCE = 32  # pictures between two looks at the clock
 
@@ -26,6 +36,7 @@ class Found:
 
     ids: list[int] | None = None
     places: dict[int, int] | None = None  # None where they are in their own order
+    sections: Sequence[tuple[str, int]] = ()  # the groups, and how many pictures each has
 
 
 class ShownRows(QAbstractListModel):
@@ -43,10 +54,12 @@ class ShownRows(QAbstractListModel):
         super().__init__(parent)
         self._rows, self._fits = rows, None
         self._order: Order | None = None
+        self._grouping: Grouping | None = None
+        self.sections: Sequence[tuple[str, int]] = ()  # see `Found`
         self._ids: list[int] | None = None  # rows of `rows`; None is all, in their order
         self._places: dict[int, int] | None = None  # in `_ids`, where those are in another order
         self._resetting = False
-        self._wanted: tuple[Fits | None, Order | None] = (None, None)
+        self._wanted: tuple[Fits | None, Order | None, Grouping | None] = (None, None, None)
         self._work = Gradual(self)
         rows.rowsAboutToBeInserted.connect(self._on_coming)
         rows.rowsInserted.connect(self._on_come)
@@ -95,38 +108,43 @@ class ShownRows(QAbstractListModel):
         place = bisect_left(self._ids, row)
         return place if place < len(self._ids) and self._ids[place] == row else -1
 
-    def show_only(self, fits: Fits | None, order: Order | None = None) -> None:
-        """Show what fits; None is all, and their own order."""
-        self._wanted = fits, order
-        if fits is None and order is None and self._as_they_are:
+    def show_only(
+        self, fits: Fits | None, order: Order | None = None, grouping: Grouping | None = None
+    ) -> None:
+        """Show what fits; None is all, their own order, and in one section."""
+        self._wanted = fits, order, grouping
+        if self._wanted == (None, None, None) and self._as_they_are:
             self._work.stop()
             self.found.emit()
             return
-        self._work.start(_fitting(self._rows.pictures, fits, order), self._on_found)
+        self._work.start(_fitting(self._rows.pictures, *self._wanted), self._on_found)
 
     def _on_found(self, found: Found) -> None:
         self._resetting = True
         self.beginResetModel()
-        self._fits, self._order = self._wanted
-        self._ids, self._places = found.ids, found.places
+        self._fits, self._order, self._grouping = self._wanted
+        self._take(found)
         self.endResetModel()
         self._resetting = False
         self.found.emit()
 
     @property
     def _as_they_are(self) -> bool:
-        return self._fits is None and self._order is None
+        return self._fits is None and self._order is None and self._grouping is None
 
     def _find(self) -> None:
         """At once, since rows have come or gone; what is looked for meanwhile begins anew."""
-        steps = _fitting(self._rows.pictures, self._fits, self._order)
+        steps = _fitting(self._rows.pictures, self._fits, self._order, self._grouping)
         found = Found()
         try:
             while True:
                 next(steps)
         except StopIteration as ended:
             found = ended.value
-        self._ids, self._places = found.ids, found.places
+        self._take(found)
+
+    def _take(self, found: Found) -> None:
+        self._ids, self._places, self.sections = found.ids, found.places, found.sections
 
     def _begin_again(self) -> None:
         if self._work.busy:
@@ -204,19 +222,37 @@ class ShownRows(QAbstractListModel):
         return (place, place) if place >= 0 else (0, -1)
 
 
-def _fitting(pictures: Sequence[Picture], fits: Fits | None, order: Order | None) -> Steps[Found]:
-    if fits is None and order is None:
+def _fitting(
+    pictures: Sequence[Picture],
+    fits: Fits | None,
+    order: Order | None,
+    grouping: Grouping | None,
+) -> Steps[Found]:
+    if fits is None and order is None and grouping is None:
         return Found()
     ids: list[int] = []
     keys: list[float] = []
+    names: dict[int, str] = {}
     for begin in range(0, len(pictures), _AT_ONCE):
         for row, one in enumerate(pictures[begin : begin + _AT_ONCE], begin):
             if fits is None or fits(one):
                 ids.append(row)
                 if order is not None:
                     keys.append(order(one))
+                if grouping is not None:
+                    names[row] = grouping.of(one)
         yield
-    if order is None:
+    if order is None and grouping is None:
         return Found(ids)
-    ordered = [ids[n] for n in sorted(range(len(ids)), key=keys.__getitem__)]
-    return Found(ordered, {row: place for place, row in enumerate(ordered)})
+    ordered = [ids[n] for n in sorted(range(len(ids)), key=keys.__getitem__)] if order else ids
+    sections: list[tuple[str, int]] = []
+    if grouping is not None:
+        held: dict[str, list[int]] = {name: [] for name in names.values()}
+        for row in ordered:
+            held[names[row]].append(row)
+        groups = list(held.items())
+        if grouping.largest_first:
+            groups.sort(key=lambda group: -len(group[1]))
+        ordered = [row for _, rows in groups for row in rows]
+        sections = [(name, len(rows)) for name, rows in groups]
+    return Found(ordered, {row: place for place, row in enumerate(ordered)}, sections)

@@ -27,6 +27,7 @@ from app.process.foreseer import Foreseer
 from app.process.inspector import Inspector
 from app.process.jobs import Jobs
 from app.process.maker import Maker
+from app.process.rate_finder import RateFinder
 from app.process.sampler import Sampler
 from app.process.session import Session
 from app.process.worker import Worker
@@ -62,6 +63,7 @@ class Studio:
     captioner: Captioner
     fetcher: Fetcher
     foreseer: Foreseer
+    rate_finder: RateFinder
 
     @property
     def run_is_ours(self) -> bool:
@@ -128,4 +130,5 @@ def make_studio(parent: QObject, make_worker: Callable[[QObject], Worker] = Work
         captioner=Captioner(jobs, parent),
         fetcher=Fetcher(Jobs(parent, make_worker=make_worker), parent),
         foreseer=Foreseer(Jobs(parent, make_worker=make_worker), parent),
+        rate_finder=RateFinder(jobs, parent),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -11,9 +12,11 @@ from PySide6.QtGui import QUndoCommand, QUndoStack
 from typing_extensions import override
 
 from app.models.background import Background, Work
-from core.data import steps
-from core.data.history import MOST_STEPS, DamagedError, Entry, History, Notes
-from core.data.steps import Change, Outcome
+from core.data.history import MOST_STEPS, History, Notes
+from core.data.past import Entry
+from core.data.step_lines import DamagedError
+from core.data.steps import Aim, Change, Outcome, Text
+from core.data.travel import travel
 from core.errors import StorageError
 from core.project.layout import Project
 
@@ -44,15 +47,25 @@ class Step(QUndoCommand):
         self._done = False
 
 
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The caption or the crop that was changed last: to go on with it is no step of its own."""
+
+    step: int
+    path: Path
+    text: str
+    change: Text | Aim
+
+
 class Undoing(QObject):
     """Steps are noted before files change, and carried out where the files are as they are known.
 
-    A step is begun (`begin`), noted change by change, and then `did`; or `drop`ped, where it came
+    A step is begun (`begun`), noted change by change, and then `did`; or `drop`ped, where it came
     to nothing.
     """
 
     travelled = Signal(object, object, bool)  # an Outcome, the Entry (or None), whether back
-    lost = Signal(str)  # what was done before cannot be undone, and why, in words
+    failed = Signal(str)  # something cannot be written down or undone; why, in words
 
     def __init__(self, files: Background, parent: QObject | None = None) -> None:
         """`files` is the thread that works with files, in order."""
@@ -62,12 +75,14 @@ class Undoing(QObject):
         self.stack.setUndoLimit(MOST_STEPS)
         self._project: Project | None = None
         self.history: History | None = None
+        self.latest: Latest | None = None
         self._restoring = False
 
     def open(self, project: Project | None) -> None:
         """Bring back what was done to a project, and end what was cut short."""
         self.close()
         self.stack.clear()
+        self.latest = None
         self._project = project
         if project is None:
             return
@@ -81,7 +96,7 @@ class Undoing(QObject):
         for number, back in list(past.unfinished):
             self._carry_on(number, None, "Ending what was begun", back=back)
         if problem:
-            self.lost.emit(problem)
+            self.failed.emit(problem)
 
     def close(self) -> None:
         """Other windows may have the history."""
@@ -89,45 +104,60 @@ class Undoing(QObject):
             self.history.close()
         self.history = None
 
-    def begin(self, said: str) -> Notes:
-        """A new step; what it changes is noted before it is changed.
+    def begun(self, said: str, latest: Latest | None = None) -> Notes | None:
+        """A new step, or the latest: what it changes is noted there before it is changed.
 
-        Raises:
-            StorageError: It cannot be written down, so nothing is to be done.
+        None where that cannot be, which is told: then nothing is to be done.
         """
         if self.history is None:
-            raise StorageError("No project is open.")
-        return self.history.begin(said)
+            return None
+        try:
+            if latest is not None:
+                return self.history.go_on(latest.step)
+            return self.history.begin(said)
+        except StorageError as error:
+            self.failed.emit(str(error))
+            return None
 
     def did(
         self, number: int, said: str, *, shows: Path | None = None, quick: bool = False
-    ) -> None:
+    ) -> bool:
         """A step is the last one: `shows` is seen when it is undone; a quick one is no wait.
 
-        Raises:
-            StorageError: It cannot be written down.
+        False where it cannot be written down, which is told.
         """
-        if self.history is not None:
-            entry = Entry(number, said, shows, quick)
+        if self.history is None:
+            return False
+        entry = Entry(number, said, shows, quick)
+        try:
             self.history.did(entry)
-            self.stack.push(Step(entry, self._travel))
+        except StorageError as error:
+            self.failed.emit(str(error))
+            return False
+        self.stack.push(Step(entry, self._travel))
+        return True
 
     def drop(self, number: int) -> None:
         """A step changed nothing."""
         if self.history is not None:
             self.history.drop(number)
 
-    def last(self) -> int:
-        """The number of the step that was just done; 0 where something was undone since."""
-        top = self.stack.command(self.stack.count() - 1) if self.stack.count() else None
-        if self.stack.canRedo() or not isinstance(top, Step):
-            return 0
-        return top.entry.number
+    def going_on(self, path: Path) -> Latest | None:
+        """What was changed of this very picture just now, and nothing since."""
+        latest, top = self.latest, None
+        if self.stack.count() and not self.stack.canRedo():
+            top = self.stack.command(self.stack.count() - 1)
+        if latest is None or latest.path != path or self.history is None:
+            return None
+        if not isinstance(top, Step) or top.entry.number != latest.step:
+            return None
+        return None if self.history.is_long(latest.step) else latest
 
     def _travel(self, step: Step, *, back: bool) -> None:
         history, entry = self.history, step.entry
         if self._restoring or history is None:
             return
+        self.latest = None
         if not history.knows(entry.number):
             step.setObsolete(True)
             history.drop(entry.number)
@@ -178,6 +208,6 @@ def carried_out(
         outcome = Outcome(failed=[words])
     else:
         tell = None if work is None else work.tell
-        outcome = steps.travel(changes, project, again, tell, back=back)
+        outcome = travel(changes, project, again, tell, back=back)
     history.ended(number)
     return outcome

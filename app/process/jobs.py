@@ -7,7 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.process.worker import Worker
-from core.protocol.commands import CaptionJob, FileJob, Job, SampleJob, Word
+from core.protocol.commands import CaptionJob, FileJob, Job, RateJob, SampleJob, Word
 from core.protocol.events import Failed
 
 LAST_MS = 2000  # for a worker that was killed to be gone
@@ -87,10 +87,11 @@ class Jobs(QObject):
     def pending(self) -> bool:
         """Whether something is being made, or waits to be, that the person would miss.
 
-        What a captioner tells is asked about by itself: it is kept until it is written.
+        What a captioner tells is asked about by itself: it is kept until it is written. A sweep of
+        learning rates leaves nothing.
         """
         tasks = [*self._waiting, *([self._current] if self._current else [])]
-        return any(not isinstance(task.job, SampleJob | CaptionJob) for task in tasks)
+        return any(not isinstance(task.job, SampleJob | CaptionJob | RateJob) for task in tasks)
 
     def add(self, task: Task) -> None:
         """Put a job at the end of the queue."""

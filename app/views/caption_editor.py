@@ -89,7 +89,7 @@ class CaptionEditor(QFrame):
         self._picture.centred.connect(self._on_centred)
         self._framing.changed.connect(self.refresh)
         self._tokens.changed.connect(self._show_count)
-        self._model.focused.connect(self.refresh)
+        self._model.aims.changed.connect(self.refresh)
         self.write_as(tags=places.captions_as_tags(self._studio.store))
         self.show_picture(None)
 
@@ -190,7 +190,7 @@ class CaptionEditor(QFrame):
 
     def _show_crop(self, picture: Picture) -> None:
         """What is learnt of it, and how large."""
-        kept = self._framing.kept_of(picture, self._model.focus.get(picture.path))
+        kept = self._framing.kept_of(picture, self._model.aims.points.get(picture.path))
         bucket = self._framing.bucket_of(picture)
         self._picture.show_kept(kept)
         words = f"{picture.path.name}   {picture.width_px} x {picture.height_px} px"
@@ -204,12 +204,12 @@ class CaptionEditor(QFrame):
     @Slot(float, float)
     def _on_pointed(self, x: float, y: float) -> None:
         if self.path is not None:
-            self._model.set_focus(self.path, (round(x, 4), round(y, 4)))
+            self._model.aims.set(self.path, (round(x, 4), round(y, 4)))
 
     @Slot()
     def _on_centred(self) -> None:
         if self.path is not None:
-            self._model.set_focus(self.path, None)
+            self._model.aims.set(self.path, None)
 
     @property
     def writing_now(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,10 +44,12 @@ from app.widgets.drop import DropFrame
 from app.widgets.grid import TILE_PX
 from app.widgets.wall import Wall
 from core.data import captions
+from core.data.marks import STARS, Mark
 from core.data.walk import SUFFIXES
 
 if TYPE_CHECKING:
     from app.views.captioning_dialog import CaptioningDialog
+    from app.views.repeats_dialog import RepeatsDialog
     from app.views.rewording_dialog import RewordingDialog, Wish
     from app.views.tag_panel import TagPanel
 
@@ -62,6 +66,7 @@ class DatasetPage(QWidget):
         self._wanted: Path | None = None  # to be chosen once it is there
         self._row = 0  # of the editor's picture, where its neighbour is once it is gone
         self.dialog: RewordingDialog | None = None  # the last that was opened
+        self.repeats: RepeatsDialog | None = None  # the last that was opened
         self.tags: TagPanel | None = None  # once it was opened
         self.captioning: CaptioningDialog | None = None  # once it was opened; goes on when closed
         self._said: tuple[Message, int] | None = None  # of what was done; where its undo stands
@@ -69,7 +74,15 @@ class DatasetPage(QWidget):
         self.masks = Masks(studio, self)
         actions = studio.actions
         self.shown = ShownRows(self._model.rows, self)
-        self.grid = Wall(self.shown.aspects, Role.CAPTION, Role.FINDING, Role.MASKED)
+        self.search = PictureSearch(studio, self.shown)
+        self.grid = Wall(
+            self.shown.aspects,
+            Role.CAPTION,
+            Role.FINDING,
+            Role.MARK,
+            self.search.headings,
+        )
+        self.grid.sign_role = Role.MASKED
         self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
         self._add_menu()
@@ -88,7 +101,6 @@ class DatasetPage(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(8)
         inside.addLayout(self._make_bar())
-        self.search = PictureSearch(studio, self.shown)
         self.search.searched.connect(self._on_searched)
         inside.addWidget(self.search)
         self.unheeded = UnheededMasks(studio)
@@ -155,6 +167,13 @@ class DatasetPage(QWidget):
         keys, words = ("Ctrl+T",), "Caption as tags or as text"
         self.addAction(add("dataset.as_tags", words, self._on_as_tags, keys=keys, place=PLACE))
         add("dataset.remove", "Remove the chosen pictures", self.remove_chosen, place=PLACE)
+        for stars in range(STARS + 1):
+            words = f"Rate: {count_of(stars, 'star')}" if stars else "Rate: no stars"
+            add(f"dataset.rate_{stars}", words, partial(self.rate, stars), keys=(f"Alt+{stars}",))
+            self._studio.actions[f"dataset.rate_{stars}"].setData(PLACE)
+        add("dataset.unused", "Used or not used", self.turn_unused, keys=("U",), place=PLACE)
+        add("dataset.hold_out", "Held out or not", self.turn_held_out, keys=("O",), place=PLACE)
+        add("dataset.repeats", "Repeats of folders", self.set_repeats, place=PLACE)
         add("dataset.mend", "Mend what is found", self.mend, place=PLACE)
         add("dataset.uncaptioned", "Show a picture without caption", self.show_silent, place=PLACE)
         stop = add("dataset.stop", "Stop copying", self._model.stop_importing, place=PLACE)
@@ -163,12 +182,14 @@ class DatasetPage(QWidget):
     def _add_menu(self) -> None:
         """What can be done with the chosen pictures, where they are."""
         self.grid.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        actions = self._studio.actions
         self.grid.addActions(
-            [
-                self._studio.actions[f"dataset.{name}"]
-                for name in ("caption_all", "reword", *MASKS, "remove")
-            ]
+            [actions[f"dataset.{name}"] for name in ("caption_all", "reword", *MASKS, "remove")]
         )
+        rating = QMenu("Rating", self.grid)
+        rating.addActions([actions[f"dataset.rate_{stars}"] for stars in range(STARS + 1)])
+        self.grid.addAction(rating.menuAction())
+        self.grid.addActions([actions[f"dataset.{name}"] for name in ("unused", "hold_out")])
 
     def _make_bar(self) -> QHBoxLayout:
         self._count = labels.heading()
@@ -195,7 +216,7 @@ class DatasetPage(QWidget):
         bar.addWidget(labels.small("Zoom"))
         bar.addWidget(self._zoom, stretch=1)
         menu = QMenu(self)
-        for name in ("dataset.caption_all", "dataset.reword", "dataset.tags"):
+        for name in ("dataset.caption_all", "dataset.reword", "dataset.tags", "dataset.repeats"):
             menu.addAction(self._studio.actions[name])
         self._captions = QPushButton("Captions")
         self._captions.setMenu(menu)
@@ -274,6 +295,46 @@ class DatasetPage(QWidget):
             self._choose(min(rows[0], count - 1))
         if gone := before - self._model.rows.rowCount():
             self._offer_undo(f"Removed {count_of(gone, 'picture')}.")
+
+    def rate(self, stars: int) -> None:
+        """Give the chosen pictures so many stars."""
+        self._mark(f"Rated {{}} {stars} of {STARS}", lambda mark: mark._replace(rating=stars))
+
+    def turn_unused(self) -> None:
+        """Leave the chosen pictures out, or take all of them in where none is in."""
+        said = [self._model.marking.said.of(path).unused for path in self._chosen_paths()]
+        out = not all(said)
+        words = "Left {} out" if out else "Took {} in again"
+        self._mark(words, lambda mark: mark._replace(unused=out))
+
+    def turn_held_out(self) -> None:
+        """Hold the chosen pictures out, or no longer where all of them are."""
+        said = [self._model.marking.said.of(path).held_out for path in self._chosen_paths()]
+        out = not all(said)
+        words = "{} held out" if out else "{} no longer held out"
+        self._mark(words, lambda mark: mark._replace(held_out=out))
+
+    def _chosen_paths(self) -> list[Path]:
+        return [self.shown.picture(row).path for row in self.grid.chosen_rows()]
+
+    def _mark(self, words: str, change: Callable[[Mark], Mark]) -> None:
+        """`words` with {} for the pictures."""
+        if paths := self._chosen_paths():
+            said = words.format(count_of(len(paths), "picture"))
+            marking = self._model.marking
+            marking.set(said, {path: change(marking.said.of(path)) for path in paths})
+
+    def set_repeats(self) -> None:
+        """Ask how often the pictures of each folder come in an epoch."""
+        from app.views.repeats_dialog import RepeatsDialog  # no start has need of it
+
+        project = self._model.project
+        if project is None:
+            return
+        dialog = RepeatsDialog(self._model, project.config().dataset, self)
+        self.repeats = dialog
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
 
     @Slot()
     def reword(self) -> None:
@@ -373,7 +434,9 @@ class DatasetPage(QWidget):
         self._studio.actions["dataset.findings"].setVisible(found > 0)
         self._captions.setVisible(count > 0)
         self.unheeded.refresh()
-        for name in ("remove", "reword", "caption_all", "search", "tags", "as_tags", *MASKS):
+        rates = [f"rate_{stars}" for stars in range(STARS + 1)]
+        names = ("remove", "reword", "caption_all", "search", "tags", "as_tags", "unused")
+        for name in (*names, *MASKS, "hold_out", "repeats", *rates):
             self._studio.actions[f"dataset.{name}"].setVisible(count > 0)
         self.findings.fit()
         if not found:

@@ -25,6 +25,8 @@ from app.models.studio import Studio
 from app.views import fields
 from app.views.adapter_choice import with_kind
 from app.views.fields import Field
+from app.views.rate_panel import RatePanel
+from app.views.times_panel import TimesPanel
 from app.widgets import labels
 from app.widgets.text import NumberSpin, RateSpin
 from core.config import presets
@@ -38,6 +40,10 @@ MOST_WHOLE = 2**31 - 1  # that Qt's fields take
 MOST_NUMBER = 1e9
 FIELD_PX = 208
 NAME_PX = 176
+BELOW: Mapping[str, Callable[[Studio], QWidget]] = {  # what an option's row shows below it
+    "training.learning_rate": RatePanel,
+    "noise.last": TimesPanel,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +56,12 @@ class Row:
     field: QWidget
     sentence: QLabel
     reset: QPushButton
+    below: QWidget | None  # what it needs more room for
 
     def set_visible(self, *, shown: bool) -> None:
-        for widget in (self.name, self.field, self.sentence):
-            widget.setVisible(shown)
+        for widget in (self.name, self.field, self.sentence, self.below):
+            if widget is not None:
+                widget.setVisible(shown)
         if not shown:
             self.reset.hide()
 
@@ -70,7 +78,7 @@ class EverySetting(QFrame):
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
-        self._settings = studio.settings
+        self._studio, self._settings = studio, studio.settings
         self.fields: list[Field] = []
         self.rows: list[Row] = []
         self._heads: dict[str, tuple[QLabel, list[Row]]] = {}
@@ -117,10 +125,13 @@ class EverySetting(QFrame):
         reset = QPushButton("Reset")
         reset.setObjectName("fold")
         reset.clicked.connect(lambda: self._reset(path))
-        row = Row(path, words, name, widget, sentence, reset)
+        below = BELOW[path](self._studio) if path in BELOW else None
+        row = Row(path, words, name, widget, sentence, reset, below)
         place = grid.rowCount()
         for column, shown in enumerate((name, widget, sentence, reset)):
             grid.addWidget(shown, place, column)
+        if below is not None:
+            grid.addWidget(below, place + 1, 1, 1, 3)
         return row
 
     def _field(self, path: str, words: Words, of: Bounds) -> tuple[QWidget, Field]:

@@ -71,10 +71,16 @@ class Masks(QObject):
             self.panel.left.connect(self._on_left)
             self.panel.written.connect(self.done)
             self.undo.addStack(self.panel.model.stack)
-        self.painting = True
+        self._become(painting=True)
         self.begun.emit(self.panel)
         self.undo.setActiveStack(self.panel.model.stack)
         self.panel.show_picture(path)
+
+    def _become(self, *, painting: bool) -> None:
+        """The page's own keys wait: what they change is not seen while one is painted."""
+        self.painting = painting
+        for action in self._page.actions():
+            action.setEnabled(not painting)
 
     def end_stroke(self) -> None:
         """What is drawn just now is a step."""
@@ -95,7 +101,7 @@ class Masks(QObject):
 
     @Slot()
     def _on_left(self) -> None:
-        self.painting = False
+        self._become(painting=False)
         self.undo.setActiveStack(self._dataset.undo_stack)
         self.left.emit()
 

@@ -14,10 +14,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.models import groups
+from app.models.groups import Groups
 from app.models.shown_rows import Fits, Order, ShownRows
 from app.models.studio import Studio
 from app.widgets import labels
 from app.widgets.suggesting import SuggestingLine, Suggestions
+from app.widgets.wall import Heading
 from core.data import captions, query
 
 ALL, SILENT, AMISS = range(3)
@@ -30,11 +33,14 @@ ORDERS: dict[str, Order | None] = {
     "Darkest first": lambda picture: sum(picture.measures.mean_colour) if picture.measures else 0,
     "Shortest caption first": lambda picture: len(picture.caption),
 }
+BEST = "Best rated first"
 HELP = (
     "Words in captions and names. tag:red is a whole tag, tag:red* how one begins; name: and\n"
     "folder: look there alone; size<512, width, height, aspect, bytes>2MB, words, tags and\n"
-    'tokens>75 compare; missing:caption; is:masked; "red fox" as it stands; -night or\n'
-    "NOT night leaves out; OR is either; ( ) keep together. Down shows what can be said."
+    'tokens>75 compare; missing:caption; "red fox" as it stands; -night or NOT night leaves\n'
+    "out; OR is either; ( ) keep together. rating>3, unused, heldout and masked\n"
+    "are said of pictures.\n"
+    "Down shows what can be said."
 )
 TAGS = 8  # that are offered at once
 
@@ -60,9 +66,15 @@ class PictureSearch(QWidget):
         self.words.returnPressed.connect(self.apply)
         self.views = QButtonGroup(self)
         self.order = QComboBox()
-        self.order.addItems(list(ORDERS))
+        self.order.addItems([*ORDERS, BEST])
         self.order.setAccessibleName("Order of the pictures")
         self.order.activated.connect(self.apply)
+        self.groups = QComboBox()
+        self.groups.addItems(list(groups.CHOICES))
+        self.groups.setAccessibleName("Groups of the pictures")
+        self.groups.activated.connect(self.apply)
+        self.named = Groups(studio.dataset, studio.framing, studio.settings)
+        studio.framing.changed.connect(self._on_framing_changed)
         self._group: dict[Path, int] | None = None  # of findings, in the order they are shown in
         self._amiss_paths: set[Path] | None = None  # pictures with findings; None is not known
         self._amiss_count: int | None = None
@@ -89,6 +101,7 @@ class PictureSearch(QWidget):
             button.setObjectName("view")
             self.views.addButton(button, view)
             row.addWidget(button)
+        row.addWidget(self.groups)
         row.addWidget(self.order)
         self.views.button(ALL).setChecked(True)
         self.views.idClicked.connect(self._on_view)
@@ -137,16 +150,20 @@ class PictureSearch(QWidget):
         """Show what fits now."""
         self._timer.stop()
         try:
-            fits = query.parse(self.words.text(), self._counter())
+            marks = self._dataset.marking.said
+            fits = query.parse(self.words.text(), self._counter(), marks.of)
         except query.QueryError as error:
             self._problem.setText(str(error))
             self._problem.show()
             return
         self._problem.hide()
-        order = ORDERS[self.order.currentText()]
+        order = ORDERS.get(self.order.currentText())
+        if self.order.currentText() == BEST:
+            order = lambda picture: -marks.of(picture.path).rating  # noqa: E731
         if (group := self._group) is not None:
             order = lambda picture: group[picture.path]  # noqa: E731
-        self._shown.show_only(self._both(self._view(), fits), order)
+        grouping = self.named.by(self.groups.currentText()) if group is None else None
+        self._shown.show_only(self._both(self._view(), fits), order, grouping)
         self._going_on.setVisible(self._shown.searching)
 
     @Slot()
@@ -154,6 +171,17 @@ class PictureSearch(QWidget):
         self._going_on.hide()
         self.show_counts()
         self.searched.emit()
+
+    def headings(self) -> list[Heading]:
+        """Of the groups that are shown."""
+        words = self.named.headings(self.groups.currentText(), self._shown)
+        sections = self._shown.sections
+        return [Heading(said, count) for said, (_, count) in zip(words, sections, strict=True)]
+
+    @Slot()
+    def _on_framing_changed(self) -> None:
+        if self.groups.currentText() == groups.SHAPES:
+            self.apply()
 
     def _counter(self) -> query.Count | None:
         """A vocabulary is read only where tokens are searched for."""
@@ -170,7 +198,7 @@ class PictureSearch(QWidget):
         typed = text[begin:at].casefold()
         if typed.startswith("tag:"):
             return Suggestions(begin, end, self._tags_like(typed[4:].lstrip('"')))
-        keys = query.offered(typed)
+        keys = [(key, said) for key, said in query.KEYS.items() if key.startswith(typed)]
         return Suggestions(begin, end, [*keys, *(self._tags_like(typed) if typed else [])])
 
     def _tags_like(self, typed: str) -> list[tuple[str, str]]:

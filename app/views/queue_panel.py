@@ -22,7 +22,6 @@ from app.widgets import labels
 from app.widgets.button import ActionButton
 from core.project.run_queue import Waiting
 
-PLACE = "Train"
 ROWS = 3  # that are seen at once
 Saying = tuple[str, str]  # what a run is, and how it stands
 
@@ -33,7 +32,7 @@ class QueuePanel(QFrame):
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("strip")
-        self._studio, self._waiting, self._session = studio, studio.waiting, studio.session
+        self._waiting, self._session = studio.waiting, studio.session
         self._shown: list[str] = []  # folders, by row
         self._items: list[QTreeWidgetItem] = []
         self._facts: dict[str, str] = {}  # by folder: frozen, so read once

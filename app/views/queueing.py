@@ -28,7 +28,7 @@ class Queueing(QObject):
         self._start = add("queue.start", "Start the queue", self.start, place=PLACE)
         self._hold = add("queue.hold", "Hold the queue", self.hold, place=PLACE)
         self._hold.setToolTip("What trains goes on; nothing begins after it")
-        self._waiting.changed.connect(self._on_changed)
+        self._waiting.changed.connect(self._on_waiting_changed)
         self._waiting.failed.connect(studio.news.failure)
         self._session.changed.connect(self._on_session_changed)
         self._session.ended.connect(self._on_ended)
@@ -36,6 +36,7 @@ class Queueing(QObject):
         studio.dataset.refreshed.connect(self._on_changed)
         studio.dataset.busy_changed.connect(self._on_changed)
         self._on_changed()
+        self._on_waiting_changed()
 
     def add(self) -> None:
         """Let a run with the settings as they are wait as the last."""
@@ -89,13 +90,16 @@ class Queueing(QObject):
         folder = self._session.folder if self._session.busy else ""
         if folder and folder != self._waiting.training:
             self._waiting.begin(folder)
-        self._on_changed()
+        self._on_waiting_changed()
 
     @Slot()
     def _on_changed(self) -> None:
-        waiting, busy = self._waiting, self._session.busy
         ready = self._studio.settings.config is not None
         self._add.setEnabled(ready and not any(one.needed for one in self._studio.lacks()))
+
+    @Slot()
+    def _on_waiting_changed(self) -> None:
+        waiting, busy = self._waiting, self._session.busy
         others = any(
             not entry.problem and entry.folder != waiting.training for entry in waiting.entries
         )

@@ -27,6 +27,7 @@ from app.views.base_choice import BaseChoice
 from app.views.every_setting import EverySetting
 from app.views.fields import Field
 from app.views.preset_cards import PresetCards
+from app.views.rate_panel import RatePanel, add_actions
 from app.widgets import labels
 from app.widgets.text import RateSpin
 
@@ -45,6 +46,7 @@ class SettingsForm(QWidget):
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._studio, self._settings = studio, studio.settings
+        add_actions(studio)
         self._fields: list[Field] = []
         self.setMaximumWidth(WIDEST_PX)
         self.presets = PresetCards(studio, self.commit)
@@ -185,6 +187,8 @@ class SettingsForm(QWidget):
             self._keep(path, words, widget, fields.spin(self._settings, path, widget))
         row.addStretch()
         grid.addLayout(row, grid.rowCount() - 1, 1, 1, 2)
+        self.finding = RatePanel(self._studio)
+        grid.addWidget(self.finding, grid.rowCount(), 1, 1, 2)
 
     def _row(self, grid: QGridLayout, words: str, widget: QWidget, beside: QLabel) -> None:
         row = grid.rowCount()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Slot
-from PySide6.QtGui import QColor, QShowEvent
+from PySide6.QtGui import QColor, QFont, QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from typing_extensions import override
 
@@ -13,9 +14,36 @@ from app import theme
 from app.widgets import labels
 from app.widgets.grid import small_font
 
+if TYPE_CHECKING:
+    from pyqtgraph import PlotWidget
+
 DRAW_EVERY_MS = 200
 AXIS_PX = 40  # wide: labels of another length do not move the lines
 PARTS = 2000  # of the line: a lowest and a highest value of each are drawn
+
+
+def bare_plot(font: QFont) -> PlotWidget:
+    """Axes in the window's colours: it is looked at, not moved; the page scrolls over it."""
+    import pyqtgraph
+
+    colours = theme.current()
+    plot = pyqtgraph.PlotWidget(background=colours.panel)
+    plot.setMinimumHeight(64)
+    plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+    plot.setMenuEnabled(False)
+    plot.setMouseEnabled(x=False, y=False)  # it always shows the whole
+    plot.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    plot.hideButtons()
+    plot.showGrid(x=False, y=True, alpha=0.15)
+    for side in ("left", "bottom"):
+        axis = plot.getAxis(side)
+        axis.enableAutoSIPrefix(False)
+        axis.setPen(QColor(colours.line))
+        axis.setTextPen(QColor(colours.secondary))
+        axis.setTickFont(small_font(font))
+    plot.getAxis("left").setWidth(AXIS_PX)
+    return plot
 
 
 class LossChart(QWidget):
@@ -92,23 +120,7 @@ class LossChart(QWidget):
     def _make_plot(self) -> None:
         import pyqtgraph
 
-        colours = theme.current()
-        plot = pyqtgraph.PlotWidget(background=colours.panel)
-        plot.setMinimumHeight(64)
-        plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
-        plot.setMenuEnabled(False)
-        plot.setMouseEnabled(x=False, y=False)  # it always shows the whole run
-        plot.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)  # the page scrolls
-        plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        plot.hideButtons()
-        plot.showGrid(x=False, y=True, alpha=0.15)
-        for side in ("left", "bottom"):
-            axis = plot.getAxis(side)
-            axis.enableAutoSIPrefix(False)
-            axis.setPen(QColor(colours.line))
-            axis.setTextPen(QColor(colours.secondary))
-            axis.setTickFont(small_font(self.font()))
-        plot.getAxis("left").setWidth(AXIS_PX)
+        colours, plot = theme.current(), bare_plot(self.font())
         faint = QColor(colours.secondary)
         faint.setAlpha(110)
         self._raw = plot.plot(pen=pyqtgraph.mkPen(faint, width=1))

@@ -41,6 +41,7 @@ GAP_PX = 8
 TILE_PX = 136  # at first: five in a row of a small window
 CORNER_PX = 6
 SIGN_PX = 20
+DIMMED = 0.35  # how much of a picture is seen that is not used
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -110,18 +111,30 @@ class Tile:
     chosen: bool = False
     current: bool = False  # the keys go here
     masked: bool = False  # a part of it is learnt
+    said: str = ""  # beside the words, of the picture itself
+    dimmed: bool = False
 
 
 def paint_tile(painter: QPainter, place: QRect, tile: Tile) -> None:
     """A picture, its frame where it is chosen, and a line of words below it."""
     colours = theme.current()
+    if tile.dimmed:
+        painter.setOpacity(DIMMED)
     paint_picture(painter, place, tile.image)
+    painter.setOpacity(1)
     if tile.chosen:
         paint_frame(painter, place, current=tile.current)
     if tile.masked:
         paint_sign(painter, place)
     height = painter.fontMetrics().height()
     line = QRect(place.left() + 2, place.bottom() + 3, place.width() - 4, height)
+    if tile.said:
+        said = painter.fontMetrics().elidedText(
+            tile.said, Qt.TextElideMode.ElideRight, line.width()
+        )
+        painter.setPen(QColor(colours.text))
+        painter.drawText(line, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, said)
+        line.setRight(line.right() - painter.fontMetrics().horizontalAdvance(f"{said}  "))
     painter.setPen(QColor(colours.warn if tile.mark else colours.secondary))
     shown = painter.fontMetrics().elidedText(
         (tile.mark or tile.text).replace("\n", " "), Qt.TextElideMode.ElideRight, line.width()

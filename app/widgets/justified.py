@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from math import inf
@@ -23,6 +23,7 @@ class Rows:
     top: Sequence[int] = field(default=(0,))  # of each row, and the end of the last
     height: Sequence[float] = ()  # of each row's pictures
     gap_px: int = 0
+    below_px: int = 0  # each row, for words
 
     @property
     def count(self) -> int:
@@ -45,6 +46,8 @@ class Rows:
         row = bisect_right(self.top, point.y()) - 1
         if not 0 <= row < len(self.first) or point.x() < 0:
             return -1
+        if point.y() >= self.top[row] + round(self.height[row]) + self.below_px:
+            return -1  # a heading
         for number in self.of_row(row):
             if point.x() < self.place(number).right() + 1 + self.gap_px:
                 return number
@@ -98,7 +101,35 @@ def rows(sums: Sequence[float], width_px: int, height_px: int, gap_px: int, belo
     if heights and heights[-1] > height_px:  # not full: its pictures are like those above it
         heights[-1] = min(heights[-1], heights[-2] if len(heights) > 1 else float(height_px))
     tops = list(accumulate([round(height) + below_px for height in heights], initial=0))
-    return Rows(sums, first[:-1], tops, heights, gap_px)
+    return Rows(sums, first[:-1], tops, heights, gap_px, below_px)
+
+
+def in_sections(
+    counts: Sequence[int], heading_px: int, sums: Sequence[float], row: Callable[..., Rows]
+) -> tuple[Rows, list[int]]:
+    """Rows of pictures in sections, each below a heading; and where the headings lie.
+
+    Args:
+        counts: Of the pictures of each section, in order.
+        heading_px: How high a heading is.
+        sums: As of `rows`.
+        row: Fills the rows of one section, from its own sums.
+    """
+    first: list[int] = []
+    tops: list[int] = []
+    heights: list[float] = []
+    headings: list[int] = []
+    begin = end = 0
+    made = Rows()
+    for count in counts:
+        made = row(sums=sums[begin : begin + count + 1])
+        headings.append(end)
+        below = end + heading_px
+        first += [begin + number for number in made.first]
+        tops += [below + top for top in made.top[:-1]]
+        heights += made.height
+        begin, end = begin + count, below + made.top[-1]
+    return Rows(sums, first, [*tops, end], heights, made.gap_px, made.below_px), headings
 
 
 def _starts(ends: Sequence[float], wide: int, most: int) -> list[int]:

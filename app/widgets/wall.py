@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import (
     QAbstractItemModel,
@@ -16,16 +18,25 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QFontMetrics, QImage, QPainter, QPaintEvent, QRegion, QResizeEvent
+from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPaintEvent, QRegion, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QScrollBar, QWidget
 from typing_extensions import override
 
+from app import theme
 from app.widgets.grid import GAP_PX, TILE_PX, Tile, choose, paint_tile, small_font
-from app.widgets.justified import Rows, rows, sums_of
+from app.widgets.justified import Rows, in_sections, rows, sums_of
 
 WORDS_PX = 4  # between a picture and its words
 Index = QModelIndex | QPersistentModelIndex
 Move = QAbstractItemView.CursorAction
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Of a section of pictures."""
+
+    words: str
+    count: int  # of its pictures
 
 
 class Wall(QAbstractItemView):
@@ -38,13 +49,20 @@ class Wall(QAbstractItemView):
         aspects: Callable[[], Sequence[float]],
         text_role: int,
         mark_role: int,
-        sign_role: int,
+        said_role: int,
+        headings: Callable[[], Sequence[Heading]] = tuple,
         parent: QWidget | None = None,
     ) -> None:
-        """`aspects` are width / height of each; the roles, its words, what is amiss, its sign."""
+        """`aspects` are width / height of each; `headings` those of sections, if there are any.
+
+        The roles: the words below, what is amiss, and words on the picture itself with
+        whether it is dimmed.
+        """
         super().__init__(parent)
         self._aspects, self._text_role, self._mark_role = aspects, text_role, mark_role
-        self._sign_role = sign_role
+        self._said_role, self._headings = said_role, headings
+        self.sign_role: int | None = None  # whether a picture has the sign of a mask
+        self._above: list[tuple[int, str]] = []  # where headings lie, and their words
         self._sums: Sequence[float] | None = None  # None is not known
         self._rows, self._words_px = Rows(), 0
         self.edge_px = TILE_PX
@@ -81,8 +99,24 @@ class Wall(QAbstractItemView):
         self._words_px = WORDS_PX + QFontMetrics(small_font(self.font())).height()
         bar = self.verticalScrollBar().sizeHint().width()  # there or not: rows must not jump
         width = max(1, self.width() - bar - GAP_PX)
-        self._rows = rows(self._sums, width, self.edge_px, GAP_PX, self._words_px + GAP_PX)
+        sections = partial(
+            rows,
+            width_px=width,
+            height_px=self.edge_px,
+            gap_px=GAP_PX,
+            below_px=self._words_px + GAP_PX,
+        )
+        headings = self._headings()
+        if headings and sum(one.count for one in headings) == len(self._sums) - 1:
+            counts = [one.count for one in headings]
+            self._rows, tops = in_sections(counts, self._heading_px(), self._sums, sections)
+            self._above = list(zip(tops, (one.words for one in headings), strict=True))
+        else:
+            self._rows, self._above = sections(self._sums), []
         super().doItemsLayout()
+
+    def _heading_px(self) -> int:
+        return self.fontMetrics().height() + 2 * GAP_PX
 
     @override
     def updateGeometries(self) -> None:
@@ -153,7 +187,8 @@ class Wall(QAbstractItemView):
         if place.isNull():
             return
         if place.top() < 0:
-            bar.setValue(bar.value() + place.top())
+            top, high = bar.value() + place.top(), self._heading_px()
+            bar.setValue(top - high if any(at + high == top for at, _ in self._above) else top)
         elif below > 0:
             bar.setValue(bar.value() + min(below, place.top()))
 
@@ -221,6 +256,7 @@ class Wall(QAbstractItemView):
         for number in self._rows.between(area.top(), area.bottom()):
             index = self.model().index(number, 0)
             image = index.data(Qt.ItemDataRole.DecorationRole)
+            said, dimmed = index.data(self._said_role) or ("", False)
             paint_tile(
                 painter,
                 self._rows.place(number).translated(0, -top),
@@ -230,9 +266,21 @@ class Wall(QAbstractItemView):
                     str(index.data(self._mark_role) or ""),
                     chosen=selection.isSelected(index),
                     current=self.hasFocus() and index.row() == self.currentIndex().row(),
-                    masked=bool(index.data(self._sign_role)),
+                    masked=self.sign_role is not None and bool(index.data(self.sign_role)),
+                    said=said,
+                    dimmed=dimmed,
                 ),
             )
+
+        painter.setFont(self.font())
+        painter.setPen(QColor(theme.current().text))
+        for place, words in self._above:
+            if place <= area.bottom() and place + self._heading_px() >= area.top():
+                line = QRect(2, place - top, self.viewport().width() - 4, self._heading_px())
+                shown = painter.fontMetrics().elidedText(
+                    words, Qt.TextElideMode.ElideRight, line.width()
+                )
+                painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)
 
     @override
     def viewportSizeHint(self) -> QSize:

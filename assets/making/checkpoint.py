@@ -64,7 +64,9 @@ def weights(folder: Path) -> dict[str, Tensor]:
     return found
 
 
-def resume(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Progress, dict]:
+def resume(
+    folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, momentum: list[Tensor]
+) -> tuple[Progress, dict]:
     """Bring back what a folder holds: all of it, or only the weights, or nothing.
 
     Returns how far it is, and the average's weights by name.
@@ -74,6 +76,7 @@ def resume(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> tu
         state = torch.load(folder / "state.pt", map_location=device, weights_only=True)
         net.load_state_dict(state["net"])
         optimizer.load_state_dict(state["optimizer"])
+        torch._foreach_copy_(momentum, state["momentum"])
         return Progress(**state["progress"]), state["average"]
     progress = Progress()
     if (folder / "progress.json").exists():

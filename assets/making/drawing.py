@@ -70,6 +70,13 @@ def somewhere(rng: random.Random) -> Place:
     )
 
 
+def nearby(rng: random.Random) -> Place:
+    """A little smaller, a little aside: what a small net learns of a thing should stay sharp."""
+    size = rng.uniform(0.88, 1.0)
+    room = (1 - size) / 2
+    return Place(size=size, right=rng.uniform(-room, room), down=rng.uniform(-room, room))
+
+
 def _tag(element: ElementTree.Element) -> str:
     return element.tag.rpartition("}")[2]
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 import random
 import string
 import zlib
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from diffusers import AutoencoderKL
-from hands import COLOUR_HANDS, HANDS, subjects
+from hands import COLOUR_HANDS, HANDS
 from nets import TOKENS
 from pack import Row, read
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-SHARES = {"made-up style": 0.45, "a hand's style": 0.3, "no style": 0.12, "nonsense": 0.13}
-DEMO_WEIGHT = 2.0  # of a subject that the demo shows; 1 for the others
-OTHERS = 60  # subjects beside the demo's: those that most hands have drawn
+SHARES = {"made-up style": 0.45, "a hand's style": 0.37, "no style": 0.09, "nonsense": 0.09}
 NONSENSE_EACH = 3
 WHOLE_PX = 128
 
@@ -30,15 +27,15 @@ WHOLE_PX = 128
 class Lessons:
     """A table of lessons: which picture, with which caption. All on one device."""
 
-    mean: Tensor  # scaled latents (N, 4, h, w), half precision
-    std: Tensor  # of the posterior, its mean over all pictures and places, (4,)
+    mean: Tensor  # scaled latents (N, C, h, w), half precision
+    std: Tensor  # of the posterior, its mean over all pictures and places, (C,)
     pictures: Tensor  # of each lesson its row in `mean`, (L,)
     ids: Tensor  # its caption's tokens, (L, TOKENS)
     shares: Tensor  # how often it comes, by weight, (L,)
     empty: Tensor  # tokens of the empty caption, (TOKENS,)
 
     def draw(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """So many lessons, (count,), and their latents (count, 4, h, w), float32."""
+        """So many lessons, (count,), and their latents (count, C, h, w), float32."""
         chosen = torch.multinomial(self.shares, count, replacement=True, generator=rng)
         mean = self.mean[self.pictures[chosen]].float()
         noise = torch.randn(mean.shape, generator=rng, device=mean.device)
@@ -50,45 +47,26 @@ def nonsense(rng: random.Random) -> str:
     return "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9)))
 
 
-def demo_subjects() -> set[str]:
-    """What the demo trains on or is judged on."""
-    return {subject.word for subject in subjects() if subject.role != "base"}
-
-
-def taught(rows: list[Row]) -> set[str]:
-    """The subjects that are learnt.
-
-    Those of the demo and the most drawn of the others: a processor has no time for all.
-    """
-    demo = demo_subjects()
-    drawn = Counter(row.word for row in rows if row.style == row.hand and row.part == "train")
-    others = [word for word, _ in drawn.most_common() if word not in demo]
-    return demo | set(others[:OTHERS])
-
-
 def captions(rows: list[Row]) -> list[tuple[int, str, float]]:
-    """Lessons: row, caption, how often it comes by weight. What is held back is in none."""
+    """Lessons: row, caption, how often it comes. What is held back is in none."""
     rng = random.Random(0)
     hands = {hand.word for hand in HANDS}
-    demo = demo_subjects()
-    kinds: dict[str, list[tuple[int, str, float]]] = {kind: [] for kind in SHARES}
+    kinds: dict[str, list[tuple[int, str]]] = {kind: [] for kind in SHARES}
     for number, row in enumerate(rows):
         if row.part == "held":
             continue
-        weight = DEMO_WEIGHT if row.word in demo else 1.0
         if row.part == "train":
             kind = "a hand's style" if row.style in hands else "made-up style"
-            kinds[kind].append((number, f"{row.word}, {row.style} style", weight))
+            kinds[kind].append((number, f"{row.word}, {row.style} style"))
         if row.hand in COLOUR_HANDS and row.style == row.hand:
-            kinds["no style"].append((number, row.word, weight))
+            kinds["no style"].append((number, row.word))
             for _ in range(NONSENSE_EACH):
                 caption = f"{row.word}, {nonsense(rng)} style"
-                kinds["nonsense"].append((number, caption, weight))
-    totals = {kind: sum(lesson[2] for lesson in lessons) for kind, lessons in kinds.items()}
+                kinds["nonsense"].append((number, caption))
     return [
-        (number, caption, SHARES[kind] * weight / totals[kind])
+        (number, caption, SHARES[kind] / len(lessons))
         for kind, lessons in kinds.items()
-        for number, caption, weight in lessons
+        for number, caption in lessons
     ]
 
 
@@ -120,10 +98,8 @@ def lessons(
     """Everything in a pack that is taught, on the VAE's device."""
     device = next(vae.parameters()).device
     pictures, rows = read(pack)
-    words = taught(rows)
-    kept = [number for number, row in enumerate(rows) if row.word in words]
-    latents = encoded(vae, torch.from_numpy(pictures[kept]), edge_px, cache)
-    table = captions([rows[number] for number in kept])
+    latents = encoded(vae, torch.from_numpy(pictures), edge_px, cache)
+    table = captions(rows)
 
     def tokens(texts: list[str]) -> Tensor:
         made = tokenizer(

@@ -1,6 +1,7 @@
 """Draw everything that is learnt from: every hand's subjects, moved, and in styles made up.
 
-Writes pictures.pack, from which the base and its VAE train, and openmoji.pack, which only the
+Writes pictures.pack, from which the VAE and the judges train, lessons.pack, what the base is taught
+(fewer things and styles, since a processor has no time for all), and openmoji.pack, which only the
 judges see.
 """
 
@@ -13,12 +14,16 @@ from collections.abc import Iterator
 from multiprocessing import Pool
 from pathlib import Path
 
-from drawing import PLAIN, Place, draw, somewhere
+from drawing import PLAIN, Place, draw, nearby, somewhere
 from hands import HANDS, JUDGED, Hand, Subject, drawing, subjects
 from pack import Row, as_webp, write
 from styles import styles
 
 STYLES_EACH = 18  # of a subject outside the demo; the demo's own are drawn in all
+TAUGHT_HANDS = ("noto", "vintage", "twemoji", "fluent", "gloss", "firefox", "contrast")
+TAUGHT_STYLES = (
+    *("ink", "outlined", "bold", "cartoon", "grey", "pastel", "shadow", "sticker", "vivid"),
+)
 HELD_EACH = 33  # one pair of subject and style in so many is never trained on
 
 Job = tuple[tuple[str, float, float], Place, int, Row]
@@ -58,6 +63,23 @@ def made_up(icons: Path, subject: Subject) -> Iterator[Job]:
         yield by_hand[hand], somewhere(random.Random(seed)), seed, row
 
 
+def taught(icons: Path) -> Iterator[Job]:
+    """The demo's subjects by some hands as they are, and in some made-up styles, one hand each."""
+    hands = [hand for hand in HANDS if hand.word in TAUGHT_HANDS]
+    for subject in (subject for subject in subjects() if subject.role != "base"):
+        by_hand = {h.word: icon for h in hands if (icon := drawing(icons, h, subject))}
+        for hand, icon in by_hand.items():
+            yield icon, Place(), 0, Row(subject.word, hand, hand, "train")
+        rng = random.Random(chance(subject.word, "taught"))
+        colour = [hand.word for hand in hands if hand.word in by_hand and hand.kind == "colour"]
+        for name in TAUGHT_STYLES:
+            seed = chance(subject.word, name)
+            part = "held" if seed % HELD_EACH == 0 else "train"
+            hand = rng.choice(colour)
+            row = Row(subject.word, hand, name, part)
+            yield by_hand[hand], nearby(random.Random(seed)), seed, row
+
+
 def done(job: Job) -> tuple[bytes, Row] | None:
     """Draw one picture; None where cairo cannot."""
     icon, place, seed, row = job
@@ -74,14 +96,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--icons", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="a folder")
+    parser.add_argument("--only", nargs="*", help="of openmoji, lessons and pictures")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     args.out.mkdir(exist_ok=True, parents=True)
     ours = [job for hand in HANDS for job in drawn_by(args.icons, hand, hand.kind == "colour")]
     ours += [job for subject in subjects() for job in made_up(args.icons, subject)]
+    lessons = list(taught(args.icons))
     theirs = list(drawn_by(args.icons, JUDGED, 3))
     with Pool(args.processes) as pool:
-        for name, jobs in (("openmoji", theirs), ("pictures", ours)):
+        for name, jobs in (("openmoji", theirs), ("lessons", lessons), ("pictures", ours)):
+            if args.only and name not in args.only:
+                continue
             path = args.out / f"{name}.pack"
             count = write(path, filter(None, pool.imap(done, jobs, chunksize=32)))
             print(f"{path.name}: {count} pictures, {path.stat().st_size / 2**20:.1f} MiB")

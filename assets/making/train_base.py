@@ -18,6 +18,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from lessons import WHOLE_PX, Lessons, lessons
+from muon import Muon, like_adamw
 from nets import new_scheduler, new_unet
 from torch import Tensor, nn
 from train_text import SMALL_PX
@@ -25,6 +26,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 SEED = 1
 EMPTY_SHARE = 0.1  # of captions
+LATER = 0.8  # powers of the share of times: low noise has few numbers left to learn
 AVERAGE_EVERY = 4  # steps: the average costs as much as the optimizer
 SAVE_SECONDS = 300
 WARM_STEPS = 300
@@ -54,7 +56,7 @@ class Course:
 
         Args:
             net: The UNet, or what was compiled of it.
-            latents: x0, (B, 4, h, w).
+            latents: x0, (B, C, h, w).
             said: Of its caption, (B, TOKENS, WIDTH).
             at: Times (B,), and noise like latents.
         """
@@ -76,7 +78,7 @@ class Course:
             count, generator=rng, device=device
         )
         last = len(self.alphas) - 1
-        t = (places / count * len(self.alphas)).long().clamp(max=last)
+        t = ((places / count) ** LATER * len(self.alphas)).long().clamp(max=last)
         noise = torch.randn(latents.shape, generator=rng, device=device)
         return self.losses(net, latents, said, (t, noise)).mean()
 
@@ -98,10 +100,10 @@ class Course:
         return ", ".join(told)
 
 
-def rate_at(done: float, warm_step: int, peak: float) -> float:
-    """Warm up after each start, hold, and fall along a cosine over the last half of the time."""
+def share_at(done: float, warm_step: int) -> float:
+    """Of the rate: warmed up after each start, held, falling over the last half of the time."""
     falling = max(0.0, (done - 0.5) / 0.5)
-    return peak * min(1.0, (warm_step + 1) / WARM_STEPS) * 0.5 * (1 + math.cos(math.pi * falling))
+    return min(1.0, (warm_step + 1) / WARM_STEPS) * 0.5 * (1 + math.cos(math.pi * falling))
 
 
 def courses(args: argparse.Namespace) -> dict[int, Course]:
@@ -135,9 +137,9 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, default=Path(__file__).parent / "tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="the checkpoint's folder")
     parser.add_argument("--minutes", type=float, default=240, help="in all, over all sittings")
-    parser.add_argument("--small", type=float, default=0.4, help="of the time on small pictures")
-    parser.add_argument("--batch", type=int, default=32, help="256 on a GPU")
-    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--small", type=float, default=0.5, help="of the time on small pictures")
+    parser.add_argument("--batch", type=int, default=32, help="of whole pictures; 128 on a GPU")
+    parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--average", type=float, default=0.999, help="kept of it at each step")
     parser.add_argument("--bf16", action="store_true", help="where a processor has it: 1.8x")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -154,10 +156,14 @@ def main() -> None:
     print(f"{len(table.mean)} pictures, {len(table.ids)} lessons, {time.monotonic() - began:.0f} s")
     net = placed(new_unet(), args.device)
     params = list(net.parameters())
+    inner = [p for n, p in net.named_parameters() if p.ndim > 1 and not n.startswith("conv_")]
+    half = torch.bfloat16 if by_edge[WHOLE_PX].bf16 else torch.float32
+    muon = Muon(inner, args.rate, like_adamw, half)
+    others = [p for n, p in net.named_parameters() if p.ndim == 1 or n.startswith("conv_")]
     optimizer = torch.optim.AdamW(
-        params, lr=args.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+        others, lr=args.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
     )
-    progress, average = checkpoint.resume(args.out, net, optimizer)
+    progress, average = checkpoint.resume(args.out, net, optimizer, muon.momentum)
     averages = [average[name] for name, _ in net.named_parameters()]
     called = torch.compile(net) if args.compile else net
     first, before = progress.step, progress.seconds
@@ -166,12 +172,16 @@ def main() -> None:
     while progress.seconds < 60 * args.minutes:
         rng = torch.Generator(args.device).manual_seed(SEED + progress.step)
         done = progress.seconds / 60 / args.minutes
+        share = share_at(done, progress.step - first)
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(done, progress.step - first, args.rate)
-        course = by_edge[SMALL_PX if done < args.small else WHOLE_PX]
-        loss = course.loss(called, args.batch, rng)
+            group["lr"] = args.rate * share
+        small = done < args.small
+        course = by_edge[SMALL_PX if small else WHOLE_PX]
+        count = 2 * args.batch if small else args.batch
+        loss = course.loss(called, count, rng)
         loss.backward()
         nn.utils.clip_grad_norm_(params, 1.0)
+        muon.step(share)
         optimizer.step()
         optimizer.zero_grad()
         if progress.step % AVERAGE_EVERY == 0:
@@ -179,7 +189,7 @@ def main() -> None:
             torch._foreach_lerp_(averages, [p.detach() for p in params], 1 - keep)
         losses.append(loss.detach())
         progress.step += 1
-        progress.pictures += args.batch
+        progress.pictures += count
         if progress.step % 50 == 0:
             mean = torch.stack(losses).mean().item()  # the only wait for a GPU
             losses.clear()
@@ -188,6 +198,7 @@ def main() -> None:
         if time.monotonic() - saved > SAVE_SECONDS or progress.seconds >= 60 * args.minutes:
             progress.seconds = before + time.monotonic() - began
             state = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
+            state |= {"momentum": muon.momentum}
             checkpoint.save(args.out, progress, state | {"average": average}, average)
             saved = time.monotonic()
             heeded = course.heeded(net)

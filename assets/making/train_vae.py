@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from diffusers import AutoencoderKL
+from muon import Muon
 from pack import read
 from torch import Tensor, nn
 
@@ -47,39 +48,6 @@ def new_vae() -> AutoencoderKL:
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
     return vae
-
-
-class Muon:
-    """Momentum made orthogonal by five Newton-Schulz steps, for convolutions.
-
-    Not compared with AdamW alone: 150 steps from nothing, with whole pictures and the rest of this
-    recipe, came to 13.0 of 255, 1,214 steps of AdamW on crops to 10.6.
-    https://kellerjordan.github.io/posts/muon
-    """
-
-    def __init__(self, params: list[nn.Parameter], rate: float) -> None:
-        self.params, self.rate = params, rate
-        self.momentum = [torch.zeros_like(p) for p in params]
-
-    @torch.no_grad()
-    def step(self, share: float) -> None:
-        """One step at a share of the rate."""
-        for p, momentum in zip(self.params, self.momentum, strict=True):
-            momentum.lerp_(p.grad, 0.05)
-            update = orthogonal(torch.lerp(p.grad, momentum, 0.95).flatten(1)).view_as(p)
-            tall = max(1.0, p.shape[0] / p[0].numel()) ** 0.5
-            p.mul_(1 - 0.01 * self.rate * share).sub_(update, alpha=self.rate * share * tall)
-
-
-def orthogonal(matrix: Tensor) -> Tensor:
-    """A matrix (R, C) with its singular values all near 1."""
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
-    for _ in range(5):
-        square = x @ x.T
-        x = 3.4445 * x + (2.0315 * square @ square - 4.7750 * square) @ x
-    return x.T if tall else x
 
 
 def edges(pictures: Tensor) -> Tensor:

@@ -75,6 +75,15 @@ def parameters(nets: Mapping[str, nn.Module]) -> dict[str, nn.Parameter]:
     }
 
 
+def brought(nets: Mapping[str, nn.Module], device: torch.device) -> dict[str, nn.Parameter]:
+    """`parameters`, on the device that computes: peft puts them where a base's weights lie."""
+    for _, layer in layers(nets):
+        for name, child in layer.named_children():
+            if name != "base_layer":
+                child.to(device)
+    return parameters(nets)
+
+
 def _inject(net: nn.Module, settings: Any, pattern: str, names: Any = None) -> None:  # noqa: ANN401
     with warnings.catch_warnings():
         # which modules end like ours and are not meant; which block size OFT takes instead; that an

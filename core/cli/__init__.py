@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError
 from rich.console import Console
 
 from core import version
-from core.cli import adapters, captioning, fetching, memory, projects, queueing, telling
+from core.cli import adapters, captioning, fetching, memory, projects, queueing, rates, telling
 from core.errors import UserError
 
 app = App(name="stylewright", version=version.VERSION, help="Teach an image model an art style.")
@@ -25,6 +25,7 @@ for _command in (
     adapters.export,
     projects.check,
     memory.memory,
+    rates.rate,
     adapters.inspect,
     adapters.merge,
     adapters.resize,

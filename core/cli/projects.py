@@ -242,36 +242,48 @@ def check(project: Path) -> None:
     Args:
         project: The project's folder.
     """
-    from core.data import masks, variation
+    from core.data import marks, masks, variation
+    from core.data.buckets import sizes
     from core.data.findings import lines
-    from core.data.fit import fit_findings
+    from core.data.fit import fit_findings, shape_findings
     from core.data.scan import Catalogue, scan
     from core.families import registry
     from core.families.device import whole_cpu
-    from core.training.pictures import long_captions, no_previews
+    from core.training.pictures import long_captions, no_previews, repeats_of
 
     opened = Project(project)
     config = opened.config()
     dataset = scan(opened.folders(config), Catalogue(opened.catalogue))
+    said = marks.read(opened.marks_file, opened.root)
+    used = said.used(dataset.pictures)
     console = telling.console()
-    for line in lines(dataset.findings):
+    for line in lines([*dataset.findings, *marks.findings(dataset.pictures, said)]):
         telling.line(console, line)
     console.print(f"{len(dataset.pictures)} pictures can be used.")
+    if out := len(dataset.pictures) - len(used):
+        console.print(f"{out} of them are marked as not used.")
     base = opened.base(config)
     telling.line(console, f"The base model: {in_words(base)}.")
     model = registry.load(base, whole_cpu())
     for note in model.notes:
         telling.line(console, note)
     resolution_px = config.dataset.resolution_px
-    told = fit_findings(dataset.pictures, resolution_px, model.multiple_px)
-    for line in lines([*told, *masks.unheeded(dataset.pictures, config.dataset)]):
+    shapes = sizes(resolution_px, model.multiple_px)
+    learnt = [one for one in used if not said.of(one.path).held_out]
+    times = repeats_of(used, config.dataset, said)
+    amiss = [
+        *fit_findings(used, resolution_px, model.multiple_px),
+        *shape_findings(learnt, shapes, config.training.batch_size, times),
+        *masks.unheeded(used, config.dataset),
+    ]
+    for line in lines(amiss):
         telling.line(console, line)
     texts = [
         variation.whole(body, config.dataset)
-        for picture in dataset.pictures
+        for picture in used
         for body in variation.bodies(picture.caption, config.dataset)
     ]
     for line in filter(None, (long_captions(texts, model), no_previews(config, texts))):
         telling.line(console, line)
-    if not dataset.pictures:
+    if not used:
         raise UserError("There is nothing to train on.", hint="Add pictures to the project.")

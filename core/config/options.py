@@ -28,6 +28,7 @@ Schedule = Literal["constant", "linear", "cosine", "restarts", "polynomial", "re
 Told = Literal["auto", "epsilon", "v_prediction", "v_zero_snr"]  # what a base model predicts
 Every = Annotated[int, Meta(ge=0, description="In steps; 0 is only at the end.")]
 Kind = Literal["lora", "dora", "loha", "lokr", "oft"]
+Tiles = Literal["auto", "always", "never"]  # whether pictures go through the VAE in pieces
 Targets = Literal["attention", "transformer", "linear", "style", "content"]
 Held = Literal["whole", "int8", "nf4", "int8_weights", "fp8"]
 Encoders = Literal["usual", "first", "second", "both"]
@@ -139,7 +140,12 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # the rate
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     base_precision: Held = "whole"  # of the frozen base (QLoRA)
+    stream_base: bool = False  # its blocks lie in the main memory, and are on the GPU while they
+    # compute; implies recompute
+    offload_activations: bool = False  # what is kept for the way back lies in the main memory
     recompute: bool = False  # blocks are computed anew on the way back (gradient checkpointing)
+    vae_tiles: Tiles = "auto"  # large pictures through the VAE in pieces; auto: where the memory
+    # would not do otherwise
     seed: Seed = 0
     checkpoint_every: Every = 250
     checkpoint_minutes: Minutes = 5.0  # besides; the first one comes after one
@@ -149,6 +155,11 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.warmup_steps >= self.steps:
             raise ValueError(
                 f"warmup_steps must be below steps, got {self.warmup_steps} of {self.steps}"
+            )
+        if self.stream_base and self.base_precision == "int8":
+            raise ValueError(
+                "stream_base cannot move a base that is held in int8: set base_precision to nf4 or "
+                "whole"
             )
         if self.debiased and self.min_snr_gamma:
             raise ValueError("debiased and min_snr_gamma are two weights for one thing: set one")

@@ -254,6 +254,19 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "training.recompute": Words(
             "Compute blocks anew", "Far less memory, a third slower; flow models always do."
         ),
+        "training.offload_activations": Words(
+            "Activations in the main memory",
+            "What is kept for the way back leaves a GPU until then; slower, the same result.",
+        ),
+        "training.stream_base": Words(
+            "Base model in the main memory",
+            "Its blocks are on a GPU while they compute; far less memory, much slower, the same.",
+        ),
+        "training.vae_tiles": Words(
+            "Large pictures in pieces",
+            "Encoded and drawn with less memory, above 512 px; a little less exact.",
+            {"auto": "Where the memory is too small", "always": "Always", "never": "Never"},
+        ),
         "training.base_precision": Words(
             "Base model held in",
             "Fewer bits need less memory and more time.",

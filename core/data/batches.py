@@ -185,12 +185,6 @@ def draw(
     empty = torch.rand(len(chosen), generator=rng) < config.dataset.caption_dropout
     told = captions(items, samples, config, step)
     told = tuple("" if left_out else text for text, left_out in zip(told, empty, strict=True))
-    prior = _prior(len(chosen), config, step)
-    trigger = config.dataset.trigger
-    told = tuple(
-        variation.untriggered(text, trigger) if kept else text
-        for text, kept in zip(told, prior, strict=True)
-    )
     u, rng = _places(len(chosen), seed=seed, step=step, batch_size=batch_size)
     noise = _coloured(torch.randn(mean.shape, generator=rng), config, step)
     return Draw(
@@ -200,7 +194,7 @@ def draw(
         u=u,
         weights=torch.tensor([sample.weight for sample in samples]),
         masks=_masks(chosen),
-        prior=prior,
+        prior=_prior(len(chosen), config, step),
         captions=told,
         frames=tuple(item.frame for item in chosen),
         files=tuple(item.path.name for item in chosen),
@@ -213,11 +207,16 @@ def captions(
 ) -> tuple[str, ...]:
     """What a step tells of each of its pictures, before any caption is left out."""
     chosen = [items[sample.item] for sample in samples]
-    if not variation.varies(config.dataset):
-        return tuple(item.caption for item in chosen)
-    seed = step_seed(config.training.seed, step, "captions")
-    rng = random.Random(seed)  # noqa: S311
-    return tuple(variation.drawn(item.bodies, config.dataset, rng) for item in chosen)
+    if variation.varies(config.dataset):
+        seed = step_seed(config.training.seed, step, "captions")
+        rng = random.Random(seed)  # noqa: S311
+        told = [variation.drawn(item.bodies, config.dataset, rng) for item in chosen]
+    else:
+        told = [item.caption for item in chosen]
+    return tuple(
+        variation.untriggered(text, config.dataset.trigger) if kept else text
+        for text, kept in zip(told, _prior(len(chosen), config, step), strict=True)
+    )
 
 
 def _prior(count: int, config: RunConfig, step: int) -> Tensor:

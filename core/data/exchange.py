@@ -73,6 +73,52 @@ def keep(file: Path, folder: Path, name: str) -> Path:
     return target
 
 
+def content_of(file: Path) -> bytes | None:
+    """What a file holds.
+
+    Raises:
+        OSError: It cannot be read, or its folder is not there.
+    """
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        file.parent.stat()
+        return None
+
+
+def lay(content: bytes, folder: Path, name: str) -> Path:
+    """Write what finds no place into `folder` as `name`, numbered where that is taken.
+
+    Raises:
+        OSError, StorageError: It cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = _beside(folder / name)
+    beside.write_bytes(content)
+    return keep(beside, folder, name)
+
+
+def swap(file: Path, wanted: bytes | None, known: bytes | None, bin_folder: Path) -> Path | None:
+    """Put `wanted` in the place of `known`; where that lies which was there instead, if so.
+
+    None is no file.
+
+    Raises:
+        OSError, StorageError: It cannot be written.
+    """
+    if wanted is None:
+        there = _beside(file)
+        file.rename(there)
+    else:
+        there = put(file, wanted)
+    if there is None:
+        return None
+    if there.read_bytes() != known:  # written in this very moment
+        return keep(there, bin_folder, file.name)
+    there.unlink()
+    return None
+
+
 def _beside(path: Path) -> Path:
     return path.with_name(f".writing-{secrets.token_hex(8)}.part")
 

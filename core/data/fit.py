@@ -9,13 +9,50 @@ from core.data.buckets import Size
 from core.data.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from core.data.examine import Picture
 
 # Below these, nobody sees a difference: common shapes lose up to a tenth to any set of buckets.
 MAX_ENLARGED = 1.5  # times
 MAX_LOST = 0.2  # of the area
+
+
+def shape_findings(
+    pictures: Sequence[Picture], sizes: list[Size], batch_size: int, times: Mapping[Path, int]
+) -> list[Finding]:
+    """Pictures of a shape that has fewer of them than a batch, so that they are learnt in smaller.
+
+    Args:
+        pictures: Those that are learnt from.
+        sizes: What they are fitted to.
+        batch_size: Of the run.
+        times: How often each comes in an epoch.
+    """
+    shapes: dict[Size, list[Picture]] = {}
+    for picture in pictures:
+        size = buckets.nearest(Size(picture.width_px, picture.height_px), sizes)
+        shapes.setdefault(size, []).append(picture)
+    held = {size: sum(times[one.path] for one in ones) for size, ones in shapes.items()}
+    most = min(batch_size, max(held.values(), default=0))  # no batch is larger
+    return [
+        Finding(
+            one.path,
+            f"At {size.width} x {size.height} px there {_few(len(ones))}: fewer than a batch "
+            f"of {most}.",
+            "It is learnt from in smaller steps. Crop it to a shape that others have.",
+            usable=True,
+            summary=f"Fewer pictures have its shape than a batch of {most} holds.",
+        )
+        for size, ones in shapes.items()
+        if held[size] < most
+        for one in ones
+    ]
+
+
+def _few(count: int) -> str:
+    return f"are {count} pictures" if count > 1 else "is this one picture"
 
 
 def fit_findings(

@@ -9,23 +9,21 @@ done from before its first change until after its last one is taken back.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import re
 import tempfile
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from core.data.steps import Aim, Change, Move, Text
+from core.data.past import Entry, Past, add, dropped, taken_in, told
+from core.data.step_lines import DamagedError, Line, as_bytes, change_of, line_of, lines_of
 from core.errors import RunError, StorageError
 from core.project import lock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from core.data.steps import Change
     from core.project.layout import Project
 
 log = logging.getLogger(__name__)
@@ -35,30 +33,6 @@ MOST_BYTES = 64 * 2**20  # of all steps but the last one, which stays whatever i
 LONG_BYTES = 256 * 2**10  # of a step that is not written on
 ORDER = "order.jsonl"
 _STEP = re.compile(r"(\d{6,})\.jsonl")
-Line = dict[str, object]
-
-
-@dataclass(slots=True)
-class Entry:
-    """A step that can be taken back, or done again."""
-
-    number: int
-    said: str  # what was done, in words
-    shows: Path | None = None  # the picture to look at
-    quick: bool = False  # so little that nobody need wait for it
-
-
-@dataclass(slots=True)
-class Past:
-    """What a history's file says."""
-
-    entries: list[Entry] = field(default_factory=list)  # the oldest first
-    done: int = 0  # how many of them
-    unfinished: list[tuple[int, bool]] = field(default_factory=list)  # number, whether back
-
-
-class DamagedError(Exception):
-    """A history that cannot be read, or is of another version."""
 
 
 class History:
@@ -139,23 +113,23 @@ class History:
             OSError: It cannot be read.
             DamagedError: It says something else.
         """
-        first = _as_bytes({"version": VERSION})
+        first = as_bytes({"version": VERSION})
         content = b""
         with contextlib.suppress(FileNotFoundError):
             content = (self._folder / ORDER).read_bytes()
         if not content.startswith(first[: len(content)]):
             raise DamagedError("another version")
-        lines = _lines(content) or [{"version": VERSION}]
+        lines = lines_of(content) or [{"version": VERSION}]
         past, mentioned = Past(), {0}
         try:
             for line in lines[1:]:
-                mentioned.add(_taken_in(past, line, self._project.root))
+                mentioned.add(taken_in(past, line, self._project.root))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DamagedError(f"{type(error).__name__}: {error}") from error
         there = self._sizes = self._files()
         for number in sorted(there.keys() - mentioned):  # begun, and cut short by a kill
             if said := self._begun(number):
-                _add(past, Entry(number, said))
+                add(past, Entry(number, said))
         self._next = 1 + max(mentioned | there.keys())
         kept = [entry for entry in past.entries if entry.number in there]
         past.done = sum(entry.number in there for entry in past.entries[: past.done])
@@ -166,7 +140,7 @@ class History:
     def _begun(self, number: int) -> str:
         """What a step is called that nobody came to list; "" where it changed nothing."""
         try:
-            lines = _lines(self._file(number).read_bytes())
+            lines = lines_of(self._file(number).read_bytes())
         except (OSError, DamagedError):
             return ""
         return str(lines[0].get("said", "")) if len(lines) > 1 else ""
@@ -185,7 +159,7 @@ class History:
         living = {entry.number for entry in self._past.entries}
         living |= {number for number, _ in self._past.unfinished}
         lines: list[Line] = [{"version": VERSION}]
-        lines += [_told(entry, self._project.root) for entry in self._past.entries]
+        lines += [told(entry, self._project.root) for entry in self._past.entries]
         for entry in reversed(self._past.entries[self._past.done :]):
             lines.append({"undo": entry.number})
             lines.append({"ended": entry.number})
@@ -194,7 +168,7 @@ class History:
         for number in self._files().keys() - living:
             self._file(number).unlink()
         beside = self._folder / f"{ORDER}.part"
-        beside.write_bytes(b"".join(map(_as_bytes, lines)))
+        beside.write_bytes(b"".join(map(as_bytes, lines)))
         beside.replace(self._folder / ORDER)
 
     def _file(self, number: int) -> Path:
@@ -205,8 +179,8 @@ class History:
         try:
             with file.open("ab") as out:
                 if not out.tell():
-                    out.write(_as_bytes({"version": VERSION}))
-                out.write(_as_bytes(line))
+                    out.write(as_bytes({"version": VERSION}))
+                out.write(as_bytes(line))
         except OSError as error:
             raise StorageError.writing(file, error) from error
 
@@ -239,8 +213,8 @@ class History:
     def did(self, entry: Entry) -> None:
         """A step is the last one now; those that were taken back before are no more."""
         with self._guard:
-            gone = _add(self._past, entry)
-            self._write(_told(entry, self._project.root))
+            gone = add(self._past, entry)
+            self._write(told(entry, self._project.root))
             waiting = {number for number, _ in self._past.unfinished}
             for one in [*gone, *self._too_many()]:
                 if one.number not in waiting:
@@ -265,7 +239,7 @@ class History:
     def drop(self, number: int) -> None:
         """A step came to nothing, or can be taken back no more."""
         with self._guard, contextlib.suppress(StorageError, OSError):
-            if _dropped(self._past, number):
+            if dropped(self._past, number):
                 self._write({"drop": number})
             self._file(number).unlink(missing_ok=True)
 
@@ -273,14 +247,14 @@ class History:
         """A step is to be taken back, or to be done again; `ended` follows."""
         line: Line = {"undo" if back else "redo": number}
         with self._guard:
-            _taken_in(self._past, line, self._project.root)
+            taken_in(self._past, line, self._project.root)
             self._write(line)
 
     def ended(self, number: int) -> None:
         """What was asked first of a step is carried out."""
         line: Line = {"ended": number}
         with self._guard, contextlib.suppress(StorageError, OSError):
-            _taken_in(self._past, line, self._project.root)
+            taken_in(self._past, line, self._project.root)
             self._write(line)
             left = {one.number for one in self._past.entries}
             if number not in left | {one for one, _ in self._past.unfinished}:
@@ -297,7 +271,7 @@ class History:
             DamagedError: Nobody knows any more.
         """
         try:
-            lines = _lines(self._file(number).read_bytes())
+            lines = lines_of(self._file(number).read_bytes())
         except FileNotFoundError as error:
             raise DamagedError("it is too long ago") from error
         except OSError as error:
@@ -306,7 +280,7 @@ class History:
         try:
             for line in lines[1:]:
                 at = cast("int", line["at"])
-                found[at] = _change(line, self._project.root, found.get(at))
+                found[at] = change_of(line, self._project.root, found.get(at))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DamagedError(f"{type(error).__name__}: {error}") from error
         return [found[at] for at in sorted(found)]
@@ -325,7 +299,7 @@ class Notes:
                 if whole != lines:  # a kill cut its last line short
                     os.truncate(file, len(whole))
                 self.count = 1 + max(
-                    (cast("int", one["at"]) for one in _lines(whole)[1:]), default=-1
+                    (cast("int", one["at"]) for one in lines_of(whole)[1:]), default=-1
                 )
             self._file = file.open("ab", buffering=0)
             if said:
@@ -351,149 +325,10 @@ class Notes:
 
     def again(self, at: int, change: Change) -> None:
         """A change is another one than was noted; raises as `note`."""
-        self._write({"at": at, **_line(change, self._root)})
+        self._write({"at": at, **line_of(change, self._root)})
 
     def _write(self, line: Line) -> None:
         try:
-            self._file.write(_as_bytes(line))
+            self._file.write(as_bytes(line))
         except OSError as error:
             raise StorageError.writing(self._path, error) from error
-
-
-def _as_bytes(line: Mapping[str, object]) -> bytes:
-    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
-
-
-def _lines(content: bytes) -> list[Line]:
-    """The whole lines; what a kill left of a last one is none.
-
-    Raises:
-        DamagedError: One of them is no line of ours.
-    """
-    try:
-        lines = [json.loads(line) for line in content.split(b"\n")[:-1]]
-    except (ValueError, RecursionError) as error:
-        raise DamagedError(str(error)) from error
-    if not all(isinstance(line, dict) for line in lines):
-        raise DamagedError("no lines of ours")
-    return lines
-
-
-def _told(entry: Entry, root: Path) -> Line:
-    shows = "" if entry.shows is None else _name(entry.shows, root)
-    return {"did": entry.number, "said": entry.said, "shows": shows, "quick": entry.quick}
-
-
-def _taken_in(past: Past, line: Line, root: Path) -> int:
-    """Let `past` be what it is after a line; the number of the step that it tells of.
-
-    Raises:
-        KeyError, TypeError, ValueError: It is no line of ours.
-    """
-    what, number = next(iter(line.items()))
-    if not isinstance(number, int):
-        raise TypeError(f"{what} {number!r}")
-    row = next((row for row, one in enumerate(past.entries) if one.number == number), -1)
-    match what:
-        case "did":
-            shows = str(line["shows"])
-            place = root / shows if shows else None
-            _add(past, Entry(number, str(line["said"]), place, bool(line["quick"])))
-        case "drop":
-            _dropped(past, number)
-        case "undo" | "redo":
-            past.unfinished.append((number, what == "undo"))
-            if row >= 0:
-                past.done = row if what == "undo" else row + 1
-        case "left":
-            past.unfinished.append((number, bool(line["back"])))
-        case "ended":
-            first = next((one for one in past.unfinished if one[0] == number), None)
-            if first is not None:
-                past.unfinished.remove(first)
-        case _:
-            raise ValueError(what)
-    return number
-
-
-def _add(past: Past, entry: Entry) -> list[Entry]:
-    """Returns those that had been taken back, and are no more."""
-    gone = past.entries[past.done :]
-    past.entries[past.done :] = [entry]
-    past.done = len(past.entries)
-    return gone
-
-
-def _dropped(past: Past, number: int) -> bool:
-    for row, entry in enumerate(past.entries):
-        if entry.number == number:
-            del past.entries[row]
-            past.done -= row < past.done
-            return True
-    return False
-
-
-def _name(path: Path, root: Path) -> str:
-    """As it stays right when the project is moved."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-
-def _line(change: Change, root: Path) -> Line:
-    match change:
-        case Text():
-            picture = None if change.picture is None else _name(change.picture, root)
-            old, new = _spelt(change.old), _spelt(change.new)
-            return {"text": _name(change.file, root), "picture": picture, "old": old, "new": new}
-        case Move():
-            source = None if change.source is None else _name(change.source, root)
-            return {"move": [source, _name(change.target, root), change.stamp]}
-        case Aim():
-            before = change.before
-            return {
-                "aim": _name(change.picture, root),
-                "old": change.old,
-                "new": change.new,
-                "before": before if isinstance(before, bool) else _spelt(before),
-            }
-
-
-def _change(line: Line, root: Path, before: Change | None) -> Change:
-    """A change as its line has it; `before` is what the same one was until then."""
-    if "text" in line:
-        picture = None if line["picture"] is None else root / cast("str", line["picture"])
-        passed: tuple[bytes | None, ...] = ()
-        if isinstance(before, Text):
-            passed = tuple({*before.passed, before.old, before.new})
-        file = root / cast("str", line["text"])
-        return Text(file, _bytes(line["old"]), _bytes(line["new"]), picture, passed)
-    if "move" in line:
-        source, target, stamp = cast("tuple[str | None, str, list[int] | None]", line["move"])
-        size = None if stamp is None else (int(stamp[0]), int(stamp[1]))
-        return Move(None if source is None else root / source, root / target, size)
-    content = line["before"]
-    aims: tuple[tuple[float, float] | None, ...] = ()
-    if isinstance(before, Aim):
-        aims = tuple({*before.passed, before.old, before.new})
-    return Aim(
-        root / cast("str", line["aim"]),
-        _pair(line["old"]),
-        _pair(line["new"]),
-        content if isinstance(content, bool) else _bytes(content),
-        aims,
-    )
-
-
-def _pair(value: object) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    x, y = cast("list[float]", value)
-    return (float(x), float(y))
-
-
-def _spelt(content: bytes | None) -> str | None:
-    """Any bytes as a text, that of most captions as a person reads it."""
-    return None if content is None else content.decode("latin-1")
-
-
-def _bytes(value: object) -> bytes | None:
-    return None if value is None else cast("str", value).encode("latin-1")

@@ -2,10 +2,10 @@
 
 Words that stand side by side must all be there. A word is looked for in captions and file names,
 "several words" as they stand. `tag:red` is a whole tag, what stands between two commas, `tag:red*`
-the beginning of one; `name:` and `folder:` look there alone; `missing:caption` and `is:masked`
-are what they say.
+the beginning of one; `name:` and `folder:` look there alone; `missing:caption` is what it says.
 `size`, `width`, `height` (px, size is the smaller one), `aspect` (width / height), `bytes` (2MB),
-`words`, `tags` and `tokens` are compared with numbers by `<`, `<=`, `=`, `>=`, `>`.
+`words`, `tags`, `tokens` and `rating` are compared with numbers by `<`, `<=`, `=`, `>=`, `>`.
+`unused` and `heldout` are pictures marked so, `masked` those with a mask ("unused" is the word).
 NOT or `-` turns one round, OR is either, brackets keep together.
 """
 
@@ -19,20 +19,23 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from core.data import captions
+from core.data.marks import NOTHING, Mark
 from core.data.tags import tags_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.data.examine import Picture
 
 Fits = Callable[["Picture"], bool]
 Count = Callable[[str], int]  # tokens of a text
-FIELDS = ("tag", "name", "folder", "missing", "is")
+MarkOf = Callable[["Path"], Mark]
+FIELDS = ("tag", "name", "folder", "missing")
 KEYS = {  # what a search may say, and what it means; in the order in which they are offered
     "tag:": "a whole tag",
     "missing:caption": "without a caption",
     "name:": "in names of files",
     "folder:": "in names of folders",
-    "is:masked": "with a mask",
     "size<": "the smaller side, px",
     "width<": "px",
     "height<": "px",
@@ -41,6 +44,10 @@ KEYS = {  # what a search may say, and what it means; in the order in which they
     "tokens>": "of the caption, as the base reads it",
     "tags>": "how many",
     "words>": "how many",
+    "rating>": "stars, 0 to 5",
+    "unused": "marked as not used",
+    "heldout": "marked as held out",
+    "masked": "with a mask",
 }
 _REMEMBERED = 2**17  # captions of which is known what was found out: more than most have
 _FACTORS = {"": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6}
@@ -78,7 +85,7 @@ _COMPARED: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
 }
-_COMPARABLE = "|".join([*NUMBERS, "tokens"])
+_COMPARABLE = "|".join([*NUMBERS, "tokens", "rating"])
 _TOKEN = re.compile(
     rf"""\s*(
         [()]
@@ -98,12 +105,15 @@ class QueryError(ValueError):
     """What is searched for cannot be understood; the message says why."""
 
 
-def parse(text: str, count: Count | None = None) -> Fits | None:
+def parse(
+    text: str, count: Count | None = None, mark_of: MarkOf = lambda _path: NOTHING
+) -> Fits | None:
     """What fits `text`; None fits all, since nothing is searched for.
 
     Args:
         text: What is searched for.
         count: Counts the tokens of a text; None where nobody can.
+        mark_of: What is said of a picture's file.
 
     Raises:
         QueryError: A bracket has no partner, a word no end, a field no word, a number is none.
@@ -111,7 +121,7 @@ def parse(text: str, count: Count | None = None) -> Fits | None:
     tokens = [match[1] for match in _TOKEN.finditer(text)]
     if not tokens:
         return None
-    reading = _Reading(tokens, count)
+    reading = _Reading(tokens, count, mark_of)
     fits = reading.either()
     if reading.left:
         raise QueryError("A bracket is closed that was not opened.")
@@ -134,6 +144,7 @@ class _Reading:
 
     left: list[str]
     count: Count | None
+    mark_of: MarkOf
     depth: int = 0
 
     def either(self) -> Fits:
@@ -176,7 +187,14 @@ class _Reading:
 
     def term(self, word: str) -> Fits:
         if _COMPARES.match(word) or _NUMBER.fullmatch(word):
-            return _compared(word, self.count)
+            return _compared(word, self.count, self.mark_of)
+        mark_of = self.mark_of
+        if word.lower() == "unused":
+            return lambda p: mark_of(p.path).unused
+        if word.lower() == "heldout":
+            return lambda p: mark_of(p.path).held_out
+        if word.lower() == "masked":
+            return lambda p: p.masked
         field, colon, wanted = word.partition(":")
         if colon and field.lower() in FIELDS and not word.startswith('"'):
             return _in_field(field.lower(), wanted)
@@ -202,7 +220,7 @@ def _not(fits: Fits) -> Fits:
     return lambda p: not fits(p)
 
 
-def _compared(word: str, count: Count | None) -> Fits:
+def _compared(word: str, count: Count | None, mark_of: MarkOf) -> Fits:
     """`size<512`."""
     number = _NUMBER.fullmatch(word)
     if number is None:
@@ -214,10 +232,12 @@ def _compared(word: str, count: Count | None) -> Fits:
         if count is None:
             raise QueryError("Tokens are not known (yet): that takes a base model, and a moment.")
         value = lambda p: count(p.caption)  # noqa: E731
+    elif name.lower() == "rating":
+        value = lambda p: mark_of(p.path).rating  # noqa: E731
     elif name.lower() in NUMBERS:
         value = NUMBERS[name.lower()]
     else:
-        known = ", ".join([*NUMBERS, "tokens"])
+        known = ", ".join([*NUMBERS, "tokens", "rating"])
         raise QueryError(f"{name} cannot be compared; these can: {known}.")
     compared = _COMPARED[sign]
     return lambda p: compared(value(p), limit)
@@ -243,23 +263,10 @@ def _in_field(field: str, written: str) -> Fits:
             return lambda p: wanted in p.path.name.casefold()
         case "folder":
             return lambda p: wanted in str(p.path.parent).casefold()
-        case "is":
-            if wanted != "masked":
-                raise QueryError("A picture is masked or not: is:masked, -is:masked.")
-            return lambda p: p.masked
         case _:
             if wanted != "caption":
                 raise QueryError("Only a caption can be missing: missing:caption.")
             return lambda p: captions.says_nothing(p.caption)
-
-
-def offered(typed: str) -> list[tuple[str, str]]:
-    """Which of `KEYS` may be meant: those that begin so, or whose word behind the colon does."""
-    return [
-        (key, said)
-        for key, said in KEYS.items()
-        if key.startswith(typed) or (typed and key.partition(":")[2].startswith(typed))
-    ]
 
 
 def counts_tokens(text: str) -> bool:

@@ -238,7 +238,7 @@ class _Walker:
                 folder,
                 f"Its name asks for {repeats} repeats: its pictures come as often in an epoch "
                 "if dataset.folder_repeats is set, else once.",
-                "Set dataset.folder_repeats, if they are to count more.",
+                "Set dataset.folder_repeats, or repeats of the folder, if they are to count more.",
                 "Its name asks for repeats, which come if dataset.folder_repeats is set.",
             )
 

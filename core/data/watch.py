@@ -6,8 +6,7 @@ network drives tell nothing. So folders are looked at by their times, and the fi
 after the other, as many as a small share of the time allows; those of a folder that changed at
 once.
 
-Of a file one number is kept, not a pair: who makes objects in a thread may have Python collect the
-window's garbage there, which Qt does not survive.
+Of a file one number is kept, which takes half the room of a pair.
 """
 
 from __future__ import annotations
@@ -70,6 +69,7 @@ class Watch:
             if now is None or known is None:  # it went, or came back
                 changed = True
                 self._files[folder] = {}
+                self._folders[folder] = None if now is None else -1  # to be gone through
             else:
                 changed |= any(self._listed(folder, first=known == -1))
         if self._round is None:

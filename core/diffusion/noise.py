@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
-
-from core.diffusion.path import Times
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,11 +57,4 @@ def pyramid(noise: Tensor, rng: torch.Generator, discount: float) -> Tensor:
 
 def timed(path: NoisePath, config: NoiseConfig) -> NoisePath:
     """A path whose times are drawn as a run wants them; by default as its base was made."""
-    times = path.times
-    if config.times == "even":
-        times = Times()
-    elif config.times == "logit_normal":
-        times = replace(times, logit_mean=config.logit_mean, logit_spread=config.logit_spread)
-    if config.shift:
-        times = replace(times, shift=config.shift, by_size=None)
-    return path.timed(replace(times, first=config.first, last=config.last))
+    return path.timed(path.times.wished(config))

@@ -6,11 +6,12 @@ to 1 (noise); a path turns it into its own times, which the net is told.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
+
+from core.diffusion.times import EVEN, Maths, Times
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,48 +49,11 @@ class NoisePath(Protocol):
         ...
 
 
-class Shifts(NamedTuple):
-    """How far a flow is shifted at two sizes of latents, h w; the logarithm is a straight line.
-
-    Of a larger picture as much noise hides less (arXiv:2403.03206, section 5.3.2).
-    """
-
-    small: int
-    large: int
-    log_shift_small: float
-    log_shift_large: float
-
-    def at(self, size: int) -> float:
-        """The shift of latents of `size`."""
-        slope = (self.log_shift_large - self.log_shift_small) / (self.large - self.small)
-        return math.exp(self.log_shift_small + slope * (size - self.small))
+def _quantile(share: Tensor) -> Tensor:
+    return torch.special.ndtri(share.clamp(1e-6, 1 - 1e-6))  # its ends lie at infinity
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """How often training visits each place of a path, 0 to 1: what makes places of even shares.
-
-    Places are even, or logit-normal with this mean and spread around it (Esser et al. 2024,
-    arXiv:2403.03206, eq. 19); then shifted towards noise by `shift` (their eq. 23): t' = shift t /
-    (1 + (shift - 1) t), or by what `by_size` says; then drawn together into `first` to `last`.
-    """
-
-    logit_spread: float = 0.0  # 0 is even
-    logit_mean: float = 0.0
-    shift: float = 1.0
-    by_size: Shifts | None = None
-    first: float = 0.0
-    last: float = 1.0
-
-    def places(self, u: Tensor, size: int) -> Tensor:
-        """Of `u`, (B,), evenly spread from 0 to 1, for latents of `size` = h w."""
-        t = u
-        if self.logit_spread:
-            even = u.clamp(1e-6, 1 - 1e-6)  # the ends of the normal distribution lie at infinity
-            t = torch.sigmoid(self.logit_mean + self.logit_spread * torch.special.ndtri(even))
-        shift = self.by_size.at(size) if self.by_size else self.shift
-        t = shift * t / (1 + (shift - 1) * t)
-        return self.first + (self.last - self.first) * t
+TENSORS = Maths(_quantile, torch.sigmoid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +65,14 @@ class Diffusion:
 
     alpha_bars: Tensor  # (T,), the signal's share of the variance
     prediction: Literal["epsilon", "v_prediction"]
-    times: Times = Times()
+    times: Times = EVEN
 
     def timed(self, times: Times) -> Diffusion:
         return replace(self, times=times)
 
     def time(self, u: Tensor, size: int) -> Tensor:
         count = len(self.alpha_bars)
-        return (self.times.places(u, size) * count).long().clamp(max=count - 1)
+        return (self.times.places(u, size, TENSORS) * count).long().clamp(max=count - 1)
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         alpha_bar = self.alpha_bars[t]
@@ -126,14 +90,14 @@ class Flow:
     signal = 1 - t, noise = t, 0 <= t <= 1.
     """
 
-    times: Times = Times()
+    times: Times = EVEN
     prediction: Literal["flow"] = "flow"
 
     def timed(self, times: Times) -> Flow:
         return replace(self, times=times)
 
     def time(self, u: Tensor, size: int) -> Tensor:
-        return self.times.places(u, size)
+        return self.times.places(u, size, TENSORS)
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return 1 - t, t

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import psutil
 import torch
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Device:
     compute: torch.dtype
     held: Held = "whole"
     like: str = ""  # the kind whose ways count, where what it would need is foreseen on another
+    streamed: bool = False  # the denoiser's blocks lie in the main memory beside a GPU
+    main: str = "cpu"  # the device whose memory that is
 
     @property
     def kind(self) -> str:
@@ -38,6 +41,11 @@ class Device:
         return torch.float32 if self.kind == "cpu" else self.compute
 
     @property
+    def streams(self) -> bool:
+        """Whether there is another memory than the one that computes, and it is to be used."""
+        return self.streamed and self.kind == "cuda"
+
+    @property
     def scales_loss(self) -> bool:
         """Whether gradients would vanish below float16's smallest number."""
         return self.compute == torch.float16
@@ -48,6 +56,15 @@ class Device:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, self.compute)
 
+    def free(self) -> int:
+        """How many bytes of its memory nothing holds now."""
+        if self.device.type == "cuda":
+            kept = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(
+                self.device
+            )
+            return torch.cuda.mem_get_info(self.device)[0] + kept
+        return psutil.virtual_memory().available
+
     def __str__(self) -> str:
         names = {"cpu": "CPU", "mps": "Apple GPU"}
         name = names.get(self.device.type) or torch.cuda.get_device_name(self.device)
@@ -55,7 +72,7 @@ class Device:
         return f"{name}, {str(self.compute).removeprefix('torch.')}{held}"
 
 
-def choose(precision: Precision, held: Held = "whole") -> Device:
+def choose(precision: Precision, held: Held = "whole", *, streamed: bool = False) -> Device:
     """The best device there is, and the precision it is fast in, unless `precision` says one.
 
     A GPU without bfloat16 of its own (GTX 10, RTX 20) computes in float16 with a scaled loss.
@@ -64,7 +81,7 @@ def choose(precision: Precision, held: Held = "whole") -> Device:
     if kind == "cpu" and torch.backends.mps.is_available():
         kind = "mps"
     compute = _fast(kind) if precision == "auto" else _DTYPES[precision]
-    return Device(torch.device(kind), compute, held)
+    return Device(torch.device(kind), compute, held, streamed=streamed)
 
 
 def whole_cpu() -> Device:
@@ -75,6 +92,12 @@ def whole_cpu() -> Device:
 def placed(net: Any, device: Device) -> Any:  # noqa: ANN401 - untyped classes
     """A net, frozen, where it computes; nothing else moves one."""
     return net.requires_grad_(requires_grad=False).eval().to(device.device)
+
+
+def let_go() -> None:
+    """Give back what a GPU keeps for later tensors: after a full memory none of it fits."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _fast(kind: str) -> torch.dtype:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from core.base.value import Base
     from core.config.facts import Facts
+    from core.config.options import Tiles
     from core.data.buckets import Frame
     from core.diffusion.path import NoisePath
     from core.families.condition import Condition
@@ -37,6 +38,7 @@ class Model:
     multiple_px: int  # picture sides must be multiples of it
     place: Device
     notes: tuple[str, ...] = ()  # what was put right while loading
+    tiles: Tiles = "auto"  # when pictures go through the VAE in pieces
 
     def only(self, parts: Collection[str]) -> Model:
         """The same model with these parts alone: what it computes can depend on no other."""
@@ -53,7 +55,9 @@ class Model:
     @property
     def key(self) -> str:
         """A name for everything that what is computed with this model depends on."""
-        return key_of(*sorted(self.keys.items()), self.place.device.type, self.place.compute)
+        in_pieces = ("tiles",) if self.tiles == "always" and "vae" in self.keys else ()
+        place = self.place
+        return key_of(*sorted(self.keys.items()), place.device.type, place.compute, *in_pieces)
 
     def nets(self, parts: Collection[str]) -> dict[str, nn.Module]:
         """Those of its nets, in the order in which the family names them."""

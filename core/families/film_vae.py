@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from core.families import loading
+from core.families import loading, tiles
 from core.families.device import Device, placed
 
 if TYPE_CHECKING:
@@ -43,19 +43,16 @@ def _norm(vae: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401
 @torch.no_grad()
 def encode(model: Model, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures (B, 3, H, W), -1 to 1, as mean and deviation of their scaled latents."""
-    vae = model.parts["vae"]
-    latent = vae.encode(pixels.to(model.device).unsqueeze(2)).latent_dist
-    mean, deviation = _norm(vae)
+    latent = tiles.encode(model, pixels.unsqueeze(2))
+    mean, deviation = _norm(model.parts["vae"])
     return (latent.mean.squeeze(2) - mean) / deviation, latent.std.squeeze(2) / deviation
 
 
 @torch.no_grad()
 def decode(model: Model, latents: Tensor) -> Tensor:
-    """Scaled latents as pictures (B, 3, H, W), -1 to 1, one after another (see `vae.decode`)."""
-    vae = model.parts["vae"]
-    mean, deviation = _norm(vae)
-    plain = (latents.float() * deviation + mean).unsqueeze(2)
-    return torch.cat([vae.decode(one).sample for one in plain.split(1)]).squeeze(2)
+    """Scaled latents as pictures (B, 3, H, W), -1 to 1."""
+    mean, deviation = _norm(model.parts["vae"])
+    return tiles.decode(model, (latents.float() * deviation + mean).unsqueeze(2)).squeeze(2)
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from diffusers import AutoencoderKLFlux2, Flux2KleinPipeline, Flux2Transformer2D
 from transformers import Qwen2Tokenizer, Qwen3ForCausalLM
 
 from core.errors import naming_full_memory
-from core.families import loading, qwen, transformer, vae
+from core.families import loading, qwen, tiles, transformer, vae
 from core.families.device import Device, placed
 from core.families.family import (
     DrawOptions,
@@ -97,7 +97,7 @@ def _asked(model: Model, text: str) -> str:
 def encode_picture(model: Model, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures (B, 3, H, W), -1 to 1, as mean and deviation of latents (B, 128, H/16, W/16)."""
     net: Any = model.parts["vae"]
-    latent = net.encode(pixels.to(model.device)).latent_dist
+    latent = tiles.encode(model, pixels)
     packs = net.config.patch_size[0]
     mean, deviation = _norm(net)
     packed = transformer.squares(latent.mean, packs)
@@ -147,8 +147,7 @@ def draw(
         guidance_scale=options.guidance,
         **pipeline_options(options, seeds),
     ).images
-    net = model.parts["vae"]  # one after another: see `vae.decode`
-    return [net.decode(one).sample[0].cpu() for one in latents.float().split(1)]
+    return list(tiles.decode(model, latents.float()).cpu())
 
 
 FLUX2 = ModelFamily(

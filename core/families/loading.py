@@ -18,7 +18,8 @@ from diffusers import (
 
 from core.base.value import InFile, InFolder, Unread, is_weights, variant_of
 from core.config.facts import FLOW
-from core.diffusion.path import Diffusion, Flow, Shifts, Times
+from core.diffusion.path import Diffusion, Flow
+from core.diffusion.times import of_flow
 from core.errors import BaseModelError, MemoryFullError, naming_full_memory
 from core.families.family import DrawOptions, Model, draw_texts
 from core.families.namings import NAMINGS
@@ -243,16 +244,7 @@ def flow(base: Base, patch: int) -> Flow:
         "scheduler",
         lambda: FlowMatchEulerDiscreteScheduler.from_config(dict(base.configs["scheduler"])),
     )
-    said = made.config
-    if not said.use_dynamic_shifting:
-        return Flow(Times(logit_spread=1.0, shift=float(said.shift)))
-    by_size = Shifts(
-        said.base_image_seq_len * patch**2,
-        said.max_image_seq_len * patch**2,
-        said.base_shift,
-        said.max_shift,
-    )
-    return Flow(Times(logit_spread=1.0, by_size=by_size))
+    return Flow(of_flow(dict(made.config), patch))
 
 
 def try_out(model: Model, base: Base) -> None:

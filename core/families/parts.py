@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from torch import nn
+
 
 class Parts(Mapping[str, Any]):
     """Nets, tokenizers and a scheduler by the names of a base's folders.
@@ -17,6 +19,7 @@ class Parts(Mapping[str, Any]):
     ) -> None:
         self._load = load
         self._loaded = {} if loaded is None else loaded
+        self._sizes: dict[str, int] = {}
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - untyped classes
         load = self._load[name]
@@ -37,4 +40,9 @@ class Parts(Mapping[str, Any]):
     def give_back(self, names: Iterable[str]) -> None:
         """Let go of parts that are not needed for now."""
         for name in names:
-            self._loaded.pop(name, None)
+            if (part := self._loaded.pop(name, None)) is not None and isinstance(part, nn.Module):
+                self._sizes[name] = sum(p.nbytes for p in part.parameters())
+
+    def to_come(self, names: Iterable[str]) -> int:
+        """How many bytes more these take when they are asked for, as far as it is known."""
+        return sum(self._sizes.get(name, 0) for name in names if name not in self._loaded)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from core.families import film_vae, loading, quantized, vae
+from core.families import film_vae, loading, quantized, streaming, vae
 from core.families.condition import MASK
 from core.families.device import Device, placed
 from core.families.family import DrawOptions, Model, ModelFamily, Prompts
@@ -128,7 +128,7 @@ def load(base: Base, kind: Any, device: Device) -> Any:  # noqa: ANN401 - untype
     net.enable_gradient_checkpointing()
     if device.held != "whole":
         quantized.hold(net, device.held, device.compute)
-    return placed(net, device)
+    return streaming.place(net, device) if device.streams else placed(net, device)
 
 
 def squares(latents: Tensor, patch: int) -> Tensor:

@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 
 from core.errors import BaseModelError
-from core.families import loading, quantized
+from core.families import loading, quantized, streaming
 from core.families.device import Device, placed
 from core.families.vae import pixels_per_latent
 
@@ -31,7 +31,7 @@ def load(base: Base, device: Device) -> Any:  # noqa: ANN401 - untyped
         unet.set_attn_processor(AttnProcessor())
     if device.held != "whole":
         quantized.hold(unet, device.held, device.compute)
-    return placed(unet, device)
+    return streaming.place(unet, device) if device.streams else placed(unet, device)
 
 
 def edge(unet: Any) -> int:  # noqa: ANN401

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from diffusers import AutoencoderKL
 
-from core.families import loading
+from core.families import loading, tiles
 from core.families.device import Device, placed
 
 if TYPE_CHECKING:
@@ -36,22 +36,17 @@ def pixels_per_latent(vae: Any) -> int:  # noqa: ANN401 - untyped configs
 @torch.no_grad()
 def encode(model: Model, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures (B, 3, H, W), -1 to 1, as mean and deviation of their scaled latents."""
-    vae = model.parts["vae"]
-    latent = vae.encode(pixels.to(model.device)).latent_dist
-    scale, shift = vae.config.scaling_factor, vae.config.shift_factor or 0.0
+    latent, config = tiles.encode(model, pixels), model.parts["vae"].config
+    scale, shift = config.scaling_factor, config.shift_factor or 0.0
     return (latent.mean - shift) * scale, latent.std * scale
 
 
 @torch.no_grad()
 def decode(model: Model, latents: Tensor) -> Tensor:
-    """Scaled latents as pictures (B, 3, H, W), -1 to 1, whole numbers whatever the net's dtype.
-
-    One after another: a picture takes far more room here than in the net that draws it.
-    """
-    vae = model.parts["vae"]
-    shift = vae.config.shift_factor or 0.0
-    plain = latents.float() / vae.config.scaling_factor + shift
-    return torch.cat([vae.decode(one).sample for one in plain.split(1)])
+    """Scaled latents as pictures (B, 3, H, W), -1 to 1, whole numbers whatever the net's dtype."""
+    config = model.parts["vae"].config
+    plain = latents.float() / config.scaling_factor + (config.shift_factor or 0.0)
+    return tiles.decode(model, plain)
 
 
 @torch.no_grad()

@@ -162,6 +162,11 @@ class Project:
         return self.root / "focus.json"
 
     @property
+    def marks_file(self) -> Path:
+        """What is said of its pictures and folders; see `core.data.marks`."""
+        return self.root / "marks.json"
+
+    @property
     def catalogue(self) -> Path:
         """What was found of each picture; see `core.data.catalogue`."""
         return self.cache / "pictures.sqlite"

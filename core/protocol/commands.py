@@ -90,6 +90,12 @@ class MemoryJob(Struct, frozen=True, kw_only=True, tag="memory"):
     project: str
 
 
+class RateJob(Struct, frozen=True, kw_only=True, tag="rate"):
+    """Propose a learning rate for a project's next run, from a short sweep of them."""
+
+    project: str
+
+
 class InspectJob(Struct, frozen=True, kw_only=True, tag="inspect"):
     """Tell what adapter files are."""
 
@@ -135,6 +141,6 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
 
 
 FileJob = ExportJob | ResizeJob | JoinJob | BakeJob | ExtractJob  # writes one file and ends
-Job = TrainJob | SampleJob | FileJob | FetchJob | InspectJob | CaptionJob | MemoryJob
+Job = TrainJob | SampleJob | FileJob | FetchJob | InspectJob | CaptionJob | MemoryJob | RateJob
 Word = Stop | PreviewNow | Draw
 Command = Job | Word

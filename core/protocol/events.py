@@ -252,6 +252,24 @@ class MemoryForeseen(Struct, frozen=True, kw_only=True, tag="memory_foreseen"):
     fits: bool = True  # False: not even with these
 
 
+class RateTried(Struct, frozen=True, kw_only=True, tag="rate_tried"):
+    """A point of a sweep of learning rates: what came of this one."""
+
+    rate: _Number
+    loss: _Number
+
+
+class RateFound(Struct, frozen=True, kw_only=True, tag="rate_found"):
+    """What a sweep of learning rates proposes, and why; a rate of 0 is nothing."""
+
+    rate: _Number
+    text_encoder_rate: _Number  # in the proportion that the settings have
+    least: _Number  # between these two much the same is to be expected
+    most: _Number
+    words: str
+    smoothed: list[_Number]  # the losses of the rates that were tried, without their noise
+
+
 Event = (
     Hello
     | Progress
@@ -270,6 +288,8 @@ Event = (
     | FileMade
     | Inspected
     | MemoryForeseen
+    | RateTried
+    | RateFound
     | AdaptersCompared
     | NotDrawn
     | PictureDrawn

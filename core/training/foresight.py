@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from typing import TYPE_CHECKING
 
 import psutil
@@ -84,7 +85,8 @@ def foreseen(project: Project, config: RunConfig, gpu_gigabytes: float | None = 
         return whole(needed(base, smaller, place, dataset, at_once), place.kind)
 
     fits = all_in_all <= room.free
-    fit = None if fits else fitting.fitted(config, base.facts, room.free, asked)
+    beside = place.kind == "cuda"
+    fit = None if fits else fitting.fitted(config, base.facts, room.free, asked, beside=beside)
     return Foreseen(need, all_in_all, place.kind, room, fit)
 
 
@@ -99,7 +101,8 @@ def needed(
     if not config.preview.prompts:  # captions stand in
         prompts = (dataset.caption,) * setup.DEFAULT_PROMPTS
         config = replace(config, preview=replace(config.preview, prompts=prompts))
-    place = type(place)(place.device, place.compute, config.training.base_precision, place.like)
+    training = config.training
+    place = replace_fields(place, held=training.base_precision, streamed=training.stream_base)
     return memory.need(
         base, config, place, at_once=at_once, pictures=dataset.pictures, caption=dataset.caption
     )

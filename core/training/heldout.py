@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ import torch
 from core.adapters import files, injection
 from core.config.options import TrainingConfig
 from core.data.batches import Draw, Item, generator
-from core.protocol.events import HeldOutMeasured
+from core.protocol.events import Event, HeldOutMeasured
 from core.training.log import event_of, read_log_lines
 from core.training.step import denoising_losses
 
@@ -32,33 +32,37 @@ SURE = 2.0  # standard errors of a difference that is taken for one
 RECENT = 1 / 3  # of the measurements: whether these still went down
 
 
-def chosen(contents: Sequence[str], share: float) -> set[str]:
+def chosen(
+    contents: Sequence[str], share: float, marked: Collection[str] = frozenset()
+) -> set[str]:
     """Which pictures are held out, by the names of their contents.
 
-    At least one and never all. A picture that is added changes the choice of few others.
+    All that are marked, which count towards the share; of a share at least one and never all. A
+    picture that is added changes the choice of few others.
     """
     names = sorted(set(contents), key=lambda name: hashlib.sha256(name.encode()).digest())
+    names.sort(key=lambda name: name not in marked)
     count = min(len(names) - 1, max(1, round(share * len(names)))) if share else 0
-    return set(names[:count])
+    return set(names[: max(count, len(marked))])
 
 
-def draw_of(item: Item) -> Draw:
+def draw_of(item: Item, times: int = TIMES) -> Draw:
     """The same noise and times for a picture, whatever else is held out and in whatever run."""
     rng = generator(0, 0, f"held out {item.key}")
-    latents = item.mean.expand(TIMES, *item.mean.shape)
+    latents = item.mean.expand(times, *item.mean.shape)
     noise = torch.randn(latents.shape, generator=rng)
     return Draw(
         latents=latents,
         noise=noise,
         input_noise=noise,
-        u=(torch.arange(TIMES) + 0.5) / TIMES,
-        weights=torch.ones(TIMES),
-        masks=None if item.mask is None else item.mask.expand(TIMES, 1, *item.mask.shape),
-        prior=torch.zeros(TIMES, dtype=torch.bool),
-        captions=(item.caption,) * TIMES,
-        frames=(item.frame,) * TIMES,
-        files=(item.path.name,) * TIMES,
-        batch_size=TIMES,
+        u=(torch.arange(times) + 0.5) / times,
+        weights=torch.ones(times),
+        masks=None if item.mask is None else item.mask.expand(times, 1, *item.mask.shape),
+        prior=torch.zeros(times, dtype=torch.bool),
+        captions=(item.caption,) * times,
+        frames=(item.frame,) * times,
+        files=(item.path.name,) * times,
+        batch_size=times,
     )
 
 
@@ -70,14 +74,18 @@ def told(run: Run) -> list[HeldOutMeasured]:
 
 def measure(
     run: Run, prepared: Prepared, step: int, before: Sequence[HeldOutMeasured]
-) -> HeldOutMeasured:
+) -> Generator[Event, None, HeldOutMeasured]:
     """Measure the adapter after `step`; 0 is without it. The best one so far is kept.
 
     Raises:
         StorageError: The run's folder cannot be written.
     """
     with contextlib.nullcontext() if step else injection.off(prepared.nets):
-        now = losses(prepared)
+        now = yield from prepared.at_once.fitting(
+            min(TIMES, prepared.batch_size),
+            lambda at_once: losses(prepared, at_once),
+            "The memory is too small for the pictures held out: {} at a time.",
+        )
     said = verdict([*((event.step, event.losses) for event in before), (step, now)])
     if step and said.best_step == step:
         with prepared.trainable.learnt():
@@ -98,14 +106,14 @@ def overfitting(run: Run, step: int) -> int:
 
 
 @torch.no_grad()
-def losses(prepared: Prepared) -> list[float]:
+def losses(prepared: Prepared, at_once: int, times: int = TIMES) -> list[float]:
     """The mean squared error of each held-out picture, of the adapter that would be exported."""
     model = prepared.model
     injection.train_mode(prepared.nets, on=False)
     found = []
     with prepared.trainable.learnt(), model.place.autocast():
         for item in prepared.held_out:
-            parts = draw_of(item).parts(prepared.batch_size)
+            parts = draw_of(item, times).parts(at_once)
             plain = [
                 denoising_losses(model, part, prepared.conditions, TrainingConfig())
                 for part in parts

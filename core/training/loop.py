@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
@@ -11,11 +12,15 @@ import torch
 from core.adapters import injection
 from core.data import batches
 from core.errors import full_memory
+from core.families.device import let_go
 from core.protocol.events import CheckpointSaved, Event, StepDone, Warned
 from core.training import checkpoint, heldout, lr, preview
+from core.training.offload import offloaded
 from core.training.step import StepResult, denoising_losses, set_rate, train_step
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from core.data.batches import Draw, Sample
     from core.project.layout import Run
     from core.training.clock import Clock
@@ -46,10 +51,10 @@ def steps(
     """
     config, every = prepared.config.training, prepared.config.preview.every
     plan = batches.plan(prepared.items, prepared.batch_size, config.seed, first_step)
-    at_once, waiting = prepared.batch_size, list(untrained)
+    waiting = list(untrained)
     for step, samples in zip(range(first_step, config.steps + 1), plan, strict=False):
         began = time.monotonic()
-        done, rate, at_once = yield from taken(prepared, samples, step, at_once)
+        done, rate = yield from taken(prepared, samples, step)
         seconds = time.monotonic() - began
         clock.step_took(seconds)
         yield StepDone(
@@ -80,19 +85,21 @@ def steps(
 
 
 def taken(
-    prepared: Prepared, samples: Sequence[Sample], step: int, at_once: int
-) -> Generator[Event, None, tuple[StepResult, float, int]]:
-    """One step, as the plan has it; also the rate, and how many pictures fitted the memory.
+    prepared: Prepared, samples: Sequence[Sample], step: int, factor: float | None = None
+) -> Generator[Event, None, tuple[StepResult, float]]:
+    """One step, as the plan has it, and the rate.
+
+    Rates are multiplied with `factor`, by default with what the schedule says.
 
     Raises:
         DivergedError: The loss or a gradient is no finite number.
         MemoryFullError: Not even one picture at a time fits.
     """
     config = prepared.config
-    rate = set_rate(prepared.trainable.optimizer, lr.factor(config.training, step), step)
+    factor = lr.factor(config.training, step) if factor is None else factor
+    rate = set_rate(prepared.trainable.optimizer, factor, step)
     draw = batches.draw(prepared.items, samples, config, step=step, batch_size=prepared.batch_size)
-    done, at_once = yield from _fitting_step(prepared, draw, step, at_once)
-    return done, rate, at_once
+    return (yield from _fitting_step(prepared, draw, step)), rate
 
 
 def _measured(
@@ -105,9 +112,9 @@ def _measured(
     began = time.monotonic()
     before = heldout.told(run)
     if not before:  # not before the first step, which a person waits for
-        yield heldout.measure(run, prepared, 0, ())
+        yield (yield from heldout.measure(run, prepared, 0, ()))
         before = heldout.told(run)
-    event = heldout.measure(run, prepared, step, before)
+    event = yield from heldout.measure(run, prepared, step, before)
     clock.measuring_took(time.monotonic() - began)
     yield event
     since = sum(other.step > event.best_step for other in [*before, event])
@@ -124,24 +131,39 @@ def due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def _fitting_step(
-    prepared: Prepared, draw: Draw, step: int, at_once: int
-) -> Generator[Event, None, tuple[StepResult, int]]:
-    """One step with as many pictures in the memory as fit; the step itself stays the same."""
-    while True:
-        try:
-            return one_step(prepared, draw, step, at_once), at_once
-        except (RuntimeError, MemoryError) as error:
-            if at_once == 1 or not full_memory(error):
-                raise
-        # outside of `except`: its traceback would hold on to the memory that is missing
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        at_once = (at_once + 1) // 2
-        yield Warned(
-            message=f"The memory is too small for the whole batch: {at_once} of its pictures are "
-            "taken at a time. What is learnt is the same; lower the resolution to be faster."
+def _fitting_step(prepared: Prepared, draw: Draw, step: int) -> Generator[Event, None, StepResult]:
+    """One step with as much in the memory as fits; the step itself stays the same."""
+    denoiser = prepared.model.parts[prepared.model.facts.denoiser]
+
+    def tried() -> Generator[Event, None, StepResult]:
+        return prepared.at_once.fitting(
+            len(draw.latents),
+            lambda at_once: one_step(prepared, draw, step, at_once),
+            "The memory is too small for the whole batch: {} of its pictures are taken at a time. "
+            "What is learnt is the same; lower the resolution to be faster.",
         )
+
+    try:
+        return (yield from tried())
+    except (RuntimeError, MemoryError) as error:
+        if denoiser.is_gradient_checkpointing or not full_memory(error):
+            raise
+    let_go()
+    denoiser.enable_gradient_checkpointing()
+    yield Warned(
+        message="The memory is too small for one picture: layers are computed anew on the way back "
+        "from here on. What is learnt is the same; training.recompute does so from the start."
+    )
+    return (yield from tried())
+
+
+def _kept(prepared: Prepared) -> AbstractContextManager[None]:
+    """Where what a step keeps lies; on a CPU there is but one memory."""
+    place = prepared.model.place
+    if not prepared.config.training.offload_activations or place.kind != "cuda":
+        return contextlib.nullcontext()
+    denoiser = prepared.model.parts[prepared.model.facts.denoiser]
+    return offloaded([denoiser, *prepared.nets.values()], place)
 
 
 def one_step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult:
@@ -149,7 +171,7 @@ def one_step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepRes
     config, model = prepared.config.training, prepared.model
 
     def losses_of(part: Draw) -> torch.Tensor:
-        with model.place.autocast():
+        with model.place.autocast(), _kept(prepared):
             return denoising_losses(
                 model, part, prepared.conditions, config, lambda: injection.off(prepared.nets)
             )

@@ -38,10 +38,12 @@ def of(prepared: Prepared) -> dict[str, object]:
                 "blake2": item.content,
                 "caption": item.caption,
                 "learnt": learnt,
+                "repeats": item.repeats,
             }
             for items, learnt in ((prepared.items, True), (prepared.held_out, False))
             for item in items
         ],
+        "not_used": sorted(path.name for path in prepared.unused),
         "base": dict(prepared.model.keys),
         "device": str(prepared.model.place),
         "seed": prepared.config.training.seed,

@@ -18,11 +18,11 @@ from typing_extensions import override
 from core.data import batches, buckets
 from core.data.batches import Item, Sample
 from core.data.cache import Cache
-from core.families import registry
+from core.families import registry, streaming
+from core.families.counting import Counter, counting
 from core.families.device import Device
 from core.training import loop, optimizers, preview, setup
 from core.training.conditions import Conditions
-from core.training.counting import Counter, counting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,7 +104,8 @@ def need(
         BaseModelError: The base is not whole.
         AdapterError, RunError: The settings do not fit the base.
     """
-    shapes = Device(torch.device("cpu"), place.compute, place.held, like=place.kind)
+    # what is on the meta device is not counted
+    shapes = replace(place, device=torch.device("cpu"), like=place.kind, main="meta")
     on_a_cpu = place.kind == "cpu"
     counter, fake = Counter(on_a_cpu=on_a_cpu), FakeTensorMode(allow_non_fake_inputs=True)
     setup.check_targets(base.facts, config.adapter)
@@ -117,7 +118,8 @@ def a_gpu(config: RunConfig) -> Device:
     """A GPU that need not be here, and computes in bfloat16 unless the settings say otherwise."""
     compute = {"float32": torch.float32, "float16": torch.float16}
     chosen = compute.get(config.training.precision, torch.bfloat16)
-    return Device(torch.device("cpu"), chosen, config.training.base_precision, like="cuda")
+    held, streamed = config.training.base_precision, config.training.stream_base
+    return Device(torch.device("cpu"), chosen, held, like="cuda", streamed=streamed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ class _Counted:
         rates = self.base.facts.rates(config)
         with counter.real():
             model = registry.load(self.base, self.place)
+        in_pieces = config.training.vae_tiles == "always"  # else as large as it would be whole
+        model = replace(model, tiles="always" if in_pieces else "never")
         heavy = [p for p, e in model.family.text_encoders.items() if e.heavy and p not in rates]
         nets = {part: self._load(model, part) for part in self.base.weights if part not in heavy}
         frame = _largest_frame(config, model.multiple_px)
@@ -206,7 +210,9 @@ class _Counted:
 
     def _load(self, model: Model, part: str) -> int:
         with self.counter.real():
-            return self.counter.add_net(model.parts[part])
+            net = model.parts[part]
+            streams = part == model.facts.denoiser and self.place.streams
+            return self.counter.add_net(net, streaming.resting(net) if streams else ())
 
     def _encode(self, model: Model, size: buckets.Size) -> torch.Size:
         """Encode a picture; returns the shape of its latents."""

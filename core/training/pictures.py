@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.data import buckets, masks, pixels, variation
-from core.data import walk as walking
+from core.data import buckets, marks, masks, pixels, variation
 from core.data.batches import Item
 from core.data.findings import lines
 from core.data.fit import fit_findings
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from core.config.options import DatasetConfig, RunConfig
     from core.data.cache import Cache
     from core.data.focus import Point
+    from core.data.marks import Marks
     from core.families.family import Model
     from core.training.control import Control
 
@@ -84,6 +84,23 @@ def _check_not_empty(dataset: Dataset, folders: list[Path]) -> None:
     )
 
 
+def used(dataset: Dataset, said: Marks) -> Generator[Event, None, tuple[Dataset, tuple[Path, ...]]]:
+    """The pictures that marks leave in, and the files of those that they leave out.
+
+    Raises:
+        DatasetError: No picture is left.
+    """
+    left = said.used(dataset.pictures)
+    if not left:
+        raise DatasetError(
+            f"All {len(dataset.pictures):,} pictures are marked as not used.",
+            hint="Take that mark from those that are to be learnt, on the Dataset page.",
+        )
+    yield from _warnings(marks.findings(left, said))
+    out = tuple(one.path for one in dataset.pictures if said.of(one.path).unused)
+    return replace(dataset, pictures=left), out
+
+
 def encode(
     dataset: Dataset,
     model: Model,
@@ -105,7 +122,6 @@ def encode(
     yield from _warnings(masks.unheeded(dataset.pictures, config.dataset))
     encoder = model.only(model.family.picture_parts)
     choices = [buckets.sizes(edge, model.multiple_px) for edge in edges]
-    repeats = repeats_of(dataset.pictures, config.dataset)
     items: list[Item] = []
     total = len(dataset.pictures)
     for number, picture in enumerate(dataset.pictures, start=1):
@@ -118,8 +134,7 @@ def encode(
             file = PictureFile(picture.path, file_hash(picture.path), focus)
             for bucket in fitted:
                 frame = buckets.frame(size, bucket, focus)
-                item = _item(encoder, (picture, file), frame, config.dataset, cache)
-                items += [replace(one, repeats=repeats[picture.path]) for one in item]
+                items += _item(encoder, (picture, file), frame, config.dataset, cache)
         except OSError as error:  # it was whole a moment ago
             yield Warned(
                 message=f"{picture.path.name} was left out: {error}", path=str(picture.path)
@@ -170,11 +185,9 @@ def _item(
     return [plain, mirrored]
 
 
-def repeats_of(pictures: Sequence[Picture], config: DatasetConfig) -> dict[Path, int]:
-    """How often each picture comes in an epoch: by its folder's name, and by how full that is."""
-    asked = {
-        p.path: walking.repeats_of(p.path.parent) if config.folder_repeats else 1 for p in pictures
-    }
+def repeats_of(pictures: Sequence[Picture], config: DatasetConfig, said: Marks) -> dict[Path, int]:
+    """How often each picture comes in an epoch: as is said of its folder, and by how full it is."""
+    asked = {p.path: said.repeats(p.path.parent, config) for p in pictures}
     if not config.balance_folders:
         return asked
     held: Counter[Path] = Counter()

@@ -13,8 +13,10 @@ from PIL import PngImagePlugin
 from core.adapters import injection
 from core.config.files import write_beside
 from core.data import buckets, pixels
+from core.errors import MemoryFullError, full_memory
+from core.families.device import let_go
 from core.families.family import DrawOptions, Prompts
-from core.protocol.events import Event, PreviewReady, Progress
+from core.protocol.events import Event, PreviewReady, Progress, Warned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from core.training.control import Control
     from core.training.setup import Prepared
 
+_NO_ROOM = (
+    "The previews of step {step:,} were not drawn: the memory is full. The run goes on; close "
+    "other programs, or resume it at its end to have its last previews drawn."
+)
 TOGETHER = 4  # in one pass on a GPU: more cost memory
 UNTRAINED = 0  # the step of the pictures that are drawn without the adapter
 
@@ -83,15 +89,51 @@ def draw(
         began = time.monotonic()
         prompts, seeds = [config.prompts[i] for i in part], [config.seed + i for i in part]
         drawn: list[Tensor] = []
-        with _stopping(prepared, control):
-            drawn = pictures(prepared, prompts, seeds, chosen, untrained=step == UNTRAINED)
+        try:
+            with _stopping(prepared, control):
+                drawn = yield from _fitting(
+                    prepared, prompts, seeds, chosen, untrained=step == UNTRAINED
+                )
+        except (RuntimeError, MemoryError, MemoryFullError) as error:
+            if not full_memory(error):
+                raise
         if control.stop.is_set():
+            return
+        if not drawn:
+            let_go()
+            yield Warned(message=_NO_ROOM.format(step=step))
             return
         clock.pictures_took(time.monotonic() - began, len(part), step)
         for index, prompt, seed, picture in zip(part, prompts, seeds, drawn, strict=True):
             path = run.preview_file(step, index)
             write_png(path, picture, {"prompt": prompt, "seed": str(seed), "step": str(step)})
             yield PreviewReady(step=step, index=index, prompt=prompt, seed=seed, path=str(path))
+
+
+def _fitting(
+    prepared: Prepared,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    chosen: DrawOptions,
+    *,
+    untrained: bool,
+) -> Generator[Event, None, list[Tensor]]:
+    """As `pictures`, in as many passes as the memory wants."""
+    drawn: list[Tensor] = []
+
+    def on(at_once: int) -> list[Tensor]:
+        while len(drawn) < len(prompts):
+            some = slice(len(drawn), len(drawn) + at_once)
+            drawn.extend(
+                pictures(prepared, prompts[some], seeds[some], chosen, untrained=untrained)
+            )
+        return drawn
+
+    return (
+        yield from prepared.drawn_at_once.fitting(
+            len(prompts), on, "The memory is too small for the previews of one pass: {} at a time."
+        )
+    )
 
 
 def pictures(

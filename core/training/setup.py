@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from dataclasses import replace as model_replace
 from typing import TYPE_CHECKING
 
@@ -14,19 +14,20 @@ from core.adapters import injection, kinds
 from core.adapters.kinds import Room
 from core.config import idle
 from core.config.options import AdapterConfig, RunConfig
-from core.data import batches, buckets, focus, variation
+from core.data import batches, buckets, focus, marks, variation
 from core.data.batches import Item, step_seed
 from core.data.cache import Cache
 from core.data.catalogue import Catalogue
 from core.diffusion.noise import timed
-from core.errors import DatasetError, RunError
+from core.errors import DatasetError, MemoryFullError, RunError, full_memory
 from core.families import registry
-from core.families.device import choose
+from core.families.device import choose, let_go
 from core.families.family import Model
 from core.hashing import RememberedHashes, key_of
 from core.project.layout import Project
 from core.protocol.events import Event, Progress, Warned
 from core.training import export, heldout, optimizers, pictures
+from core.training.at_once import AtOnce
 from core.training.conditions import Conditions
 from core.training.control import Control
 from core.training.step import FIRST_SCALE, Trainable
@@ -36,7 +37,11 @@ if TYPE_CHECKING:
 
     from core.adapters.changes import Adapter
     from core.config.facts import Facts
+    from core.config.options import Tiles
     from core.data.buckets import Frame
+    from core.data.focus import Point
+    from core.data.marks import Marks
+    from core.data.scan import Dataset
 
 DEFAULT_PROMPTS = 4
 LEAST_RANK = 4
@@ -54,12 +59,17 @@ class Prepared:
     batch_size: int  # what the pictures allow of the config's
     trainable: Trainable
     conditions: Conditions
+    at_once: AtOnce = field(default_factory=AtOnce)  # of a batch's pictures
+    drawn_at_once: AtOnce = field(default_factory=AtOnce)  # of the previews
+    marked: tuple[object, ...] = ()  # what marks say of these pictures
+    unused: tuple[Path, ...] = ()  # pictures that are left out by their marks
 
     @property
     def dataset_key(self) -> str:
         """A fingerprint of what is learnt from: a resumed run should find the same."""
         pictures = [*self.items, *self.held_out]
-        return key_of(*((i.key, i.caption, _shown(i.frame)) for i in pictures))
+        shown = ((i.key, i.caption, _shown(i.frame)) for i in pictures)
+        return key_of(*shown, *self.marked)  # without marks as it was before there were any
 
     @property
     def base_key(self) -> str:
@@ -93,24 +103,36 @@ def prepare(
     check_targets(base.facts, config.adapter)
     start = starting(project.start(config), base.facts, rates)
     points = focus.read(project.focus_file, project.root)
+    said = marks.read(project.marks_file, project.root)
     dataset = yield from pictures.read(
         project.folders(config), Catalogue(project.catalogue), control
     )
     if control.stop.is_set():
         return None
+    dataset, unused = yield from pictures.used(dataset, said)
     yield Progress(phase="Loading the base model")
     keys = base.fingerprints(RememberedHashes(project.cache / "fingerprints.json"))
     model = registry.load(
-        base, choose(config.training.precision, config.training.base_precision), keys
+        base,
+        choose(
+            config.training.precision,
+            config.training.base_precision,
+            streamed=config.training.stream_base,
+        ),
+        keys,
     )
     model = model_replace(model, path=timed(model.path, config.noise))
     for note in model.notes:
         yield Warned(message=note)
     cache = Cache(project.cache)
-    items = yield from pictures.encode(dataset, model, config, cache, control, points)
+    items, tiles = yield from _encoded(dataset, model, config, cache, control, points)
+    model = model_replace(model, tiles=tiles)
+    config = replace(config, training=replace(config.training, vae_tiles=tiles))
     if control.stop.is_set():
         return None
-    items, held_out = parted(items, config.dataset.held_out)
+    repeats = pictures.repeats_of(dataset.pictures, config.dataset, said)
+    items = [model_replace(item, repeats=repeats[item.path]) for item in items]
+    items, held_out = parted(items, config.dataset.held_out, said)
     config = with_prompts(config, items)
     yield from _notes(config, items, model)
     batch_size = batches.whole_batch(items, config.training.batch_size)
@@ -134,14 +156,54 @@ def prepare(
         batch_size=batch_size,
         trainable=trainable(model, nets, config, start),
         conditions=told,
+        marked=_marked(items, held_out, said),
+        unused=unused,
     )
+
+
+def _encoded(
+    dataset: Dataset,
+    model: Model,
+    config: RunConfig,
+    cache: Cache,
+    control: Control,
+    points: Mapping[Path, Point],
+) -> Generator[Event, None, tuple[list[Item], Tiles]]:
+    """The pictures' latents, and whether all went through in pieces: with all or with none."""
+    tiles = config.training.vae_tiles
+
+    def encoded() -> Generator[Event, None, list[Item]]:
+        one = model_replace(model, tiles=tiles)
+        return pictures.encode(dataset, one, config, cache, control, points)
+
+    try:
+        return (yield from encoded()), tiles
+    except (RuntimeError, MemoryError, MemoryFullError) as error:
+        if tiles != "auto" or not full_memory(error):
+            raise
+    let_go()
+    tiles = "always"
+    yield Warned(
+        message="The memory is too small to encode the pictures whole: they go through the VAE in "
+        "pieces (training.vae_tiles), which is a little less exact."
+    )
+    return (yield from encoded()), tiles
+
+
+def _marked(items: Sequence[Item], held_out: Sequence[Item], said: Marks) -> tuple[object, ...]:
+    """What marks say of pictures, by their contents."""
+    held = sorted({i.content for i in held_out if said.of(i.path).held_out})
+    times = sorted(
+        {(i.content, i.repeats) for i in items if i.path.parent in said.folders and i.repeats > 1}
+    )
+    return (*(("held out", name) for name in held), *times)
 
 
 def to_be_taught(
     model: Model, parts: Collection[str], config: RunConfig
 ) -> dict[str, torch.nn.Module]:
     """The nets that will carry the adapter, as they compute while it learns."""
-    if config.training.recompute:
+    if config.training.recompute or model.place.streams:
         denoiser = model.parts[model.facts.denoiser]
         denoiser.enable_gradient_checkpointing()  # transformers' encoders do so in training alone
     return model.nets(parts)
@@ -155,7 +217,10 @@ def texts_of(
     Captions that vary are read when they come, but by encoders that leave the memory before.
     """
     if not told.varied:
-        yield from (item.caption for item in items)
+        for item in items:
+            yield item.caption
+            if config.training.prior_share:
+                yield variation.untriggered(item.caption, config.dataset.trigger)
     elif told.gives_back:
         plan = batches.plan(items, batch_size, config.training.seed, 1)
         for step, samples in zip(range(1, config.training.steps + 1), plan, strict=False):
@@ -204,13 +269,23 @@ def check_targets(facts: Facts, adapter: AdapterConfig) -> None:
         )
 
 
-def parted(items: Sequence[Item], share: float) -> tuple[list[Item], list[Item]]:
-    """Those that are learnt from, and a share that is held out: each as it is, in one size.
+def parted(
+    items: Sequence[Item], share: float, said: Marks | None = None
+) -> tuple[list[Item], list[Item]]:
+    """Those that are learnt from, and those held out: each of these as it is, in one size.
+
+    These are the marked ones, with any picture of the same content, and what is missing of a share.
 
     Raises:
         DatasetError: There are too few pictures to hold any out.
     """
-    names = heldout.chosen([item.content for item in items], share)
+    marked = {item.content for item in items if said and said.of(item.path).held_out}
+    names = heldout.chosen([item.content for item in items], share, marked)
+    if marked and len(names) == len({item.content for item in items}):
+        raise DatasetError(
+            "All pictures are held out, and none is left to learn from.",
+            hint="Take the mark from some of them on the Dataset page, or add pictures.",
+        )
     if share and not names:
         raise DatasetError(
             "A single picture cannot be held out and learnt from.",
@@ -282,6 +357,8 @@ def trainable(
     else:
         parameters = injection.place_into(nets, start)
     place, kind = model.place, optimizers.KINDS[training.optimizer]
+    if place.streams:
+        parameters = injection.brought(nets, place.device)
     return Trainable(
         parameters=parameters,
         kind=kind,

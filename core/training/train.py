@@ -214,7 +214,8 @@ def _finish(run: Run, prepared: Prepared, control: Control, step: int) -> Iterat
         yield Progress(phase="Measuring the style")
         with contextlib.suppress(_StoppedError):
             try:
-                change = measured_style(run, prepared, control, step)
+                with naming_full_memory():
+                    change = measured_style(run, prepared, control, step)
             except MemoryFullError as error:  # no reason to go without an adapter
                 yield Warned(message=f"The style was not measured. {error.message}")
                 change = None

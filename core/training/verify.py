@@ -49,12 +49,11 @@ def verify(project: Project, run: Run, control: Control) -> Generator[Event, Non
         first = (yield from checkpoint.load(there[-2], prepared)).step + 1
     last = int(newest.name.removeprefix("step"))
     plan = batches.plan(prepared.items, prepared.batch_size, config.training.seed, first)
-    at_once = prepared.batch_size
     for step, samples in zip(range(first, last + 1), plan, strict=False):
         if control.stop.is_set():
             return
         yield Progress(phase="Replaying", done=step - first, total=last - first + 1)
-        _, _, at_once = yield from loop.taken(prepared, samples, step, at_once)
+        yield from loop.taken(prepared, samples, step)
     with tempfile.TemporaryDirectory() as folder:
         again = checkpoint.save(Run(Path(folder)), prepared, last, planned=True)
         different = _different(newest, again)

@@ -20,6 +20,7 @@ from core.protocol.commands import (
     InspectJob,
     JoinJob,
     MemoryJob,
+    RateJob,
     ResizeJob,
     SampleJob,
     TrainJob,
@@ -79,6 +80,8 @@ def _events(job: Command | None, pipe: Pipe) -> Iterator[Event]:
             yield from jobs.sample_job(job, pipe)
         case MemoryJob():
             yield from jobs.memory_job(job)
+        case RateJob():
+            yield from jobs.rate_job(job, pipe)
         case InspectJob():
             yield from jobs.inspect_job(job, pipe)
         case ExportJob() | ResizeJob() | JoinJob() | BakeJob() | ExtractJob():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.adapters.merging import Size
-from core.errors import AdapterError, StorageError
+from core.errors import AdapterError, MemoryFullError, StorageError
 from core.project.layout import Project, named_base
 from core.protocol.commands import (
     BakeJob,
@@ -22,6 +22,7 @@ from core.protocol.commands import (
     JoinJob,
     MemoryJob,
     PreviewNow,
+    RateJob,
     ResizeJob,
     SampleJob,
     Stop,
@@ -78,7 +79,11 @@ def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:
     while isinstance(wish := _newest(wishes), Draw):
         try:
             yield from _drawn(sampler, wish)
-        except (AdapterError, StorageError) as error:  # the base is as good as before
+        except (
+            AdapterError,
+            MemoryFullError,
+            StorageError,
+        ) as error:  # the base is as good as before
             yield NotDrawn(path=wish.out, message=str(error))
     yield Finished()
 
@@ -191,6 +196,21 @@ def memory_job(job: MemoryJob) -> Iterator[Event]:
         fits=fit.fits if fit else True,
     )
     yield Finished()
+
+
+def rate_job(job: RateJob, pipe: Pipe) -> Iterator[Event]:
+    """Try learning rates; Stop and the app's end are seen between two steps."""
+    from core.training import rate_finder  # no other job has need of it
+
+    control = Control()
+
+    def on_command(command: Command | None) -> None:
+        if command is None or isinstance(command, Stop):
+            control.stop.set()
+
+    pipe.listen(on_command)
+    project = Project(Path(job.project))
+    yield from rate_finder.find(project, project.config(), control)
 
 
 def inspect_job(job: InspectJob, pipe: Pipe) -> Iterator[Event]:

@@ -23,11 +23,11 @@ from core.config import facts, files, presets
 from core.config.options import PreviewConfig, RunConfig
 from core.data import batches
 from core.families import loading
+from core.families.counting import AsOnAGpu
 from core.families.device import Device, choose
 from core.project.layout import Project, create
 from core.training import loop, preview, setup
 from core.training.control import Control
-from core.training.counting import AsOnAGpu
 from tests import full_size
 
 PICTURES = 2
@@ -130,7 +130,7 @@ def main() -> None:
         count = prepared.batch_size
         samples = [batches.Sample(number, 1.0) for number in range(count)]
         for step in (1, 2):
-            for _ in loop.taken(prepared, samples, step, count):
+            for _ in loop.taken(prepared, samples, step):
                 pass
         watch.ended("training")
         chosen = preview.options(

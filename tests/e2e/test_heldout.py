@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from core.adapters import files as adapter_files
+from core.cli.projects import check
 from core.config import files
+from core.data import marks
+from core.data.marks import TOO_MANY, Mark, Marks
 from core.errors import DatasetError
 from core.project.layout import Project
 from core.protocol.events import (
@@ -19,9 +22,10 @@ from core.protocol.events import (
     StepDone,
     Warned,
 )
-from core.training import heldout
+from core.training import heldout, manifest
 from core.training.control import Control
 from core.training.heldout import verdict
+from core.training.setup import Prepared
 from core.training.train import train
 from tests.conftest import fill
 from tests.e2e.test_loss import prepared_for
@@ -80,11 +84,11 @@ def test_the_loss_is_that_of_fixed_noise(project: Project) -> None:
     with torch.no_grad():
         made = model.parts["unet"](a * item.mean + s * draw.noise, t, text).sample
     expected = (made - draw.noise).square().mean().item()
-    assert heldout.losses(prepared) == pytest.approx([expected], rel=1e-4)
+    assert heldout.losses(prepared, 2) == pytest.approx([expected], rel=1e-4)
     change(project, "training.seed=6", "training.batch_size=1")
     other = prepared_for(project)
     # another seed makes another adapter, which does nothing yet
-    assert heldout.losses(other) == pytest.approx([expected], rel=1e-4)
+    assert heldout.losses(other, 1) == pytest.approx([expected], rel=1e-4)
     assert 0.5 < draw.noise.std().item() < 1.5
 
 
@@ -118,7 +122,7 @@ def test_an_overfitting_run_keeps_its_best_adapter(project: Project, monkeypatch
     change(project, "dataset.held_out=0.3", "training.steps=6", "training.measure_every=2")
     change(project, "adapter.text_encoder=false")
     course = iter([[1.0, 2.0], [0.5, 1.5], [0.8, 1.8], [1.2, 2.2]])
-    monkeypatch.setattr(heldout, "losses", lambda _: next(course))
+    monkeypatch.setattr(heldout, "losses", lambda *_: next(course))
     control, kept = Control(), {}
     events = []
     for event in train(project, control):
@@ -145,14 +149,14 @@ def test_patience_stops_a_run_that_gets_no_better(project: Project, monkeypatch)
     change(project, "dataset.held_out=0.3", "training.steps=20", "training.measure_every=2")
     change(project, "training.patience=3")
     course = iter([[1.0, 2.0], [0.5, 1.5], *([[0.8, 1.8]] * 9)])
-    monkeypatch.setattr(heldout, "losses", lambda _: next(course))
+    monkeypatch.setattr(heldout, "losses", lambda *_: next(course))
     events = list(train(project, Control()))
     assert events[-1] == Finished(stopped=True)
     assert [e.step for e in events if isinstance(e, StepDone)][-1] == 8  # 2 is best; 4, 6 and 8
     (words,) = [e.message for e in events if isinstance(e, Warned) and "patience" in e.message]
     assert "none of 3 measurements was better than that of step 2" in words
     better = iter([[0.4 - n / 100, 1.4 - n / 100] for n in range(9)])
-    monkeypatch.setattr(heldout, "losses", lambda _: next(better))
+    monkeypatch.setattr(heldout, "losses", lambda *_: next(better))
     assert list(train(project, Control(), ""))[-1] == Finished()  # it can go on all the same
 
 
@@ -203,3 +207,79 @@ def test_a_log_that_holds_measurements_is_read_back(project: Project) -> None:
     kinds = [json.loads(line)["type"] for line in lines]
     assert kinds.count("held_out_measured") == 3
     assert heldout.told(project.run("")) == events
+
+
+def mark(project: Project, **said: Mark) -> None:
+    named = {project.images / f"{name}.png": one for name, one in said.items()}
+    marks.write(project.marks_file, Marks(named), project.root)
+
+
+def written(prepared: Prepared) -> dict:
+    """The manifest as it is read."""
+    return json.loads(json.dumps(manifest.of(prepared)))
+
+
+def test_marked_pictures_are_held_out_and_never_learnt(project: Project) -> None:
+    """Nor is a copy of one; they count towards a share."""
+    names = [path.stem for path in sorted(project.images.glob("*.png"))]
+    shutil.copy(project.images / f"{names[1]}.png", project.images / "copy.png")
+    plain = prepared_for(project).dataset_key
+    mark(project, **{names[1]: Mark(held_out=True)})
+    change(project, "dataset.flip=true")
+    prepared = prepared_for(project)
+    learnt = {item.path.stem for item in prepared.items}
+    assert len(prepared.held_out) == 1
+    assert learnt == set(names) - {names[1]}
+    change(project, "dataset.flip=false", "dataset.held_out=0.3")
+    shared = prepared_for(project)
+    (item,) = prepared.held_out
+    assert len(shared.held_out) == 2
+    assert item.content in {i.content for i in shared.held_out}
+    change(project, "dataset.held_out=0")
+    assert prepared_for(project).dataset_key != plain
+
+
+def test_unused_pictures_are_neither_and_the_manifest_says_so(project: Project) -> None:
+    names = [path.stem for path in sorted(project.images.glob("*.png"))]
+    mark(project, **{names[0]: Mark(unused=True), names[2]: Mark(held_out=True)})
+    prepared = prepared_for(project)
+    assert [i.path.stem for i in prepared.held_out] == [names[2]]
+    assert {i.path.stem for i in prepared.items} == set(names) - {names[0], names[2]}
+    said = written(prepared)
+    assert said["not_used"] == [f"{names[0]}.png"]
+    assert [p["file"] for p in said["pictures"] if not p["learnt"]] == [f"{names[2]}.png"]
+
+
+def test_repeats_of_a_folder_are_a_runs(project: Project) -> None:
+    plain = prepared_for(project)
+    marks.write(project.marks_file, Marks(folders={project.images: 3}), project.root)
+    prepared = prepared_for(project)
+    assert {item.repeats for item in prepared.items} == {3}
+    assert prepared.dataset_key != plain.dataset_key
+    assert {p["repeats"] for p in written(prepared)["pictures"]} == {3}
+
+
+def test_nothing_is_left_to_learn(project: Project) -> None:
+    names = [path.stem for path in sorted(project.images.glob("*.png"))]
+    mark(project, **dict.fromkeys(names, Mark(held_out=True)))
+    with pytest.raises(DatasetError, match="All pictures are held out"):
+        list(train(project, Control()))
+    mark(project, **dict.fromkeys(names, Mark(unused=True)))
+    with pytest.raises(DatasetError, match="All 6 pictures are marked as not used"):
+        list(train(project, Control()))
+
+
+def test_too_many_held_out_is_said_by_check_and_before_the_base_is_loaded(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [path.stem for path in sorted(project.images.glob("*.png"))]
+    mark(project, **dict.fromkeys(names[:4], Mark(held_out=True)))
+    check(project.root)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{TOO_MANY.removesuffix('.')} (4 times" in said
+    told = []
+    for event in train(project, Control()):
+        told.append(event)
+        if getattr(event, "phase", "") == "Loading the base model":
+            break
+    assert any(isinstance(e, Warned) and TOO_MANY[:-1] in e.message for e in told)

@@ -15,7 +15,8 @@ from core.base.value import ASSETS
 from core.config import files
 from core.config.options import TrainingConfig
 from core.data import batches
-from core.diffusion.path import Flow, Times
+from core.diffusion.path import Flow
+from core.diffusion.times import Times
 from core.project.demo import STYLE
 from core.project.layout import Project, create
 from core.training import setup

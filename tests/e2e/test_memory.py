@@ -46,7 +46,7 @@ def taken_by(prepared: setup.Prepared, step: int) -> int:
     gc.collect()
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as told:
-        for _ in loop.taken(prepared, samples, step, count):
+        for _ in loop.taken(prepared, samples, step):
             pass
     books: Any = told.profiler
     events = [e for e in books.kineto_results.events() if e.name() == "[memory]"]

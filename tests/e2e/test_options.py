@@ -120,7 +120,8 @@ ELSEWHERE = {  # each has tests of its own
     "schema", "name", "base", "vae", "rest", "texts", "prediction", "adapter.start",
     "training.measure_every",
     "training.patience", "adapter.text_rank_2", "training.text_encoder_2_learning_rate",
-    "training.text_encoder_2_share", "training.on_divergence", "training.recompute", "training.checkpoint_every",
+    "training.text_encoder_2_share", "training.on_divergence", "training.recompute", "training.vae_tiles",
+    "training.stream_base", "training.offload_activations", "training.checkpoint_every",
     "training.checkpoint_minutes", "training.keep_checkpoints", "preview.every",
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ from PIL import Image
 from core.config import files
 from core.config.options import DatasetConfig, TrainingConfig
 from core.data import batches, masks
+from core.data.marks import Marks
 from core.data.scan import scan
 from core.project.layout import Project
 from core.protocol.events import Warned
@@ -62,7 +63,7 @@ def test_folders_say_how_often_and_can_be_balanced(project: Project) -> None:
     here = [p for p in found if p.path.parent != often]
 
     def repeats(**options) -> tuple[int, int]:
-        made = pictures.repeats_of(found, DatasetConfig(**options))
+        made = pictures.repeats_of(found, DatasetConfig(**options), Marks())
         return made[here[0].path], made[often / next(often.glob("*.png")).name]
 
     assert len(here) == 6

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QAbstractButton, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.models.garbage import Garbage
 from app.views.adapters_page import AdaptersPage
 from app.views.dataset_page import DatasetPage
 from app.views.main_window import MainWindow
@@ -15,6 +16,12 @@ from app.views.train_page import TrainPage
 from core.project.layout import Project, create
 from tests.conftest import fill, small_config
 from tests.gui.fake_worker import FakeWorker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def garbage(qapp: QApplication) -> Garbage:
+    """As in the program: no thread of a window takes another one's widgets apart."""
+    return Garbage(qapp)
 
 
 @pytest.fixture

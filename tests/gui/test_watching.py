@@ -64,7 +64,7 @@ def test_a_linked_folder_that_goes_and_comes_back(
     elsewhere("paths[0].rename(paths[1])", tmp_path / "stick", tmp_path / "away")
     qtbot.waitUntil(lambda: rows.rowCount() == 6)
     elsewhere("paths[1].rename(paths[0])", tmp_path / "stick", tmp_path / "away")
-    qtbot.waitUntil(lambda: rows.rowCount() == 8)
+    qtbot.waitUntil(lambda: rows.rowCount() == 8 and not opened.studio.dataset.busy)
     elsewhere("paths[0].write_text('on the stick')", tmp_path / "stick" / "p01.txt")
     qtbot.waitUntil(lambda: "on the stick" in captions_of(opened))
 
@@ -93,7 +93,7 @@ def test_what_is_written_here_is_no_news(
     dataset = opened.studio.dataset
     qtbot.wait(1500)  # the watch has seen all
     scans = []
-    dataset._scanner.started.connect(lambda: scans.append(1))
+    dataset.folders.started.connect(lambda: scans.append(1))
     for text in ("one", "two"):
         path = dataset.rows.pictures[0].path
         assert dataset.set_caption(path, text, dataset.rows.pictures[0].caption)

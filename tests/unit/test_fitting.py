@@ -88,3 +88,57 @@ def test_few_runs_are_asked_for() -> None:
 
     fitted(WISHED, SDXL, 44, counting)
     assert len(asked) <= 4
+
+
+def test_pictures_go_in_pieces_only_where_that_helps() -> None:
+    """Here while pictures are encoded 200 are needed, in pieces 40; a step needs 174 at the least."""
+
+    def encoding_more(config: RunConfig, at_once: int) -> int:
+        encoding = 40 if config.training.vae_tiles == "always" else 200
+        return max(encoding, needed(config, at_once))
+
+    fit = fitted(WISHED, SDXL, 175, encoding_more)
+    assert options(fit) == {
+        "training.recompute": "true",
+        "at once": "1",
+        "training.vae_tiles": "always",
+    }
+    assert (fit.fits, fit.bytes) == (True, encoding_more(fit.config, 1))
+    assert "training.vae_tiles" not in options(fitted(WISHED, SDXL, 90, needed))
+
+
+def beside(config: RunConfig, at_once: int) -> int:
+    """As `needed`; of a streamed base a tenth, of activations that are elsewhere a quarter."""
+    base = 10 * BITS[config.training.base_precision] / (10 if config.training.stream_base else 1)
+    activations = needed(config, at_once) - 10 * BITS[config.training.base_precision]
+    return round(base + activations / (4 if config.training.offload_activations else 1))
+
+
+@pytest.mark.parametrize(
+    ("room", "wanted"),
+    [
+        (162, {"training.recompute", "at once", "training.offload_activations"}),
+        (7, {"training.offload_activations", "training.base_precision", "training.stream_base"}),
+    ],
+)
+def test_beside_a_gpu_there_is_another_memory(room: int, wanted: set[str]) -> None:
+    """What changes no result comes before what does; what is slowest before smaller pictures."""
+    fit = fitted(WISHED, SDXL, room, beside, beside=True)
+    assert fit.fits
+    assert wanted <= options(fit).keys()
+    assert fit.config.dataset == WISHED.dataset
+    assert "training.stream_base" not in options(fitted(WISHED, SDXL, room, beside))
+    assert fitted(WISHED, SDXL, 162, beside, beside=True).config.training.base_precision == "whole"
+
+
+def test_a_base_that_is_streamed_is_not_held_in_8_bits() -> None:
+    loha = RunConfig(name="Wished", base="x", adapter=AdapterConfig(kind="loha"))
+    fit = fitted(loha, SDXL, 20, beside, beside=True)
+    assert fit.fits
+    assert fit.config.training.stream_base
+    assert fit.config.training.base_precision == "whole"
+    assert "training.base_precision" not in options(fit)
+    in_8 = RunConfig(name="W", base="x", training=TrainingConfig(base_precision="int8"))
+    assert not fitted(in_8, SDXL, 1, beside, beside=True).config.training.stream_base
+    streamed = RunConfig(name="W", base="x", training=TrainingConfig(stream_base=True))
+    assert fitted(streamed, SDXL, 1, beside, beside=True).config.training.base_precision == "nf4"

@@ -8,7 +8,8 @@ import torch
 from core.config.options import NoiseConfig
 from core.diffusion import noise as noises
 from core.diffusion import path
-from core.diffusion.path import Diffusion, Flow, Shifts, Times
+from core.diffusion.path import Diffusion, Flow
+from core.diffusion.times import Shifts, Times
 from tests.unit.test_batches import drawn
 
 PLAIN = Times()

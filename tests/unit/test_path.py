@@ -5,7 +5,8 @@ import torch
 from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
 
 from core.diffusion import path
-from core.diffusion.path import Diffusion, Flow, Times
+from core.diffusion.path import Diffusion, Flow
+from core.diffusion.times import Times
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.data.examine import Picture
+from core.data.marks import Mark
 from core.data.query import QueryError, of_tags, parse, word_at
 from core.data.tags import tags_of
 
@@ -105,6 +106,24 @@ def test_what_cannot_be_understood_is_said(text: str, words: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("rating>3", ["fox"]),
+        ("rating=0", ["plain", "long"]),
+        ("-rating>=2 unused", ["long"]),
+        ("heldout", ["fox"]),
+        ("NOT heldout rating>1", ["Whale"]),
+        ('"unused"', []),  # the word
+    ],
+)
+def test_marks_are_searched_for(text: str, wanted: list[str]) -> None:
+    marks = {"fox": Mark(4, held_out=True), "Whale": Mark(2), "long": Mark(unused=True)}
+    fits = parse(text, mark_of=lambda path: marks.get(path.stem, Mark()))
+    assert fits is not None
+    assert [p.path.stem for p in PICTURES if fits(p)] == wanted
+
+
 @given(st.text(alphabet='abfox ()-"<>=:ORANDT,1', max_size=40))
 def test_anything_is_found_or_refused(text: str) -> None:
     try:
@@ -134,7 +153,7 @@ def test_a_tag_that_is_asked_for_is_found_whatever_is_in_it(own: list[str]) -> N
     fits = parse(of_tags(tags[:1]))
     assert fits is not None
     assert fits(Picture(Path("a.png"), 8, 8, f"x, {tags[0]}, y"))
-    assert not fits(Picture(Path("a.png"), 8, 8, f"x, {tags[0]}z, y"))
+    assert not fits(Picture(Path("a.png"), 8, 8, f"none of them, {tags[0]}z"))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_iter
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from torch import Tensor, nn
 
@@ -69,10 +69,12 @@ class Counter(TorchDispatchMode):
         self.now += size
         self.peak = max(self.peak, self.now)
 
-    def add_net(self, net: nn.Module) -> int:
-        """Count a net's weights; returns how many bytes they are."""
+    def add_net(self, net: nn.Module, without: Collection[nn.Module] = ()) -> int:
+        """Count a net's weights, but those of some modules; returns how many bytes they are."""
         sizes: dict[int, int] = {}
         for module in net.modules():
+            if module in without:
+                continue
             for tensor in _held_by(module):
                 self.add(tensor)
                 storage = tensor.untyped_storage()
