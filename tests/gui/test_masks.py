@@ -12,12 +12,15 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QCheckBox
 from pytestqt.qtbot import QtBot
 
+from app.models import mask_files
+from app.models.background import Work
 from app.models.importer import copy_beside
 from app.models.picture_rows import Role
 from app.views.main_window import MainWindow
 from app.views.mask_panel import FILL, MaskPanel
 from app.widgets.mask_canvas import MaskCanvas
 from core.data import canvas, masks
+from core.data.history import Notes
 from core.project.layout import Project
 from tests.conftest import draw_picture
 from tests.gui.conftest import button, dataset_page, editor_of, open_project
@@ -623,3 +626,26 @@ def test_the_oldest_steps_are_forgotten_and_the_last_never(
 def test_a_start_needs_no_numpy() -> None:
     code = "import sys, app.views.main_window; print('numpy' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_a_step_takes_little_more_room_than_its_masks(
+    painted: MainWindow, project: Project, qtbot: QtBot
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300)).astype(np.uint8)
+    path = project.images / "a.png"
+
+    def write(notes: Notes, _work: Work) -> str:
+        return mask_files.write(path, noise, project, notes)
+
+    assert painted.studio.dataset.change("Writing", "mask", write)
+    rest(painted, qtbot)
+    content = file_of(project).read_bytes()
+    (step,) = (project.root / ".history").glob("0*.jsonl")
+    assert len(content) > 50_000
+    assert step.stat().st_size < 1.4 * len(content)
+    painted.undo.trigger()
+    rest(painted, qtbot)
+    assert not file_of(project).exists()
+    painted.redo.trigger()
+    rest(painted, qtbot)
+    assert file_of(project).read_bytes() == content
