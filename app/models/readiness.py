@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.figures import count_of
 from app.models.demo_words import unknown_in_words, unknown_words
@@ -21,11 +22,12 @@ class Lack:
     needed: bool = False  # no run can start without
 
 
-def lacks(config: RunConfig, pictures: int | None, silent: int) -> list[Lack]:
+def lacks(config: RunConfig, root: Path, pictures: int | None, silent: int) -> list[Lack]:
     """What is missing, the most important first.
 
     Args:
         config: Of the next run.
+        root: The project's folder.
         pictures: How many there are; None is not known yet.
         silent: How many of them have no caption.
     """
@@ -33,6 +35,7 @@ def lacks(config: RunConfig, pictures: int | None, silent: int) -> list[Lack]:
     add = ("page.dataset", "dataset.add")
     if not config.base:
         found.append(Lack("no base model", "Choose one", ("base.menu",), needed=True))
+    found += gone(config, root)
     if pictures is None:
         return found
     if not pictures:
@@ -51,3 +54,18 @@ def lacks(config: RunConfig, pictures: int | None, silent: int) -> list[Lack]:
         words = f"only {count_of(pictures, 'picture')}; 15 to 100 are better"
         found.append(Lack(words, "Add some", add))
     return found
+
+
+def gone(config: RunConfig, root: Path) -> list[Lack]:
+    """The files and folders that settings name and that are not where they were."""
+    named = [
+        ("base.menu", "" if config.base == DEMO_BASE else config.base),
+        *(("base.menu", path) for path in (config.rest, config.vae, *config.texts)),
+        ("adapter.start", config.adapter.start),
+        ("train.every", config.dataset.class_folder),
+    ]
+    return [
+        Lack(f"{Path(path).name} is not where it was", "Choose another", (action,), needed=True)
+        for action, path in named
+        if path and not (root / path).exists()
+    ]

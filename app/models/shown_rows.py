@@ -28,6 +28,7 @@ class Grouping:
 
 _ROOT = QModelIndex()
 _AT_ONCE = 32  # pictures between two looks at the clock
+_SORTED_AT_ONCE = 4096  # where there is next to nothing to do for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +249,10 @@ def _fitting(
     sections: list[tuple[str, int]] = []
     if grouping is not None:
         held: dict[str, list[int]] = {name: [] for name in names.values()}
-        for row in ordered:
+        for number, row in enumerate(ordered):
             held[names[row]].append(row)
+            if not number % _SORTED_AT_ONCE:
+                yield
         groups = list(held.items())
         if grouping.largest_first:
             groups.sort(key=lambda group: -len(group[1]))

@@ -78,11 +78,12 @@ class Studio:
 
     def lacks(self) -> list[Lack]:
         """What the next run still lacks."""
-        config, rows = self.settings.config, self.dataset.rows
-        if config is None:
+        config, rows, project = self.settings.config, self.dataset.rows, self.workspace.project
+        if config is None or project is None:
             return []
         looking = bool(self.dataset.busy) and not rows.rowCount()  # nobody knows yet
-        return lacks(config, None if looking else rows.rowCount(), rows.silent)
+        pictures = None if looking else rows.rowCount()
+        return lacks(config, project.root, pictures, rows.silent)
 
     def finish(self) -> None:
         """End every process and thread; before the program ends."""

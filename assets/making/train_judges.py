@@ -11,6 +11,7 @@ import argparse
 import math
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +70,47 @@ def nudged(pictures: Tensor, rng: torch.Generator) -> Tensor:
     return torch.lerp(made, blurred, (soft - 0.4).clamp(min=0))
 
 
+def demo_subjects() -> list[str]:
+    """The 60 that the demo trains on or is judged on."""
+    return [subject.word for subject in subjects() if subject.role != "base"]
+
+
+def taught(
+    net: Classifier,
+    table: tuple[np.ndarray, Tensor, Callable[[Tensor, torch.Generator], Tensor]],
+    shares: Tensor,
+    steps: int,
+    rate: float,
+) -> None:
+    """Steps on pictures and their labels, each as often as its share, changed by the third."""
+    pictures, labels, changed = table
+    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.05)
+    rng = torch.Generator().manual_seed(0)
+    began = time.monotonic()
+    total = 0.0
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            rise = min(1, (step + 1) / 100)
+            group["lr"] = rate * rise * 0.5 * (1 + math.cos(math.pi * step / steps))
+        chosen = torch.multinomial(shares, BATCH, replacement=True, generator=rng)
+        x = torch.from_numpy(pictures[chosen.numpy()]).to(labels.device)
+        x = changed(x.permute(0, 3, 1, 2).float() / 255, rng)
+        loss = F.cross_entropy(net(x), labels[chosen], label_smoothing=0.05)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        total += loss.item()
+        if (step + 1) % 100 == 0:
+            print(f"{step + 1} {total / 100:.3f} {time.monotonic() - began:.0f} s", flush=True)
+            total = 0.0
+
+
 def train(question: str, data: tuple[np.ndarray, list[Row]], args: argparse.Namespace) -> Judge:
-    """A judge, with its share of right answers on what was held back."""
+    """A judge, with its share of right answers on what was held back.
+
+    A subject is learnt among all of them first, then half of the time among the demo's.
+    """
     pictures, rows = data
     subject = question == "subject"
     held = np.array([(held_drawing if subject else held_subject)(row) for row in rows])
@@ -83,30 +123,14 @@ def train(question: str, data: tuple[np.ndarray, list[Row]], args: argparse.Name
     if not subject:
         shares[labels == classes.index(JUDGED.word)] *= 4
     net = Classifier(len(classes), halved=subject).to(args.device)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.05)
-    steps = args.subject_steps if subject else args.style_steps
-    rng = torch.Generator().manual_seed(0)
-    began = time.monotonic()
-    total = 0.0
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            rise = min(1, (step + 1) / 100)
-            group["lr"] = 2e-3 * rise * 0.5 * (1 + math.cos(math.pi * step / steps))
-        chosen = torch.multinomial(shares, BATCH, replacement=True, generator=rng)
-        x = torch.from_numpy(pictures[chosen.numpy()]).to(args.device)
-        x = (moved if subject else nudged)(x.permute(0, 3, 1, 2).float() / 255, rng)
-        loss = F.cross_entropy(net(x), labels[chosen].to(args.device), label_smoothing=0.05)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        total += loss.item()
-        if (step + 1) % 100 == 0:
-            print(
-                f"{question} {step + 1} {total / 100:.3f} {time.monotonic() - began:.0f} s",
-                flush=True,
-            )
-            total = 0.0
+    table = (pictures, labels.to(args.device), moved if subject else nudged)
+    if subject:
+        taught(net, table, shares, args.subject_steps, 2e-3)
+        judged = torch.tensor([row.word in demo_subjects() for row in rows])
+        shares[judged] *= shares[~judged].sum() / shares[judged].sum()
+        taught(net, table, shares, args.demo_steps, 1e-3)
+    else:
+        taught(net, table, shares, args.style_steps, 2e-3)
     judge = Judge(question, net.cpu(), classes, 0.0)
     right = (tested_subject if subject else tested_style)(judge, pictures, rows, held)
     return Judge(question, judge.net, classes, right)
@@ -114,7 +138,7 @@ def train(question: str, data: tuple[np.ndarray, list[Row]], args: argparse.Name
 
 def tested_subject(judge: Judge, pictures: np.ndarray, rows: list[Row], held: np.ndarray) -> float:
     """On unseen drawings in colour of the demo's 60 subjects, as they are, among those 60."""
-    demo = [subject.word for subject in subjects() if subject.role != "base"]
+    demo = demo_subjects()
     hands = {*COLOUR_HANDS, JUDGED.word}
     real = [
         i for i, row in enumerate(rows) if held[i] and row.hand in hands and row.style == row.hand
@@ -157,6 +181,7 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, nargs="+", required=True, help="OpenMoji's among them")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--subject-steps", type=int, default=2400)
+    parser.add_argument("--demo-steps", type=int, default=1600)
     parser.add_argument("--style-steps", type=int, default=700)
     parser.add_argument("--only", choices=("subject", "style"))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

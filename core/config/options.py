@@ -46,6 +46,9 @@ class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     masks: Literal["none", "files", "alpha"] = "none"  # learn only where name-masklabel.png is
     # white, or the picture opaque
     unmasked: Share = 0.0  # what the rest of it still counts
+    class_folder: str = ""  # pictures that stay as they are, told without the trigger, as often
+    # as the others (prior preservation, arXiv:2208.12242)
+    class_weight: Annotated[float, Meta(ge=0, le=10)] = 1.0  # of their loss
     trigger: str = ""  # put before every caption that lacks it
     prefix: str = ""  # put before every caption, after the trigger
     suffix: str = ""  # put after every caption
@@ -53,6 +56,7 @@ class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     shuffle_tags: bool = False  # what stands between commas, anew in each step
     keep_tags: Annotated[int, Meta(ge=0, le=1000)] = 0  # the first so many stay in place
     tag_dropout: Share = 0.0  # of the others, left out of a step's caption
+    wildcards: bool = False  # of {red|blue} in a caption each step tells one
     held_out: Share = 0.0  # of the pictures, kept out of training to judge it by
     caption_dropout: Share = 0.05  # share of captions left empty, for guidance to work
 

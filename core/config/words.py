@@ -57,6 +57,11 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
             "Learn only where name-masklabel.png is white, or the picture opaque.",
             {"none": "None", "files": "Mask files", "alpha": "Transparency"},
         ),
+        "dataset.class_folder": Words(
+            "Class pictures",
+            "A folder of others that are to stay: learnt beside yours, without the trigger word.",
+        ),
+        "dataset.class_weight": Words("Weight of those", "Of what they teach, beside yours."),
         "dataset.unmasked": Words("Outside the mask", "What the rest still counts, 0 to 1."),
         "dataset.held_out": Words(
             "Held out", "A share that is not learnt from, to tell when it overfits: 0.1 is a tenth."
@@ -79,6 +84,9 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         ),
         "dataset.keep_tags": Words("Tags that stay", "So many at the front are never moved."),
         "dataset.tag_dropout": Words("Leave tags out", "A share of the others, 0 to 1."),
+        "dataset.wildcards": Words(
+            "Choices in captions", "Of {red|blue} in a caption each step tells one."
+        ),
         "dataset.caption_dropout": Words(
             "Leave captions out", "A share of all, 0 to 1, so that guidance works."
         ),

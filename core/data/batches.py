@@ -38,6 +38,8 @@ class Item:
     bodies: tuple[str, ...] = ()  # the captions in its file, of which each step tells one
     repeats: int = 1  # how often it comes in an epoch
     mask: Tensor | None = None  # where it counts, (h, w), 0 to 1, its mean 1
+    of_class: bool = False  # it shows what is to stay, and is told as it is written
+    weight: float = 1.0  # of its loss
 
     @property
     def bucket(self) -> Size:
@@ -62,12 +64,22 @@ class Shown(Protocol):
         """How often it comes in an epoch."""
         ...
 
+    @property
+    def of_class(self) -> bool:
+        """Whether it comes only as often as there is room beside the others."""
+        ...
+
+    @property
+    def weight(self) -> float:
+        """Of its loss."""
+        ...
+
 
 class Sample(NamedTuple):
     """A picture in a batch."""
 
     item: int  # its number among all
-    weight: float  # its repeats / how often it comes in this epoch
+    weight: float  # its own, times its repeats / how often it comes in this epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +136,30 @@ def generator(seed: int, step: int, purpose: str) -> torch.Generator:
 
 def whole_batch(items: Sequence[Shown], batch_size: int) -> int:
     """The largest batch there can be: a bucket may hold fewer pictures than `batch_size`."""
-    held: Counter[Size] = Counter()
-    for item in items:
-        held[item.bucket] += item.repeats
-    return min(batch_size, max(held.values()))
+    return min(batch_size, max(map(len, _shown(items, 0, 0).values())))
+
+
+def _shown(items: Sequence[Shown], seed: int, number: int) -> dict[Size, list[int]]:
+    """What an epoch shows in each bucket: its pictures, and as many class pictures if it has any.
+
+    These take turns from epoch to epoch, in a random order, each once before one comes twice.
+    """
+    shown: dict[Size, list[int]] = {}
+    of_class: dict[Size, list[int]] = {}
+    for index, item in enumerate(items):
+        if item.of_class:
+            of_class.setdefault(item.bucket, []).append(index)
+        else:
+            shown.setdefault(item.bucket, []).extend([index] * item.repeats)
+    for bucket in shown.keys() & of_class.keys():
+        indices, others = shown[bucket], of_class[bucket]
+        turns = range(number * len(indices), (number + 1) * len(indices))
+        passes = {turn // len(others) for turn in turns}
+        orders = {which: others.copy() for which in passes}
+        for which, order in orders.items():
+            random.Random(step_seed(seed, which, f"class {bucket}")).shuffle(order)  # noqa: S311
+        shown[bucket] += [orders[turn // len(others)][turn % len(others)] for turn in turns]
+    return shown
 
 
 def epoch(items: Sequence[Shown], batch_size: int, seed: int, number: int) -> list[list[Sample]]:
@@ -135,12 +167,11 @@ def epoch(items: Sequence[Shown], batch_size: int, seed: int, number: int) -> li
 
     A bucket's last batch is filled up with pictures from its beginning while it has others, so
     that steps are alike; a bucket smaller than a batch makes a smaller batch. The weights of each
-    picture add up to its repeats, whatever its shape and however often it comes.
+    picture add up to its repeats times its own, whatever its shape and however often it comes.
     """
     rng = random.Random(step_seed(seed, number, "epoch"))  # noqa: S311
-    members: dict[Size, list[int]] = {}
-    for index, item in enumerate(items):
-        members.setdefault(item.bucket, []).extend([index] * item.repeats)
+    members = _shown(items, seed, number)
+    asked = Counter(index for indices in members.values() for index in indices)
     batches: list[list[int]] = []
     for bucket in sorted(members):
         indices = members[bucket]
@@ -151,9 +182,7 @@ def epoch(items: Sequence[Shown], batch_size: int, seed: int, number: int) -> li
             batches.append(batch + indices[:missing])
     rng.shuffle(batches)
     times = Counter(index for batch in batches for index in batch)
-    return [
-        [Sample(index, items[index].repeats / times[index]) for index in batch] for batch in batches
-    ]
+    return [[Sample(i, items[i].weight * asked[i] / times[i]) for i in batch] for batch in batches]
 
 
 def plan(
@@ -194,7 +223,7 @@ def draw(
         u=u,
         weights=torch.tensor([sample.weight for sample in samples]),
         masks=_masks(chosen),
-        prior=_prior(len(chosen), config, step),
+        prior=_prior(chosen, config, step),
         captions=told,
         frames=tuple(item.frame for item in chosen),
         files=tuple(item.path.name for item in chosen),
@@ -210,20 +239,24 @@ def captions(
     if variation.varies(config.dataset):
         seed = step_seed(config.training.seed, step, "captions")
         rng = random.Random(seed)  # noqa: S311
-        told = [variation.drawn(item.bodies, config.dataset, rng) for item in chosen]
+        told = [
+            item.caption if item.of_class else variation.drawn(item.bodies, config.dataset, rng)
+            for item in chosen
+        ]
     else:
         told = [item.caption for item in chosen]
     return tuple(
         variation.untriggered(text, config.dataset.trigger) if kept else text
-        for text, kept in zip(told, _prior(len(chosen), config, step), strict=True)
+        for text, kept in zip(told, _prior(chosen, config, step), strict=True)
     )
 
 
-def _prior(count: int, config: RunConfig, step: int) -> Tensor:
-    share = config.training.prior_share
+def _prior(chosen: Sequence[Item], config: RunConfig, step: int) -> Tensor:
+    share, count = config.training.prior_share, len(chosen)
     if not share:
         return torch.zeros(count, dtype=torch.bool)
-    return torch.rand(count, generator=generator(config.training.seed, step, "prior")) < share
+    asked = torch.rand(count, generator=generator(config.training.seed, step, "prior")) < share
+    return asked & ~torch.tensor([item.of_class for item in chosen])
 
 
 def _masks(chosen: Sequence[Item]) -> Tensor | None:

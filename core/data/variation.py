@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import TYPE_CHECKING, Literal
 
 from core.data import captions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from core.config.options import DatasetConfig
 
+_CHOICE = re.compile(r"\{([^{}]*\|[^{}]*)\}")  # the innermost
 Role = Literal["trigger", "kept", "loose"]  # in front of all; in its place; may move or be left out
 
 
 def varies(config: DatasetConfig) -> bool:
     """Whether a picture's caption differs from step to step, beside being left out at times."""
-    return bool(config.shuffle_tags or config.tag_dropout or config.caption_lines == "one")
+    lines = config.caption_lines == "one"
+    return bool(config.shuffle_tags or config.tag_dropout or config.wildcards or lines)
 
 
 def bodies(text: str, config: DatasetConfig) -> tuple[str, ...]:
@@ -28,10 +31,27 @@ def bodies(text: str, config: DatasetConfig) -> tuple[str, ...]:
 
 
 def whole(body: str, config: DatasetConfig) -> str:
-    """A caption without chance: the trigger, the prefix, the body, the suffix."""
+    """A caption without chance: the trigger, the prefix, the body, the suffix.
+
+    Of what a body leaves to chance it has the longest.
+    """
+    if config.wildcards:
+        body = decided(body, lambda choices: max(choices, key=len))
     between = [captions.in_one_line(config.prefix), body, captions.in_one_line(config.suffix)]
     line = ", ".join(part for part in between if part)
     return captions.for_training(line, config.trigger)
+
+
+def decided(text: str, choose: Callable[[list[str]], str]) -> str:
+    """A text with one of each {red|blue} in it, inner ones first, as `choose` has it.
+
+    A choice may be empty, as in {big |}fox or fox, {forest|}: no blank and no comma stays for it.
+    """
+    if not _CHOICE.search(text):
+        return text
+    while found := _CHOICE.search(text):
+        text = text[: found.start()] + choose(found[1].split("|")) + text[found.end() :]
+    return ", ".join(tag for part in text.split(",") if (tag := " ".join(part.split())))
 
 
 def untriggered(text: str, trigger: str) -> str:
@@ -62,6 +82,8 @@ def drawn(choices: Sequence[str], config: DatasetConfig, rng: random.Random) -> 
     them.
     """
     body = rng.choice(choices)
+    if config.wildcards:
+        body = decided(body, rng.choice)
     tags = [tag for part in body.split(",") if (tag := part.strip())]
     by_role: dict[Role, list[str]] = {"trigger": [], "kept": [], "loose": []}
     for tag, role in zip(tags, roles(tags, config), strict=True):

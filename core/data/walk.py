@@ -231,7 +231,8 @@ class _Walker:
             self.say(
                 folder,
                 "By its name it holds regularisation pictures; they are learnt as the others.",
-                "Take it out of the project, if they are not of your style.",
+                "Take it out of the project's folders, if they are not of your style; as "
+                "dataset.class_folder they are learnt as what is to stay.",
             )
         elif repeats > 1:
             self.say(

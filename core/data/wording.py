@@ -24,14 +24,14 @@ _CONTROL = re.compile(r"<\|\w{1,40}\|>|</?s>|<pad>|<unk>|<extra_id_\d+>")
 # or a smile :( is none of it: before the colon stands a letter, after it a small number.
 _SYNTAX = re.compile(
     r"""
-    # hatsune miku \(vocaloid\), (masterpiece:1.3), <lora:x:0.8>, {red|blue}
+    # hatsune miku \(vocaloid\), (masterpiece:1.3), <lora:x:0.8>
     \\[()\[\]{}]
     | [(\[][^()\[\]]{0,200}[^\W\d][^()\[\]\d:]{0,50}:\s*[-+]?\d?(\.\d+)?\s*[)\]]
     | <(lora|lyco|hypernet|embedding|wildcard):[^<>]*>
-    | \{[^{}]{0,200}\|[^{}]{0,200}\}
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_CHOICE = re.compile(r"\{[^{}]{0,200}\|[^{}]{0,200}\}")  # {red|blue}
 SIGNS = "Its caption holds a prompt's signs, which are learnt letter by letter."
 _INSIDE = r"(?:\\.|[^()\[\]\\:])"  # brackets of one pair, a bracket with a backslash among it
 _WEIGHED = re.compile(
@@ -71,8 +71,18 @@ def caption_findings(picture: Picture) -> list[Finding]:
                 picture,
                 f"Its caption holds {_shown(syntax[0])}, which is learnt letter by letter, while "
                 "drawing programs take it out of a prompt.",
-                r"Write the words alone: no \( \), (word:1.3), <lora:...> or {a|b}.",
+                r"Write the words alone: no \( \), (word:1.3) or <lora:...>.",
                 SIGNS,
+            )
+        )
+    if choice := _CHOICE.search(text):
+        findings.append(
+            _finding(
+                picture,
+                f"Its caption leaves a choice, {_shown(choice[0])}: each step tells one of them if "
+                "dataset.wildcards is set, else it is learnt letter by letter.",
+                "Set dataset.wildcards, or write what the picture shows.",
+                "Its caption leaves a choice, which is made if dataset.wildcards is set.",
             )
         )
     if len(filled := [line for line in text.splitlines() if line.strip()]) > 1:

@@ -204,6 +204,11 @@ class Project:
         """The dataset's folders, absolute."""
         return [_absolute(folder, self.root) for folder in config.dataset.folders]
 
+    def class_folder(self, config: RunConfig) -> Path | None:
+        """Where its class pictures are, absolute; None for none."""
+        folder = config.dataset.class_folder
+        return _absolute(folder, self.root) if folder else None
+
     def base(self, config: RunConfig) -> Base:
         """The base model that `config` names, looked at and not loaded.
 

@@ -16,13 +16,12 @@ from core.errors import AdapterError, BaseModelError
 from core.training import manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from core.adapters.changes import Adapter
     from core.config.facts import Facts
     from core.config.options import RunConfig
-    from core.data.batches import Item
     from core.diffusion.path import Prediction
     from core.training.setup import Prepared
 
@@ -48,7 +47,7 @@ def header_of(prepared: Prepared, adapter: Adapter, *, title: str, step: int) ->
         "ss_steps": step,
         "ss_batch_size_per_device": prepared.batch_size,
         "ss_optimizer": prepared.trainable.kind.title,
-        **_dataset(config, prepared.items, title),
+        **_dataset(config, prepared, title),
         **_modelspec(model.facts, model.path.prediction, config),
         **manifest.short(prepared),
     }
@@ -89,13 +88,16 @@ def _training(facts: Facts, config: RunConfig) -> dict[str, object]:
     }
 
 
-def _dataset(config: RunConfig, items: Sequence[Item], title: str) -> dict[str, object]:
-    tags = Counter(t.strip().lower() for i in items for t in i.caption.split(",") if t.strip())
+def _dataset(config: RunConfig, prepared: Prepared, title: str) -> dict[str, object]:
+    own = prepared.own
+    tags = Counter(t.strip().lower() for i in own for t in i.caption.split(",") if t.strip())
+    of_class = len(prepared.items) - len(own)
     edge = config.dataset.resolution_px
     return {
         "ss_output_name": title,
         "ss_resolution": f"({edge}, {edge})",
-        "ss_num_train_images": len(items),
+        "ss_num_train_images": len(own),
+        "ss_num_reg_images": of_class or "",
         "ss_tag_frequency": json.dumps({title: dict(sorted(tags.items()))}),
     }
 

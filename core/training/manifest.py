@@ -40,6 +40,7 @@ def of(prepared: Prepared) -> dict[str, object]:
                 "learnt": learnt,
                 "repeats": item.repeats,
             }
+            | ({"class": True} if item.of_class else {})
             for items, learnt in ((prepared.items, True), (prepared.held_out, False))
             for item in items
         ],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.config.options import DatasetConfig
 from core.data import buckets, marks, masks, pixels, variation
 from core.data.batches import Item
 from core.data.findings import lines
@@ -20,12 +21,16 @@ from core.protocol.events import Event, Progress, Warned
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.config.options import DatasetConfig, RunConfig
+    from core.config.options import RunConfig
     from core.data.cache import Cache
     from core.data.focus import Point
     from core.data.marks import Marks
     from core.families.family import Model
     from core.training.control import Control
+
+
+HINT = "Drop pictures on the Dataset page, or copy them into that folder."
+CLASS_HINT = "Copy class pictures into it, or set dataset.class_folder to another, or to nothing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +48,23 @@ class PictureFile:
         return key_of(self.content, pixels.RECIPE, *where)
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How pictures are cut: about which points, and to which shapes: usually all of a size."""
+
+    points: Mapping[Path, Point] = field(default_factory=dict)
+    shapes: Sequence[buckets.Size] = ()
+
+
 def read(
-    folders: list[Path], catalogue: Catalogue, control: Control
+    folders: list[Path], catalogue: Catalogue, control: Control, hint: str = HINT
 ) -> Generator[Event, None, Dataset]:
     """The dataset, whole unless asked to stop, and what is to be said of it.
 
     What `catalogue` knows to be unchanged is not decoded again.
 
     Raises:
-        DatasetError: No usable picture.
+        DatasetError: No usable picture; `hint` says what to do.
     """
     there = walk(folders)
     found: list[Picture | Finding] = []
@@ -63,7 +76,7 @@ def read(
     catalogue.save()
     dataset = dataset_of(found, there.findings)
     yield from _warnings(dataset.findings)
-    _check_not_empty(dataset, folders)
+    _check_not_empty(dataset, folders, hint)
     return dataset
 
 
@@ -72,7 +85,7 @@ def _warnings(findings: Sequence[Finding]) -> Generator[Event, None, None]:
         yield Warned(message=line)
 
 
-def _check_not_empty(dataset: Dataset, folders: list[Path]) -> None:
+def _check_not_empty(dataset: Dataset, folders: list[Path], hint: str) -> None:
     if dataset.pictures:
         return
     where = ", ".join(str(folder) for folder in folders)
@@ -80,7 +93,7 @@ def _check_not_empty(dataset: Dataset, folders: list[Path]) -> None:
     left_out = f" {unusable} could not be used." if unusable else ""
     raise DatasetError(
         f"There is no picture to train on in {where}.{left_out}",
-        hint="Drop pictures on the Dataset page, or copy them into that folder.",
+        hint=hint,
     )
 
 
@@ -104,10 +117,10 @@ def used(dataset: Dataset, said: Marks) -> Generator[Event, None, tuple[Dataset,
 def encode(
     dataset: Dataset,
     model: Model,
-    config: RunConfig,
+    config: DatasetConfig,
     cache: Cache,
     control: Control,
-    points: Mapping[Path, Point],
+    cut: Cut,
 ) -> Generator[Event, None, list[Item]]:
     """The pictures' latents, from the cache where they are there; some, if asked to stop.
 
@@ -117,11 +130,13 @@ def encode(
     Raises:
         DatasetError: Not one of them could be read any more.
     """
-    edges = sorted({config.dataset.resolution_px, *config.dataset.more_resolutions_px})
+    edges = sorted({config.resolution_px, *config.more_resolutions_px})
     yield from _warnings(fit_findings(dataset.pictures, edges[-1], model.multiple_px))
     yield from _warnings(masks.unheeded(dataset.pictures, config.dataset))
     encoder = model.only(model.family.picture_parts)
     choices = [buckets.sizes(edge, model.multiple_px) for edge in edges]
+    if cut.shapes:
+        choices = [list(cut.shapes)]
     items: list[Item] = []
     total = len(dataset.pictures)
     for number, picture in enumerate(dataset.pictures, start=1):
@@ -130,11 +145,11 @@ def encode(
         size = buckets.Size(picture.width_px, picture.height_px)
         fitted = dict.fromkeys(buckets.nearest(size, sizes) for sizes in choices)
         try:
-            focus = points.get(picture.path)
+            focus = cut.points.get(picture.path)
             file = PictureFile(picture.path, file_hash(picture.path), focus)
             for bucket in fitted:
                 frame = buckets.frame(size, bucket, focus)
-                items += _item(encoder, (picture, file), frame, config.dataset, cache)
+                items += _item(encoder, (picture, file), frame, config, cache)
         except OSError as error:  # it was whole a moment ago
             yield Warned(
                 message=f"{picture.path.name} was left out: {error}", path=str(picture.path)
@@ -183,6 +198,36 @@ def _item(
         mask=None if plain.mask is None else plain.mask.flip(-1),
     )
     return [plain, mirrored]
+
+
+def of_class(
+    folder: Path,
+    beside: Sequence[Item],
+    model: Model,
+    config: RunConfig,
+    cache: Cache,
+    control: Control,
+) -> Generator[Event, None, list[Item]]:
+    """The class pictures in `folder`, encoded; some, if asked to stop.
+
+    Each in that shape of the pictures beside which is nearest to its own, so that batches mix them;
+    told as its caption has it, without the trigger, a prefix or a suffix.
+
+    Raises:
+        DatasetError: There are none that can be read.
+    """
+    plain = DatasetConfig(
+        resolution_px=config.dataset.resolution_px,
+        caption_lines=config.dataset.caption_lines,
+        wildcards=config.dataset.wildcards,
+    )
+    catalogue = Catalogue(cache.folder / "class_pictures.sqlite")
+    dataset = yield from read([folder], catalogue, control, CLASS_HINT)
+    if control.stop.is_set():
+        return []
+    cut = Cut(shapes=sorted({item.bucket for item in beside}))
+    items = yield from encode(dataset, model, plain, cache, control, cut)
+    return [replace(item, of_class=True, weight=config.dataset.class_weight) for item in items]
 
 
 def repeats_of(pictures: Sequence[Picture], config: DatasetConfig, said: Marks) -> dict[Path, int]:

@@ -153,7 +153,7 @@ def _looked_at(prepared: Prepared) -> Prepared:
     Those that are learnt from will do: in so few steps nothing is learnt by heart, and they are
     noised otherwise.
     """
-    there = prepared.held_out or prepared.items
+    there = prepared.held_out or prepared.own
     spread = max(1, len(there) // PICTURES)
     return dataclasses.replace(prepared, held_out=there[::spread][:PICTURES])
 

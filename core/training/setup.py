@@ -54,7 +54,7 @@ class Prepared:
     config: RunConfig
     model: Model
     nets: dict[str, torch.nn.Module]  # those that carry the adapter
-    items: list[Item]  # that are learnt from
+    items: list[Item]  # that are learnt from, class pictures last
     held_out: list[Item]  # that are not
     batch_size: int  # what the pictures allow of the config's
     trainable: Trainable
@@ -65,10 +65,19 @@ class Prepared:
     unused: tuple[Path, ...] = ()  # pictures that are left out by their marks
 
     @property
+    def own(self) -> list[Item]:
+        """Those of the style."""
+        return [item for item in self.items if not item.of_class]
+
+    @property
     def dataset_key(self) -> str:
         """A fingerprint of what is learnt from: a resumed run should find the same."""
         pictures = [*self.items, *self.held_out]
-        shown = ((i.key, i.caption, _shown(i.frame)) for i in pictures)
+        kinds = (("class", item.weight) if item.of_class else () for item in pictures)
+        shown = (
+            (item.key, item.caption, _shown(item.frame), *kind)
+            for item, kind in zip(pictures, kinds, strict=True)
+        )
         return key_of(*shown, *self.marked)  # without marks as it was before there were any
 
     @property
@@ -134,6 +143,10 @@ def prepare(
     items = [model_replace(item, repeats=repeats[item.path]) for item in items]
     items, held_out = parted(items, config.dataset.held_out, said)
     config = with_prompts(config, items)
+    if folder := project.class_folder(config):
+        items += yield from pictures.of_class(folder, items, model, config, cache, control)
+        if control.stop.is_set():
+            return None
     yield from _notes(config, items, model)
     batch_size = batches.whole_batch(items, config.training.batch_size)
     if batch_size < config.training.batch_size:
@@ -174,7 +187,7 @@ def _encoded(
 
     def encoded() -> Generator[Event, None, list[Item]]:
         one = model_replace(model, tiles=tiles)
-        return pictures.encode(dataset, one, config, cache, control, points)
+        return pictures.encode(dataset, one, config.dataset, cache, control, pictures.Cut(points))
 
     try:
         return (yield from encoded()), tiles

@@ -200,7 +200,7 @@ def _started(run: Run, prepared: Prepared, first_step: int) -> RunStarted:
         total=sum(p.numel() for net in prepared.nets.values() for p in net.parameters()),
         adapter=report.in_words(adapter),
         file_bytes=export.file_bytes(adapter),
-        pictures=len(prepared.items),
+        pictures=len(prepared.own),
         device=str(prepared.model.place),
     )
 
@@ -257,7 +257,7 @@ def measured_style(
 
     size = preview.size_of(prepared)
     pictures: list[Tensor] = []
-    for item in prepared.items[:STYLE_PICTURES]:
+    for item in prepared.own[:STYLE_PICTURES]:
         with contextlib.suppress(OSError):  # gone or damaged since it was encoded
             pictures.append(pixels.to_tensor(pixels.fitted(pixels.open_rgb(item.path), size)))
     return style.measure(

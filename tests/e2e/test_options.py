@@ -37,6 +37,8 @@ LEARNT = {
     "dataset.balance_folders": "true",
     "dataset.masks": "files",
     "dataset.unmasked": "0.5",
+    "dataset.class_folder": "others",
+    "dataset.class_weight": "0.5",
     "dataset.held_out": "0.3",
     "dataset.trigger": "otherword",
     "dataset.prefix": "drawn",
@@ -45,6 +47,7 @@ LEARNT = {
     "dataset.shuffle_tags": "true",
     "dataset.keep_tags": "2",
     "dataset.tag_dropout": "0.5",
+    "dataset.wildcards": "true",
     "dataset.caption_dropout": "0.9",
     "adapter.rank": "5",
     "adapter.alpha": "7",
@@ -98,6 +101,7 @@ LEARNT = {
 # What some of them need to act at all; the run that theirs is compared with has it, too.
 NEEDS = {
     "dataset.unmasked": "dataset.masks=files",
+    "dataset.class_weight": "dataset.class_folder=others",
     "dataset.keep_tags": "dataset.shuffle_tags=true",
     "adapter.dora_norm": "adapter.kind=dora",
     "adapter.rank_dropout": "adapter.kind=loha",
@@ -145,7 +149,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Project:
     project = create(tmp_path_factory.mktemp("plain") / "project", small_config(str(tiny_base)))
     fill(project.images, 5)
     for path in sorted(project.images.glob("*.txt"))[:3]:  # what options on captions act on
-        path.write_text("a ball, red\na disc, round, bright, small", encoding="utf-8")
+        path.write_text("a ball, {red|bluish}\na disc, round, bright, small", encoding="utf-8")
     fill(project.images / "3_often", 2)
     picture = min(project.images.glob("*.png"))
     mask = Image.new("L", (64, 64))

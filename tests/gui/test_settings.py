@@ -428,6 +428,21 @@ def test_a_project_of_ones_own_asks_for_a_base_before_it_trains(
     assert not train_page(faked).lacks.isVisible()
 
 
+def test_what_settings_name_must_be_there(faked: MainWindow, project: Project) -> None:
+    settings, vae = faked.studio.settings, project.root / "my vae.safetensors"
+    faked.show_page("Train")
+    assert button(train_page(faked), "Train").isEnabled()
+    settings.change({"base": "/models/gone", "vae": str(vae), "dataset.class_folder": "others"})
+    gone = [words for words in missing(faked) if words.endswith("is not where it was")]
+    assert [words.partition(" is")[0] for words in gone] == ["gone", "my vae.safetensors", "others"]
+    assert not button(train_page(faked), "Train").isEnabled()
+    vae.touch()
+    (project.root / "others").mkdir()
+    settings.set("base", "demo")
+    assert not any("not where" in words for words in missing(faked))
+    assert button(train_page(faked), "Train").isEnabled()
+
+
 def test_no_run_starts_without_pictures(faked: MainWindow, qtbot: QtBot, project: Project) -> None:
     faked.show_page("Train")
     faked.studio.workspace.open_new("Nothing")

@@ -22,6 +22,8 @@ class Picture(NamedTuple):
 
     bucket: Size
     repeats: int = 1
+    of_class: bool = False
+    weight: float = 1.0
 
 
 SHOWN = [Picture(bucket) for bucket in BUCKETS]
@@ -172,3 +174,34 @@ def test_repeats_come_as_often_and_weigh_as_much() -> None:
         1: 1,
         2: 2,
     }
+
+
+def test_class_pictures_come_beside_as_often_as_the_others_and_take_turns() -> None:
+    square, wide = Size(64, 64), Size(96, 64)
+    shown = [
+        *[Picture(square, 2), Picture(square), Picture(wide)],
+        *[Picture(square, of_class=True, weight=0.25)] * 7,
+        Picture(Size(32, 32), of_class=True),  # beside nothing of its shape
+    ]
+    assert batches.whole_batch(shown, 64) == 6
+    times: Counter[int] = Counter()
+    for number in range(7):  # 3 of 7 in each: each comes three times
+        made = batches.epoch(shown, 4, 3, number)
+        assert len(made) == len(batches.epoch(shown, 4, 3, 0))  # what a plan counts on
+        weighs: dict[int, float] = defaultdict(float)
+        for sample in itertools.chain(*made):
+            weighs[sample.item] += sample.weight
+        assert {n: round(weighs[n], 9) for n in range(3)} == {0: 2, 1: 1, 2: 1}
+        of_class = {n: round(weight, 9) for n, weight in weighs.items() if n > 2}
+        assert of_class == dict.fromkeys(of_class, 0.25)
+        assert len(of_class) == 3
+        times.update(of_class.keys())
+    assert times == dict.fromkeys(range(3, 10), 3)
+
+
+def test_few_class_pictures_come_several_times() -> None:
+    shown = [Picture(Size(64, 64), 5), Picture(Size(64, 64), of_class=True)]
+    weighs: dict[int, float] = defaultdict(float)
+    for sample in itertools.chain(*batches.epoch(shown, 3, 3, 0)):
+        weighs[sample.item] += sample.weight
+    assert weighs == pytest.approx({0: 5, 1: 5})

@@ -110,7 +110,9 @@ def test_a_run_learns_the_part_that_is_kept(tmp_path: Path, tiny_base: Path) -> 
     found = {}
     for point in (None, (1.0, 0.5), (0.9, 0.5)):
         points = {} if point is None else {path: point}
-        steps = pictures.encode(dataset, model, config, cache, Control(), points)
+        steps = pictures.encode(
+            dataset, model, config.dataset, cache, Control(), pictures.Cut(points)
+        )
         found[point] = _returned(steps)
     right = found[1.0, 0.5]
     assert (right[0].mean == found[0.9, 0.5][0].mean).all()  # both at the right edge

@@ -73,6 +73,43 @@ def test_lines_can_be_captions_of_their_own() -> None:
     assert min(made.values()) > 70
 
 
+CHOICES = "{red|blue|very green} {fox|{old|grey} cat}, in a wood{|, at night}"
+
+
+def test_of_a_choice_each_step_tells_one() -> None:
+    made = Counter(told(CHOICES, 3000, wildcards=True))
+    animals = {"fox": 1 / 2, "old cat": 1 / 4, "grey cat": 1 / 4}
+    shares = {
+        f"{colour} {animal}, in a wood{end}": share / 6
+        for colour in ("red", "blue", "very green")
+        for animal, share in animals.items()
+        for end in ("", ", at night")
+    }
+    assert {text: n / 3000 for text, n in made.items()} == pytest.approx(shares, abs=0.02)
+    assert variation.varies(DatasetConfig(wildcards=True))
+    assert set(told(CHOICES)) == {CHOICES}
+
+
+def test_a_choice_is_made_before_tags_are_told_apart() -> None:
+    made = told("fox, {tree, bird|lake|}, sky", shuffle_tags=True, keep_tags=1, wildcards=True)
+    rest = {frozenset(text.split(", ")[1:]) for text in made}
+    assert rest == {
+        frozenset({"tree", "bird", "sky"}),
+        frozenset({"lake", "sky"}),
+        frozenset({"sky"}),
+    }
+    assert all(text.startswith("fox, ") for text in made)
+    made = told("fox, {tree|}, sky", wildcards=True)
+    assert set(made) == {"fox, tree, sky", "fox, sky"}
+
+
+def test_what_must_be_one_text_takes_the_longest_choices() -> None:
+    config = DatasetConfig(trigger="ink", wildcards=True)
+    (body,) = variation.bodies(CHOICES, config)
+    assert variation.whole(body, config) == "ink, very green grey cat, in a wood, at night"
+    assert variation.whole("a {set}, , as it is,", config) == "ink, a {set}, , as it is,"
+
+
 @given(
     text=st.text(max_size=60),
     trigger=st.sampled_from(["", "ink", "ink style"]),

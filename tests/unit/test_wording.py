@@ -52,13 +52,18 @@ def test_control_tokens_are_told(text: str, shown: str) -> None:
         ("[cat:dog:0.5]", ":0.5]"),
         ("a cat <lora:x:0.8>", "<lora:x:0.8>"),
         ("a cat <LyCO:x:1>", "<LyCO:x:1>"),
-        ("a {red|blue} cat", "{red|blue}"),
     ],
 )
 def test_a_prompts_signs_are_told(text: str, shown: str) -> None:
     (message,) = told(text)
     assert shown in message
     assert "letter by letter" in message
+
+
+def test_a_choice_is_told_with_the_setting_that_makes_it() -> None:
+    (message,) = told("a {red|blue} cat")
+    assert "{red|blue}" in message
+    assert "dataset.wildcards" in message
 
 
 NOT_TOLD = [
