@@ -97,7 +97,9 @@ def _check_not_empty(dataset: Dataset, folders: list[Path], hint: str) -> None:
     )
 
 
-def used(dataset: Dataset, said: Marks) -> Generator[Event, None, tuple[Dataset, tuple[Path, ...]]]:
+def used(
+    dataset: Dataset, said: Marks, config: DatasetConfig
+) -> Generator[Event, None, tuple[Dataset, tuple[Path, ...]]]:
     """The pictures that marks leave in, and the files of those that they leave out.
 
     Raises:
@@ -109,7 +111,7 @@ def used(dataset: Dataset, said: Marks) -> Generator[Event, None, tuple[Dataset,
             f"All {len(dataset.pictures):,} pictures are marked as not used.",
             hint="Take that mark from those that are to be learnt, on the Dataset page.",
         )
-    yield from _warnings(marks.findings(left, said))
+    yield from _warnings([*marks.findings(left, said), *masks.unheeded(left, config)])
     out = tuple(one.path for one in dataset.pictures if said.of(one.path).unused)
     return replace(dataset, pictures=left), out
 
@@ -132,7 +134,6 @@ def encode(
     """
     edges = sorted({config.resolution_px, *config.more_resolutions_px})
     yield from _warnings(fit_findings(dataset.pictures, edges[-1], model.multiple_px))
-    yield from _warnings(masks.unheeded(dataset.pictures, config.dataset))
     encoder = model.only(model.family.picture_parts)
     choices = [buckets.sizes(edge, model.multiple_px) for edge in edges]
     if cut.shapes:

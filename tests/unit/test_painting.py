@@ -185,3 +185,12 @@ def test_filling_touches_nothing_else() -> None:
     where = np.array([[True, False], [False, True]])
     assert painting.filled(mask, where, learnt=True).tolist() == [[255, 8], [9, 255]]
     assert painting.filled(mask, where, learnt=False).tolist() == [[0, 8], [9, 0]]
+
+
+def test_a_flood_goes_over_no_corner() -> None:
+    for own in (((0, 0), (1, 1)), ((0, 1), (1, 0)), ((0, 0), (0, 2), (1, 1))):
+        pixels = np.zeros((2, 3, 3), np.uint8)
+        for y, x in own:
+            pixels[y, x] = 200
+        for y, x in own:
+            assert painting.flooded(pixels, x, y, 9).sum() == 1
