@@ -602,6 +602,13 @@ def test_what_comes_too_late_for_its_picture_is_dropped(
     assert (mask_of(painted) == 255).all()
     assert not panel_of(painted).model.altered
     assert not file_of(project).exists()
+    leave(painted, qtbot)
+    do(painted, "dataset.mask")
+    dataset_page(painted).masks.leave()  # before the picture is there
+    model = panel_of(painted).model
+    qtbot.waitUntil(lambda: not model._files.busy)
+    assert model.canvas is None
+    assert not dataset_page(painted).masks.painting
 
 
 def test_the_oldest_steps_are_forgotten_and_the_last_never(
