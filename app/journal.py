@@ -67,7 +67,9 @@ def start() -> str:
 
 def about() -> str:
     """What a report should say of the program and the machine."""
-    return f"Stylewright {VERSION}, Python {platform.python_version()}, {platform.platform()}"
+    # not platform.platform(), which starts another program to ask for the processor
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    return f"Stylewright {VERSION}, Python {platform.python_version()}, {system}"
 
 
 def take(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

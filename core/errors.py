@@ -90,6 +90,12 @@ class DivergedError(UserError):
     code = "diverged"
 
 
+class ProcessLostError(UserError):
+    """One of the processes that take a run's steps together is gone."""
+
+    code = "process-lost"
+
+
 class MemoryFullError(UserError):
     """The device has no room for what was asked."""
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import sys
-from pathlib import Path
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal, Slot
 
 from core.protocol import wire
 from core.protocol.commands import Command, Job
 from core.protocol.events import Event, Failed
+from core.protocol.starting import ROOT, worker_command
 
 log = logging.getLogger(__name__)
-ROOT = Path(__file__).resolve().parents[2]
 KEPT_STDERR = 20_000  # characters of a dead worker's last words
 
 
@@ -103,13 +101,6 @@ class Worker(QObject):
                 traceback=self._last_words,
             )
         self.ended.emit(self._failure)
-
-
-def worker_command() -> list[str]:
-    """How a worker is started, from source and frozen."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "--worker"]
-    return [sys.executable, "-m", "core.worker"]
 
 
 def _environment() -> QProcessEnvironment:

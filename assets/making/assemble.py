@@ -9,6 +9,7 @@ import torch
 from checkpoint import weights
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 from nets import new_scheduler, new_unet
+from pack import read
 from transformers import CLIPTextModel, CLIPTokenizer
 
 HERE = Path(__file__).parent
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("--text", type=Path, required=True, help="of train_text.py")
     parser.add_argument("--vae", type=Path, default=HERE / "vae")
     parser.add_argument("--tokenizer", type=Path, default=HERE / "tokenizer")
+    parser.add_argument("--pack", type=Path, required=True, help="what the base has learnt from")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     tokenizer = CLIPTokenizer.from_pretrained(args.tokenizer)
@@ -40,6 +42,9 @@ def main() -> None:
     )
     pipe.to(dtype=torch.float16)
     pipe.save_pretrained(args.out)
+    rows = [row for row in read(args.pack)[1] if row.part != "held"]
+    words = [*sorted({row.word for row in rows}), *sorted({f"{row.style} style" for row in rows})]
+    (args.out / "words.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
 
 
 if __name__ == "__main__":

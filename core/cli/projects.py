@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 from msgspec.structs import replace
@@ -22,12 +24,21 @@ from core.project import prolonging
 from core.project.layout import Project, create, named_base
 from core.protocol.events import Event, Verified
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.training.control import Control
+    from core.training.team import Places, Team
+
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print events as JSON lines.")]
 Changes = Annotated[
     list[str] | None,
     Parameter(name="--set", negative="", help="Change an option: section.option=value."),
 ]
 Steps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=999_999))]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))]
+Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]
+PORT = 29500  # as torchrun and accelerate have it
 Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=2**63 - 1))]
 InferenceSteps = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=200))]
 
@@ -116,6 +127,10 @@ def train(
     resume: str | None = None,
     steps: Steps | None = None,
     changes: Changes = None,
+    processes: Count = 1,
+    machines: str = "",
+    machine_rank: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    port: Port = PORT,
     json: Json = False,
 ) -> None:
     """Train a project's next run, or go on with one.
@@ -125,10 +140,17 @@ def train(
         resume: A run's folder name, its number, or "newest".
         steps: With --resume, make the run so many steps long: a finished one goes on, too.
         changes: Options for this run and the next ones; not with --resume.
+        processes: So many share each step's batch, one for each GPU; on each machine.
+        machines: Names of several machines, A,B: the same command is given on each.
+        machine_rank: Which of them this is, from 0, where the run is trained.
+        port: Where that one listens.
         json: Print events as JSON lines.
     """
-    from core.training.train import train as train_events
-
+    places = places_of(processes, machines, machine_rank, port)
+    if machine_rank:  # settings are those of the run, whatever is said here
+        with stopping() as control:
+            telling.show(_shared(Project(project), places, control), as_json=json)
+        return
     opened = Project(project)
     if changes and resume is not None:
         raise ConfigError(
@@ -146,33 +168,87 @@ def train(
         said = prolonging.prolong(opened.run(name), steps)
         telling.line(telling.console(error=json), said)
     with stopping() as control:
-        telling.show(train_events(opened, control, name), as_json=json)
+        telling.show(trained(opened, places, control, name), as_json=json)
 
 
-def verify(project: Path, run: str = "newest") -> None:
+def places_of(processes: int, machines: str = "", rank: int = 0, port: int = PORT) -> Places | None:
+    """Where a run is trained; None where one process does it alone."""
+    names = tuple(filter(None, (name.strip() for name in machines.split(","))))
+    if rank >= max(1, len(names)):
+        raise ConfigError(
+            f"There is no machine of rank {rank}: {len(names)} are named.",
+            hint="Name them all with --machines, the one that trains first; ranks count from 0.",
+        )
+    if processes == 1 and len(names) < 2:  # noqa: PLR2004
+        return None
+    # that another machine does not answer yet is no news; read when torch is imported
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    from core.training.team import Places
+
+    return Places(processes, names if len(names) > 1 else (), rank, port)
+
+
+def trained(
+    project: Project, places: Places | None, control: Control, resume: str | None
+) -> Iterator[Event]:
+    """A run's events, taken by as many processes as there are places."""
+    from core.training.train import train as train_events
+
+    with _together(project, places, control) as others:
+        yield from train_events(project, control, resume, others)
+
+
+@contextlib.contextmanager
+def _together(project: Project, places: Places | None, control: Control) -> Iterator[Team | None]:
+    """Within, the others are there; None where one process does it alone."""
+    if places is None:
+        yield None
+        return
+    from core.training.team import team
+
+    with team(project, places, control) as others:
+        yield others
+
+
+def _shared(project: Project, places: Places | None, control: Control) -> Iterator[Event]:
+    """What this machine does of a run that another one trains."""
+    from core.training.children import children
+    from core.training.member import share
+
+    assert places is not None  # noqa: S101 - there are several machines
+    mine, *others = places.jobs(project, places.port)
+    with children(others):
+        yield from share(mine, control)
+
+
+def verify(project: Path, run: str = "newest", *, processes: Count = 1) -> None:
     """Take a run's last steps again and tell whether they come out the same, to the bit.
 
     Args:
         project: The project's folder.
         run: The run's folder name, its number, or "newest".
+        processes: As many as took its last steps: sums in another order have other last digits.
     """
     from core.training.verify import verify as verify_events
 
     opened = Project(project)
     found = opened.run(run.removeprefix("newest"))
     events: list[Event] = []
-    with stopping() as control:
-        telling.show(telling.kept(verify_events(opened, found, control), events), as_json=False)
-    told = [event for event in events if isinstance(event, Verified)]
-    if not told:
+    with stopping() as control, _together(opened, places_of(processes), control) as others:
+        replayed = verify_events(opened, found, control, others)
+        telling.show(telling.kept(replayed, events), as_json=False)
+    found_out = [event for event in events if isinstance(event, Verified)]
+    if not found_out:
         return
-    steps = f"Steps {told[0].first_step} to {told[0].last_step} of the run {found.root.name}"
-    if told[0].different:
-        names = ", ".join(told[0].different[:3])
+    steps = (
+        f"Steps {found_out[0].first_step} to {found_out[0].last_step} of the run {found.root.name}"
+    )
+    if found_out[0].different:
+        names = ", ".join(found_out[0].different[:3])
         raise RunError(
-            f"{steps} came out otherwise: {len(told[0].different)} tensors differ ({names}).",
-            hint="Another device, another version of torch, or pictures that have changed do that; "
-            f"compare {found.manifest_file}.",
+            f"{steps} came out otherwise: {len(found_out[0].different)} tensors differ ({names}).",
+            hint="Another device or number of processes (--processes), another version of torch, "
+            f"or pictures that have changed do that; compare {found.manifest_file}.",
         )
     telling.line(telling.console(), f"{steps} came out the same, to the bit.")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter, validators
 
 from core.cli import telling
-from core.cli.projects import Changes, Json
+from core.cli.projects import Changes, Count, Json, places_of, trained
 from core.cli.stopping import stopping
 from core.config import files
 from core.errors import ConfigError, RunError, UserError
@@ -75,18 +75,17 @@ def move(number: Number, to: Number) -> None:
 
 
 @app.command
-def start(*, again: bool = False, json: Json = False) -> None:
+def start(*, again: bool = False, processes: Count = 1, json: Json = False) -> None:
     """Train all that waits, one after the other; a run that fails does not keep the others.
 
     Ctrl+C saves the run in hand, which goes on from there at the next start.
 
     Args:
         again: Also those that have failed before.
+        processes: So many share each step's batch, one for each GPU.
         json: Print events as JSON lines.
     """
-    from core.training.train import train
-
-    file = run_queue.place()
+    file, places = run_queue.place(), places_of(processes)
     if again:
         run_queue.change(file, _untroubled)
     failed: list[str] = []
@@ -96,7 +95,8 @@ def start(*, again: bool = False, json: Json = False) -> None:
             telling.line(telling.console(error=json), f"Training {_words(entry)}.")
             problem = ""
             try:
-                telling.show(train(entry.project, control, entry.run.root.name), as_json=json)
+                events = trained(entry.project, places, control, entry.run.root.name)
+                telling.show(events, as_json=json)
             except UserError as error:
                 problem = error.message
                 failed.append(f"{_words(entry)}: {problem}")

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import os
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,7 @@ def set_mode(path: Path, mode: int) -> None:
         path.chmod(mode)
 
 
+@lru_cache(maxsize=8)  # opening a project reads its settings several times
 def decode(content: bytes, path: Path) -> RunConfig:
     """A run file's content; `path` is for the messages.
 

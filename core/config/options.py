@@ -148,6 +148,7 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # compute; implies recompute
     offload_activations: bool = False  # what is kept for the way back lies in the main memory
     recompute: bool = False  # blocks are computed anew on the way back (gradient checkpointing)
+    compile: bool = False  # the blocks, by torch.compile: other last digits
     vae_tiles: Tiles = "auto"  # large pictures through the VAE in pieces; auto: where the memory
     # would not do otherwise
     seed: Seed = 0
@@ -164,6 +165,11 @@ class TrainingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(
                 "stream_base cannot move a base that is held in int8: set base_precision to nf4 or "
                 "whole"
+            )
+        if self.stream_base and self.compile:
+            raise ValueError(
+                "stream_base moves the blocks' weights, which compile holds on to: set one of the "
+                "two to false"
             )
         if self.debiased and self.min_snr_gamma:
             raise ValueError("debiased and min_snr_gamma are two weights for one thing: set one")

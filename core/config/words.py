@@ -262,6 +262,10 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "training.recompute": Words(
             "Compute blocks anew", "Far less memory, a third slower; flow models always do."
         ),
+        "training.compile": Words(
+            "Compile",
+            "Faster steps after a minute or more of compiling; the last digits differ.",
+        ),
         "training.offload_activations": Words(
             "Activations in the main memory",
             "What is kept for the way back leaves a GPU until then; slower, the same result.",

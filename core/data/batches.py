@@ -105,20 +105,27 @@ class Draw:
     def parts(self, size: int) -> Iterator[Draw]:
         """Cut into draws of at most `size` pictures."""
         for start in range(0, len(self.latents), size):
-            some = slice(start, start + size)
-            yield replace(
-                self,
-                latents=self.latents[some],
-                noise=self.noise[some],
-                input_noise=self.input_noise[some],
-                u=self.u[some],
-                weights=self.weights[some],
-                masks=None if self.masks is None else self.masks[some],
-                prior=self.prior[some],
-                captions=self.captions[some],
-                frames=self.frames[some],
-                files=self.files[some],
-            )
+            yield self._part(slice(start, start + size))
+
+    def share(self, number: int, of: int) -> Draw:
+        """What process `number` of so many computes; sizes differ by one picture at the most."""
+        count = len(self.latents)
+        return self._part(slice(number * count // of, (number + 1) * count // of))
+
+    def _part(self, some: slice) -> Draw:
+        return replace(
+            self,
+            latents=self.latents[some],
+            noise=self.noise[some],
+            input_noise=self.input_noise[some],
+            u=self.u[some],
+            weights=self.weights[some],
+            masks=None if self.masks is None else self.masks[some],
+            prior=self.prior[some],
+            captions=self.captions[some],
+            frames=self.frames[some],
+            files=self.files[some],
+        )
 
 
 def step_seed(seed: int, step: int, purpose: str) -> int:

@@ -20,6 +20,19 @@ class TrainJob(Struct, frozen=True, kw_only=True, tag="train"):
 
     project: str
     resume: str = ""  # a run folder's name
+    processes: Annotated[int, Meta(ge=1, le=64)] = 1  # that take its steps together
+
+
+class ShareJob(Struct, frozen=True, kw_only=True, tag="share"):
+    """Compute a share of each step of a run that another process trains."""
+
+    project: str
+    number: Annotated[int, Meta(ge=1)]  # of this process; the one that trains is 0
+    of: Annotated[int, Meta(ge=1)]
+    device: Annotated[int, Meta(ge=0)] = 0  # which of this machine's
+    here: Annotated[int, Meta(ge=1)] = 1  # so many processes on this machine
+    host: str  # where that one listens
+    port: Annotated[int, Meta(ge=1, le=65535)]
 
 
 class SampleJob(Struct, frozen=True, kw_only=True, tag="sample"):
@@ -141,6 +154,16 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw"):
 
 
 FileJob = ExportJob | ResizeJob | JoinJob | BakeJob | ExtractJob  # writes one file and ends
-Job = TrainJob | SampleJob | FileJob | FetchJob | InspectJob | CaptionJob | MemoryJob | RateJob
+Job = (
+    TrainJob
+    | ShareJob
+    | SampleJob
+    | FileJob
+    | FetchJob
+    | InspectJob
+    | CaptionJob
+    | MemoryJob
+    | RateJob
+)
 Word = Stop | PreviewNow | Draw
 Command = Job | Word

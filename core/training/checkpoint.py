@@ -85,7 +85,7 @@ def save(run: Run, prepared: Prepared, step: int, *, planned: bool) -> Path:
         planned=planned,
         dataset=prepared.dataset_key,
         base=dict(prepared.model.keys),
-        device=str(prepared.model.place),
+        device=prepared.device,
         adapter=prepared.config.adapter,
         optimizer=prepared.config.training.optimizer,
         slowed=slowed(prepared),
@@ -297,7 +297,7 @@ def _differences(state: State, prepared: Prepared) -> list[str]:
             "Pictures, captions or their order have changed since this run began; it goes on with "
             "what is there now."
         )
-    device = str(prepared.model.place)
+    device = prepared.device
     if state.device != device:
         said.append(
             f"This run began on {state.device} and goes on on {device}; its last digits will "

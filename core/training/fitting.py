@@ -106,6 +106,8 @@ def _smaller(config: RunConfig, facts: Facts, *, beside: bool) -> Iterator[Rung]
         training = config.training
         if training.base_precision == "int8":  # which cannot be moved: whole, and moved, is less
             training, changes = replace(training, base_precision="whole"), before
+        if training.compile:
+            training, changes = replace(training, compile=False), (*changes, _UNCOMPILED)
         config = replace(config, training=replace(training, stream_base=True))
         changes = (*changes, _STREAMED)
         yield config, at_once, changes
@@ -152,6 +154,9 @@ _OFFLOADED = Change(
     "true",
     "what is kept for the way back lies in the main memory until then: what is learnt is the same, "
     "a step takes longer",
+)
+_UNCOMPILED = Change(
+    "training.compile", "false", "blocks whose weights come and go cannot be compiled"
 )
 _STREAMED = Change(
     "training.stream_base",

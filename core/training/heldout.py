@@ -111,7 +111,7 @@ def losses(prepared: Prepared, at_once: int, times: int = TIMES) -> list[float]:
     model = prepared.model
     injection.train_mode(prepared.nets, on=False)
     found = []
-    with prepared.trainable.learnt(), model.place.autocast():
+    with prepared.trainable.learnt(), model.place.autocast(), prepared.uncompiled():
         for item in prepared.held_out:
             parts = draw_of(item, times).parts(at_once)
             plain = [

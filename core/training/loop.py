@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from core.adapters import injection
 from core.data import batches
-from core.errors import full_memory
+from core.errors import ProcessLostError, full_memory
 from core.families.device import let_go
 from core.protocol.events import CheckpointSaved, Event, StepDone, Warned
 from core.training import checkpoint, heldout, lr, preview
 from core.training.offload import offloaded
-from core.training.step import StepResult, denoising_losses, set_rate, train_step
+from core.training.step import StepResult, accumulated, denoising_losses, set_rate, train_step
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -47,6 +47,7 @@ def steps(
     Raises:
         DivergedError: The loss or a gradient is no finite number.
         MemoryFullError: Not even one picture at a time fits.
+        ProcessLostError: One of several processes is gone; what was learnt so far is saved.
         StorageError: A preview or checkpoint cannot be written.
     """
     config, every = prepared.config.training, prepared.config.preview.every
@@ -54,7 +55,13 @@ def steps(
     waiting = list(untrained)
     for step, samples in zip(range(first_step, config.steps + 1), plan, strict=False):
         began = time.monotonic()
-        done, rate = yield from taken(prepared, samples, step)
+        try:
+            done, rate = yield from taken(prepared, samples, step)
+        except ProcessLostError:  # what there is is that of the last whole step
+            if step > first_step:
+                folder = checkpoint.save(run, prepared, step - 1, planned=False)
+                yield CheckpointSaved(step=step - 1, path=str(folder))
+            raise
         seconds = time.monotonic() - began
         clock.step_took(seconds)
         yield StepDone(
@@ -82,6 +89,23 @@ def steps(
         if saves and control.stop.is_set():
             return step
     return config.steps
+
+
+def all_ready(prepared: Prepared, first_step: int) -> Generator[Event, None, None]:
+    """What comes right before the first step: other processes, and compiling.
+
+    Raises:
+        ProcessLostError: One of the processes is gone, or found other files.
+    """
+    team = prepared.team
+    if team is not None:
+        yield from team.tell(prepared)
+    if prepared.config.training.compile:
+        from core.training import compiling  # seldom wished for
+
+        yield from compiling.tried(prepared, first_step, prepared.processes)
+    if team is not None:
+        yield from team.joined(prepared)
 
 
 def taken(
@@ -133,11 +157,11 @@ def due(step: int, every: int) -> bool:
 
 def _fitting_step(prepared: Prepared, draw: Draw, step: int) -> Generator[Event, None, StepResult]:
     """One step with as much in the memory as fits; the step itself stays the same."""
-    denoiser = prepared.model.parts[prepared.model.facts.denoiser]
+    denoiser = prepared.denoiser
 
     def tried() -> Generator[Event, None, StepResult]:
         return prepared.at_once.fitting(
-            len(draw.latents),
+            prepared.share_of(len(draw.latents)),
             lambda at_once: one_step(prepared, draw, step, at_once),
             "The memory is too small for the whole batch: {} of its pictures are taken at a time. "
             "What is learnt is the same; lower the resolution to be faster.",
@@ -162,25 +186,42 @@ def _kept(prepared: Prepared) -> AbstractContextManager[None]:
     place = prepared.model.place
     if not prepared.config.training.offload_activations or place.kind != "cuda":
         return contextlib.nullcontext()
-    denoiser = prepared.model.parts[prepared.model.facts.denoiser]
-    return offloaded([denoiser, *prepared.nets.values()], place)
+    return offloaded([prepared.denoiser, *prepared.nets.values()], place)
 
 
 def one_step(prepared: Prepared, draw: Draw, step: int, at_once: int) -> StepResult:
     """A whole step on what was drawn for it."""
-    config, model = prepared.config.training, prepared.model
-
-    def losses_of(part: Draw) -> torch.Tensor:
-        with model.place.autocast(), _kept(prepared):
-            return denoising_losses(
-                model, part, prepared.conditions, config, lambda: injection.off(prepared.nets)
-            )
-
-    torch.manual_seed(batches.step_seed(config.seed, step, "dropout"))
-    injection.train_mode(prepared.nets, on=True)
-    result = train_step(losses_of, draw, prepared.trainable, at_once=at_once, step=step)
+    config, team = prepared.config.training, prepared.team
+    made_ready(prepared, batches.step_seed(config.seed, step, "dropout"))
+    result = train_step(
+        losses_of(prepared),
+        draw,
+        prepared.trainable,
+        at_once=at_once,
+        step=step,
+        accumulate=accumulated if team is None else team.takes(prepared, step),
+    )
     if config.max_weight_norm:
         injection.cap(prepared.nets, config.max_weight_norm)
     if average := prepared.trainable.average:
         average.add(prepared.trainable.parameters, step)
     return result
+
+
+def losses_of(prepared: Prepared) -> Callable[[Draw], torch.Tensor]:
+    """The losses of a part of a draw, with the adapter as it is."""
+    config, model = prepared.config.training, prepared.model
+
+    def of(part: Draw) -> torch.Tensor:
+        with model.place.autocast(), _kept(prepared):
+            return denoising_losses(
+                model, part, prepared.conditions, config, lambda: injection.off(prepared.nets)
+            )
+
+    return of
+
+
+def made_ready(prepared: Prepared, seed: int) -> None:
+    """Let the nets compute as a step wants them, with the dropout of this seed."""
+    torch.manual_seed(seed)
+    injection.train_mode(prepared.nets, on=True)

@@ -46,7 +46,7 @@ def of(prepared: Prepared) -> dict[str, object]:
         ],
         "not_used": sorted(path.name for path in prepared.unused),
         "base": dict(prepared.model.keys),
-        "device": str(prepared.model.place),
+        "device": prepared.device,
         "seed": prepared.config.training.seed,
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES}
         | {"stylewright": version.VERSION},

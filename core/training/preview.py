@@ -164,7 +164,8 @@ def parts_of(prepared: Prepared) -> list[range]:
 def _ready_to_draw(prepared: Prepared, *, untrained: bool) -> Iterator[None]:
     """What is exported, without dropout; for a picture of the base no adapter at all."""
     injection.train_mode(prepared.nets, on=False)
-    with injection.off(prepared.nets) if untrained else prepared.trainable.learnt():
+    what = injection.off(prepared.nets) if untrained else prepared.trainable.learnt()
+    with what, prepared.uncompiled():
         yield
 
 
@@ -180,8 +181,7 @@ def _stopping(prepared: Prepared, control: Control) -> Iterator[None]:
         if control.stop.is_set():
             raise _StoppedError
 
-    denoiser = prepared.model.parts[prepared.model.facts.denoiser]
-    hook = denoiser.register_forward_pre_hook(look)
+    hook = prepared.denoiser.register_forward_pre_hook(look)
     try:
         with contextlib.suppress(_StoppedError):
             yield

@@ -83,6 +83,7 @@ def sweep_config(config: RunConfig) -> RunConfig:
         warmup_steps=0,
         average=0.0,
         text_encoder_share=1.0,
+        compile=False,  # so few steps would not repay it
     )
     return replace(config, training=training)
 

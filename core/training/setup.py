@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as model_replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from msgspec.structs import replace
@@ -33,6 +35,7 @@ from core.training.control import Control
 from core.training.step import FIRST_SCALE, Trainable
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from core.adapters.changes import Adapter
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from core.data.focus import Point
     from core.data.marks import Marks
     from core.data.scan import Dataset
+    from core.training.team import Team
 
 DEFAULT_PROMPTS = 4
 LEAST_RANK = 4
@@ -63,6 +67,33 @@ class Prepared:
     drawn_at_once: AtOnce = field(default_factory=AtOnce)  # of the previews
     marked: tuple[object, ...] = ()  # what marks say of these pictures
     unused: tuple[Path, ...] = ()  # pictures that are left out by their marks
+    team: Team | None = None  # the other processes, where there are any
+
+    @property
+    def denoiser(self) -> Any:  # noqa: ANN401 - diffusers' nets are untyped
+        """The net that is taught, whether or not text encoders are, too."""
+        return self.model.parts[self.model.facts.denoiser]
+
+    @property
+    def processes(self) -> int:
+        """How many take each step together."""
+        return 1 if self.team is None else self.team.of
+
+    @property
+    def device(self) -> str:
+        """What computes, in words."""
+        several = "" if self.team is None else f", {self.processes} processes"
+        return f"{self.model.place}{several}"
+
+    def share_of(self, pictures: int) -> int:
+        """How many of a step's pictures one process has to compute, at the most."""
+        return math.ceil(pictures / self.processes)
+
+    def uncompiled(self) -> AbstractContextManager[object]:
+        """Within, blocks compute as they are, whether they were compiled or not."""
+        if not self.config.training.compile:
+            return contextlib.nullcontext()
+        return torch.compiler.set_stance("force_eager")
 
     @property
     def own(self) -> list[Item]:

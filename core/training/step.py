@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch.nn.utils import clip_grad_norm_
@@ -28,6 +28,21 @@ if TYPE_CHECKING:
 
 FIRST_SCALE = 2.0**16  # of a float16 loss; it finds its own within some steps
 LEAST_SCALE = 1.0  # a loss that overflows below it is no matter of scale
+
+
+class Accumulate(Protocol):
+    """What `accumulated` is, also where several processes share a step."""
+
+    def __call__(
+        self,
+        losses_of: Callable[[Draw], Tensor],
+        draw: Draw,
+        scaled: Callable[[Tensor], Tensor],
+        *,
+        at_once: int,
+    ) -> float:
+        """As `accumulated`."""
+        ...
 
 
 class StepResult(NamedTuple):
@@ -117,6 +132,25 @@ def denoising_losses(
     return errors.flatten(1).mean(dim=1) * (of_time * draw.weights).to(model.device)
 
 
+def accumulated(
+    losses_of: Callable[[Draw], Tensor],
+    draw: Draw,
+    scaled: Callable[[Tensor], Tensor],
+    *,
+    at_once: int,
+) -> float:
+    """Forward and backward, at most `at_once` pictures in the memory at a time.
+
+    Returns the sum of the losses over the batch's size, whose gradient the parameters then have.
+    """
+    total = 0.0
+    for part in draw.parts(at_once):
+        loss = losses_of(part).sum() / draw.batch_size
+        scaled(loss).backward()
+        total += loss.item()
+    return total
+
+
 def train_step(
     losses_of: Callable[[Draw], Tensor],
     draw: Draw,
@@ -124,6 +158,7 @@ def train_step(
     *,
     at_once: int,
     step: int,
+    accumulate: Accumulate = accumulated,
 ) -> StepResult:
     """Forward, backward, clip, step; at most `at_once` pictures in the memory at a time.
 
@@ -136,11 +171,7 @@ def train_step(
     """
     scaler, optimizer = trainable.scaler, trainable.optimizer
     optimizer.zero_grad(set_to_none=True)  # what a step that ran out of memory left behind
-    total = 0.0
-    for part in draw.parts(at_once):
-        loss = losses_of(part).sum() / draw.batch_size
-        scaler.scale(loss).backward()
-        total += loss.item()
+    total = accumulate(losses_of, draw, scaler.scale, at_once=at_once)
     scaler.unscale_(optimizer)
     parameters = list(trainable.parameters.values())
     norm = clip_grad_norm_(parameters, trainable.max_grad_norm).item()

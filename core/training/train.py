@@ -49,43 +49,52 @@ if TYPE_CHECKING:
     from core.config.options import RunConfig
     from core.training.control import Control
     from core.training.setup import Prepared
+    from core.training.team import Team
 
 MOST_RETURNS = 5  # of a run that diverges: by then its rate is a thirtieth
 STYLE_PICTURES = 64  # of the dataset: more change the measure little and cost time
 
 
-def train(project: Project, control: Control, resume: str | None = None) -> Iterator[Event]:
+def train(
+    project: Project, control: Control, resume: str | None = None, team: Team | None = None
+) -> Iterator[Event]:
     """Train the project's next run, or go on with the run named `resume` ("" is the newest).
 
     Its events are also written to the run's log, from which a window shows it later. A new run's
     folder is made once everything it needs is loaded; while it is trained no other program can
-    train it.
+    train it. A `team` takes the steps together.
 
     Raises:
         UserError: One of its kinds; the message names the file or setting.
     """
     with naming_full_memory("Lower batch size, resolution or rank, or close other programs."):
         if resume is None:
-            yield from _begin(project, control)
+            yield from _begin(project, control, team)
         else:
-            yield from _go_on(project, project.run(resume), control)
+            yield from _go_on(project, project.run(resume), control, team)
 
 
-def _begin(project: Project, control: Control) -> Iterator[Event]:
-    prepared = yield from setup.prepare(project, project.config(), control)
+def _begin(project: Project, control: Control, team: Team | None) -> Iterator[Event]:
+    config = project.config()
+    if team is not None:
+        team.check(config)
+    prepared = yield from setup.prepare(project, config, control)
     if prepared is None:
         yield Finished(stopped=True)
         return
     run = project.new_run(prepared.config)
-    prepared = replace(prepared, config=run_files.load(run.config_file))  # as it is frozen
+    frozen = run_files.load(run.config_file)
+    prepared = replace(prepared, config=frozen, team=team)
     manifest.write(run, prepared)
     with lock.training(run):
         yield from _logged(run, _train(run, prepared, control, first_step=1))
 
 
-def _go_on(project: Project, run: Run, control: Control) -> Iterator[Event]:
+def _go_on(project: Project, run: Run, control: Control, team: Team | None) -> Iterator[Event]:
     with lock.training(run):
         config = run_files.load(run.config_file)
+        if team is not None:
+            team.check(config)
         folder = _unfinished_checkpoint(run, config)
         run.sweep()
         try:
@@ -96,6 +105,7 @@ def _go_on(project: Project, run: Run, control: Control) -> Iterator[Event]:
         if prepared is None:
             yield Finished(stopped=True)
             return
+        prepared = replace(prepared, team=team)
         step = 0
         if folder is not None:
             step = (yield from checkpoint.load(folder, prepared)).step
@@ -155,6 +165,8 @@ def _train(run: Run, prepared: Prepared, control: Control, *, first_step: int) -
     if _previews_due(run, config, last):
         yield from preview.draw(run, prepared, control, clock, last, _undrawn(run, prepared, last))
     if last < steps and not control.stop.is_set():
+        yield from loop.all_ready(prepared, first_step)
+    if last < steps and not control.stop.is_set():
         last = yield from _steps(run, prepared, control, first_step, (clock, untrained))
     if last >= first_step or last == steps:
         yield from _finish(run, prepared, control, last)
@@ -201,7 +213,7 @@ def _started(run: Run, prepared: Prepared, first_step: int) -> RunStarted:
         adapter=report.in_words(adapter),
         file_bytes=export.file_bytes(adapter),
         pictures=len(prepared.own),
-        device=str(prepared.model.place),
+        device=prepared.device,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,14 +23,18 @@ from core.training.checkpoint import ADAPTER_FILE, AVERAGE_FILE, OPTIMIZER_FILE
 if TYPE_CHECKING:
     from core.project.layout import Project
     from core.training.control import Control
+    from core.training.team import Team
 
 
-def verify(project: Project, run: Run, control: Control) -> Generator[Event, None, None]:
+def verify(
+    project: Project, run: Run, control: Control, team: Team | None = None
+) -> Generator[Event, None, None]:
     """Replay from the checkpoint before the newest, or from the beginning, and compare.
 
-    Nothing of the run is changed.
+    Nothing of the run is changed. A `team` takes the steps together, as it did in the run.
 
     Raises:
+        ConfigError: There are more processes than pictures in a step.
         RunError: It has no checkpoint.
         UserError: As for a run that is resumed.
     """
@@ -41,13 +46,17 @@ def verify(project: Project, run: Run, control: Control) -> Generator[Event, Non
         )
     newest = there[-1]
     config = run_files.load(run.config_file)
+    if team is not None:
+        team.check(config)
     prepared = yield from setup.prepare(project, config, control)
     if prepared is None:
         return
+    prepared = replace(prepared, team=team)
     first = 1
     if len(there) > 1:
         first = (yield from checkpoint.load(there[-2], prepared)).step + 1
     last = int(newest.name.removeprefix("step"))
+    yield from loop.all_ready(prepared, first)
     plan = batches.plan(prepared.items, prepared.batch_size, config.training.seed, first)
     for step, samples in zip(range(first, last + 1), plan, strict=False):
         if control.stop.is_set():

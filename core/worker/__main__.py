@@ -23,6 +23,7 @@ from core.protocol.commands import (
     RateJob,
     ResizeJob,
     SampleJob,
+    ShareJob,
     TrainJob,
 )
 from core.protocol.events import Event, Failed, Hello, Progress
@@ -76,6 +77,8 @@ def _events(job: Command | None, pipe: Pipe) -> Iterator[Event]:
     match job:
         case TrainJob():
             yield from jobs.train_job(job, pipe)
+        case ShareJob():
+            yield from jobs.share_job(job, pipe)
         case SampleJob():
             yield from jobs.sample_job(job, pipe)
         case MemoryJob():

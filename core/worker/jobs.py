@@ -25,6 +25,7 @@ from core.protocol.commands import (
     RateJob,
     ResizeJob,
     SampleJob,
+    ShareJob,
     Stop,
     TrainJob,
 )
@@ -63,7 +64,28 @@ def train_job(job: TrainJob, pipe: Pipe) -> Iterator[Event]:
                 pass
 
     pipe.listen(on_command)
-    yield from train.train(Project(Path(job.project)), control, job.resume or None)
+    project, resume = Project(Path(job.project)), job.resume or None
+    if job.processes == 1:
+        yield from train.train(project, control, resume)
+        return
+    from core.training.team import Places, team  # most runs have no need of it
+
+    with team(project, Places(job.processes), control) as others:
+        yield from train.train(project, control, resume, others)
+
+
+def share_job(job: ShareJob, pipe: Pipe) -> Iterator[Event]:
+    """Compute a share of another process's steps; its end ends this one."""
+    from core.training.member import share
+
+    control = Control()
+
+    def on_command(command: Command | None) -> None:
+        if command is None or isinstance(command, Stop):
+            control.stop.set()
+
+    pipe.listen(on_command)
+    yield from share(job, control)
 
 
 def sample_job(job: SampleJob, pipe: Pipe) -> Iterator[Event]:

@@ -100,7 +100,7 @@ def failing(monkeypatch, at: dict[int, int]) -> list[float]:
     """Steps that diverge so many times; returns the rates that were tried."""
     real, rates = loop.train_step, []
 
-    def train_step(losses_of, draw, trainable, *, at_once: int, step: int):
+    def train_step(losses_of, draw, trainable, *, at_once: int, step: int, accumulate):
         rates.append((step, trainable.optimizer.param_groups[0]["lr"]))
         if at.get(step, 0) > 0:
             at[step] -= 1
@@ -108,7 +108,8 @@ def failing(monkeypatch, at: dict[int, int]) -> list[float]:
                 for parameter in trainable.parameters.values():
                     parameter.fill_(float("nan"))
             raise DivergedError(f"Step {step}, on {draw.files[0]}: the loss is nan.", hint="Lower.")
-        return real(losses_of, draw, trainable, at_once=at_once, step=step)
+        where = {"at_once": at_once, "step": step, "accumulate": accumulate}
+        return real(losses_of, draw, trainable, **where)
 
     monkeypatch.setattr(loop, "train_step", train_step)
     return rates

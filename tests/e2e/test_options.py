@@ -125,7 +125,7 @@ ELSEWHERE = {  # each has tests of its own
     "training.measure_every",
     "training.patience", "adapter.text_rank_2", "training.text_encoder_2_learning_rate",
     "training.text_encoder_2_share", "training.on_divergence", "training.recompute", "training.vae_tiles",
-    "training.stream_base", "training.offload_activations", "training.checkpoint_every",
+    "training.stream_base", "training.offload_activations", "training.compile", "training.checkpoint_every",
     "training.checkpoint_minutes", "training.keep_checkpoints", "preview.every",
 }  # fmt: skip
 

@@ -61,6 +61,13 @@ def test_a_run_that_fails_does_not_keep_the_others(project: Project, capsys) -> 
     assert [run.root.name for run in project.runs()] == [second, third]
 
 
+def test_a_run_that_cannot_be_shared_by_so_many_still_waits(project: Project, capsys) -> None:
+    assert queue("add", str(project.root), "--set", "training.batch_size=1") == 0
+    assert queue("start", "--processes", "2") == 2
+    assert "cannot be shared by 2 processes" in capsys.readouterr().err
+    assert len(waits()) == 1
+
+
 def test_what_cannot_wait_is_told(project: Project, tmp_path: Path, capsys) -> None:
     assert queue("add", str(tmp_path / "nowhere")) == 2
     assert queue("add", str(project.root), "--set", "base=nowhere") == 2

@@ -176,6 +176,17 @@ def test_repeats_come_as_often_and_weigh_as_much() -> None:
     }
 
 
+@pytest.mark.parametrize(("count", "of"), [(7, 2), (7, 3), (2, 4)])
+def test_the_shares_of_a_draw_are_the_draw_and_alike_in_size(count: int, of: int) -> None:
+    whole = drawn(count, 3)
+    shares = [whole.share(number, of) for number in range(of)]
+    assert torch.cat([share.noise for share in shares]).equal(whole.noise)
+    assert sum((share.captions for share in shares), ()) == whole.captions
+    sizes = [len(share.u) for share in shares]
+    assert max(sizes) - min(sizes) <= 1
+    assert {share.batch_size for share in shares} == {whole.batch_size}
+
+
 def test_class_pictures_come_beside_as_often_as_the_others_and_take_turns() -> None:
     square, wide = Size(64, 64), Size(96, 64)
     shown = [

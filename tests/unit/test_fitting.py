@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from core.config import files
 from core.config.facts import FLUX, SDXL
 from core.config.options import AdapterConfig, DatasetConfig, RunConfig, TrainingConfig
 from core.training.fitting import fitted
@@ -71,6 +73,17 @@ def test_that_nothing_fits_is_said() -> None:
 def test_flow_models_compute_anew_as_they_are() -> None:
     fit = fitted(WISHED, FLUX, 100, needed)
     assert "training.recompute" not in options(fit)
+
+
+def test_what_is_compiled_is_not_moved() -> None:
+    compiled = replace(WISHED, training=replace(WISHED.training, compile=True))
+    fit = fitted(compiled, SDXL, 1, needed, beside=True)
+    assert fit.config.training.stream_base
+    changes = [f"{change.option}={change.value}" for change in fit.changes if change.option]
+    assert "training.compile=false" in changes
+    assert (
+        files.with_changes(compiled, changes).training == fit.config.training
+    )  # as the window takes them over
 
 
 def test_a_loha_is_not_held_in_4_bits() -> None:
