@@ -225,6 +225,12 @@ class Dataset(QObject):
                 lambda notes, work: moves.cut_all(parts, folder, notes, work),
             )
 
+    def change(
+        self, words: str, said: str, do: Callable[[Notes, Work], str], shows: Path | None = None
+    ) -> bool:
+        """Let the thread change files beside pictures; can be undone. False if it cannot be."""
+        return self.project is not None and self._start(words, said, do, shows=shows)
+
     def _start(
         self,
         words: str,

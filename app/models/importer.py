@@ -1,4 +1,4 @@
-"""Copies dropped pictures and their captions into a project: files, folders, what is in a .zip."""
+"""Copies dropped pictures, captions and masks into a project: files, folders, out of a .zip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PySide6.QtCore import QBuffer
 from PySide6.QtGui import QImage
 
 from app.models.background import Work
-from core.data import captions, scan
+from core.data import captions, masks, scan
 from core.data.walk import ARCHIVES
 from core.errors import StorageError, UserError
 
@@ -131,7 +131,8 @@ def pictures_among(paths: Iterable[Path], work: Work) -> list[Path]:
                 return sources
             if inside.suffix.lower() in scan.SUFFIXES:
                 sources.append(inside)
-    return sources
+    theirs = {masks.place(source) for source in sources}  # which come with them
+    return [source for source in sources if source not in theirs]
 
 
 def taken_stems(folder: Path) -> set[str]:
@@ -163,12 +164,18 @@ def _shortened(stem: str, ending: str) -> str:
 
 
 def _there(picture: Path) -> bool:
-    """Whether it or its caption has come since the folder was looked at."""
-    return picture.exists() or captions.caption_file(picture).exists()
+    """Whether it, its caption or its mask has come since the folder was looked at."""
+    return picture.exists() or any(_beside(picture))
+
+
+def _beside(picture: Path) -> tuple[Path | None, Path | None]:
+    """Its caption and its mask, where there are some."""
+    caption = captions.caption_file(picture)
+    return caption if caption.exists() else None, masks.mask_file(picture)
 
 
 def copy_beside(source: Path, folder: Path, taken: set[str], made: Made = nothing) -> Path:
-    """Copy a picture and its caption into `folder` under a free name.
+    """Copy a picture, its caption and its mask into `folder` under a free name.
 
     Raises:
         OSError: It cannot be read or written; no half of it is left.
@@ -178,13 +185,16 @@ def copy_beside(source: Path, folder: Path, taken: set[str], made: Made = nothin
         return source
     folder.mkdir(parents=True, exist_ok=True)
     target = free_name(folder, source.name, taken)
-    sidecar = captions.caption_file(source)
     try:
-        if sidecar.exists():
-            _copy(sidecar, captions.caption_file(target), made)
+        caption, mask = _beside(source)
+        if caption is not None:
+            _copy(caption, captions.caption_file(target), made)
+        if mask is not None:
+            _copy(mask, masks.place(target), made)
         _copy(source, target, made)
     except (OSError, StorageError):
-        captions.caption_file(target).unlink(missing_ok=True)
+        for copy in filter(None, _beside(target)):
+            copy.unlink()
         raise
     return target
 

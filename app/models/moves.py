@@ -1,4 +1,4 @@
-"""Moves pictures and their captions to a project's bin; nothing is ever deleted.
+"""Moves pictures, their captions and masks to a project's bin; nothing is ever deleted.
 
 What is moved is noted before it is, so that it can be brought back.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from app.models.background import Work
 from app.models.importer import free_name, taken_stems
-from core.data import captions, moving, scan
+from core.data import captions, masks, moving, scan
 from core.data.cropping import Shares, cut
 from core.data.history import Notes
 from core.data.moving import stamp_of
@@ -39,6 +39,8 @@ def to_bin(paths: Sequence[Path], folder: Path, notes: Notes, work: Work) -> str
             staying[path.with_suffix("")] -= 1
             if path.exists():  # another program may have been first
                 _remove(path, free_name(folder, path.name, taken), notes, staying)
+                if (mask := masks.mask_file(path)) and not staying[path.with_suffix("")]:
+                    _move(mask, free_name(folder, mask.name, taken), notes)
     except StorageError as error:
         return str(error)
     except OSError as error:
@@ -71,7 +73,10 @@ def cut_all(parts: Mapping[Path, Shares], folder: Path, notes: Notes, work: Work
         for number, (path, inside) in enumerate(parts.items()):
             work.tell(number, len(parts))
             if path.exists():  # another program may have been first
+                mask = masks.mask_file(path)
                 _cut(path, inside, free_name(folder, path.name, taken), notes)
+                if mask is not None:
+                    _cut(mask, inside, free_name(folder, mask.name, taken), notes)
     except StorageError as error:
         return str(error)
     except OSError as error:

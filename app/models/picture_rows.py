@@ -36,6 +36,7 @@ class Role:
     CAPTION = Qt.ItemDataRole.UserRole + 2
     FINDING = Qt.ItemDataRole.UserRole + 3
     MARK = Qt.ItemDataRole.UserRole + 4  # what is said of it, and whether it is not used
+    MASKED = Qt.ItemDataRole.UserRole + 5
 
 
 class PictureRows(QAbstractListModel):
@@ -53,6 +54,7 @@ class PictureRows(QAbstractListModel):
         self._by_path: dict[str, int] | None = {}  # None is not known
         self._marks = Marks()
         self._silent: int | None = None
+        self._masked: int | None = None
         self._shown: Shown | None = ()  # the list as a scan knows it; None after other changes
         thumbnails.ready.connect(self._on_thumbnail_ready)
 
@@ -70,6 +72,13 @@ class PictureRows(QAbstractListModel):
         if self._silent is None:
             self._silent = sum(captions.says_nothing(one.caption) for one in self._pictures)
         return self._silent
+
+    @property
+    def masked(self) -> int:
+        """How many have a mask; counted once, likewise."""
+        if self._masked is None:
+            self._masked = sum(one.masked for one in self._pictures)
+        return self._masked
 
     def row_of(self, path: Path) -> int:
         """-1 where it is not shown."""
@@ -141,19 +150,13 @@ class PictureRows(QAbstractListModel):
                 return self._thumbnails.get(picture.path, self.tile_px) or QImage()
             case Qt.ItemDataRole.AccessibleTextRole | Qt.ItemDataRole.ToolTipRole | Role.MARK:
                 return self._told(picture, role)
-            case Role.PATH:
-                return picture.path
-            case Role.CAPTION:
-                return picture.caption
-            case Role.FINDING:
-                return "no caption" if captions.says_nothing(picture.caption) else ""
             case _:
-                return None
+                return _own(picture, role)
 
     def _told(self, picture: Picture, role: int) -> object:
         """What is said of a picture beside its name."""
         mark = self._marks.of(picture.path)
-        words = in_words(mark)
+        words = [*in_words(mark), *(["masked"] if picture.masked else [])]
         match role:
             case Role.MARK:
                 stars = [f"{mark.rating} \N{BLACK STAR}"] if mark.rating else []
@@ -169,7 +172,7 @@ class PictureRows(QAbstractListModel):
     ) -> None:
         if not what:
             return
-        self._silent = None
+        self._silent = self._masked = None
         if what.anew:
             self._start_anew(pictures, by_path)
             return
@@ -193,7 +196,7 @@ class PictureRows(QAbstractListModel):
             self.altered.emit()
 
     def _start_anew(self, pictures: Sequence[Picture], by_path: dict[str, int] | None) -> None:
-        self.changing, self._silent = True, None
+        self.changing, self._silent, self._masked = True, None, None
         self.beginResetModel()
         self._pictures, self._by_path = list(pictures), by_path
         self.endResetModel()
@@ -207,6 +210,21 @@ class PictureRows(QAbstractListModel):
             first, last = (row, row) if name else (0, len(self._pictures) - 1)
             roles = [Qt.ItemDataRole.DecorationRole]
             self.dataChanged.emit(self.index(first), self.index(last), roles)
+
+
+def _own(picture: Picture, role: int) -> object:
+    """What is asked by a `Role`."""
+    match role:
+        case Role.PATH:
+            return picture.path
+        case Role.CAPTION:
+            return picture.caption
+        case Role.FINDING:
+            return "no caption" if captions.says_nothing(picture.caption) else ""
+        case Role.MASKED:
+            return picture.masked
+        case _:
+            return None
 
 
 def in_words(mark: Mark) -> list[str]:

@@ -67,13 +67,14 @@ class _Scan(QRunnable):
             return None
         found: list[Picture | Finding] = []
         told = 0.0
-        for number, (path, caption) in enumerate(zip(paths, there.captions, strict=True)):
+        files = zip(paths, there.captions, there.masked, strict=True)
+        for number, (path, caption, masked) in enumerate(files):
             if scanner.stopped.is_set():
                 return None
             if time.monotonic() - told > TELL_EVERY_SECONDS:
                 told = time.monotonic()
                 scanner.progressed.emit(number, len(paths))
-            found.append(catalogue.examine(path, caption))
+            found.append(catalogue.examine(path, caption, masked=masked))
         if all(folder.is_dir() for folder in self._folders):  # one may be on a stick
             catalogue.keep_only(paths)
         return self._look(found, sure=True)
@@ -84,11 +85,12 @@ class _Scan(QRunnable):
         opening = not self._shown
         found: list[Picture | Finding] = []
         began, wait = time.monotonic(), FIRST_LOOK_SECONDS
-        for path, caption in zip(there.pictures, there.captions, strict=True):
+        files = zip(there.pictures, there.captions, there.masked, strict=True)
+        for path, caption, masked in files:
             if scanner.stopped.is_set():
                 return False
             if catalogue.knows(path):
-                found.append(catalogue.examine(path, caption))
+                found.append(catalogue.examine(path, caption, masked=masked))
             else:
                 found.append(scan.examine(path, decode=False))
             if opening and time.monotonic() - began > wait:

@@ -22,6 +22,7 @@ from app.figures import count_of
 from app.models.studio import Studio
 from app.views import places
 from app.widgets import labels
+from app.widgets.button import ActionButton
 from app.widgets.picture import CropView
 from app.widgets.text import pass_undo
 from core.data.scan import Picture
@@ -69,7 +70,11 @@ class CaptionEditor(QFrame):
         layout.setSpacing(8)
         self._picture.setMinimumHeight(LEAST_PX)
         layout.addWidget(self._picture, stretch=1)
-        layout.addWidget(self._name)
+        about = QHBoxLayout()
+        about.setSpacing(8)
+        about.addWidget(self._name, stretch=1)
+        about.addWidget(ActionButton(studio.actions["dataset.mask"], words="Mask"))
+        layout.addLayout(about)
         layout.addLayout(self._make_head())
         for widget in (self._text, self._count):
             layout.addWidget(widget)

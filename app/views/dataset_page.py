@@ -33,8 +33,10 @@ from app.models.workspace import NEW_NAME
 from app.views import places
 from app.views.caption_editor import CaptionEditor
 from app.views.findings_panel import FindingsPanel
+from app.views.masks import MASKS, Masks
 from app.views.page import Page
 from app.views.picture_search import PictureSearch
+from app.views.unheeded_masks import UnheededMasks
 from app.views.welcome import Welcome
 from app.widgets import labels
 from app.widgets.button import ActionButton
@@ -69,6 +71,7 @@ class DatasetPage(QWidget):
         self.captioning: CaptioningDialog | None = None  # once it was opened; goes on when closed
         self._said: tuple[Message, int] | None = None  # of what was done; where its undo stands
         self._add_actions()
+        self.masks = Masks(studio, self)
         actions = studio.actions
         self.shown = ShownRows(self._model.rows, self)
         self.search = PictureSearch(studio, self.shown)
@@ -79,6 +82,7 @@ class DatasetPage(QWidget):
             Role.MARK,
             self.search.headings,
         )
+        self.grid.sign_role = Role.MASKED
         self.grid.setModel(self.shown)
         self.grid.setAccessibleName("Pictures")
         self._add_menu()
@@ -99,6 +103,8 @@ class DatasetPage(QWidget):
         inside.addLayout(self._make_bar())
         self.search.searched.connect(self._on_searched)
         inside.addWidget(self.search)
+        self.unheeded = UnheededMasks(studio)
+        inside.addWidget(self.unheeded)
         self.findings = FindingsPanel(self._model, actions["dataset.mend"])
         self.findings.hide()
         self.findings.chosen.connect(self._on_finding_chosen)
@@ -135,6 +141,9 @@ class DatasetPage(QWidget):
         studio.workspace.opened.connect(self._on_opened)
         self.grid.selectionModel().currentChanged.connect(self._on_current_changed)
         self.grid.removal_wished.connect(self.remove_chosen)
+        self.masks.begun.connect(self._on_mask_begun)
+        self.masks.left.connect(self._on_mask_left)
+        self.masks.done.connect(self._offer_undo)
         self._on_opened()
         self._on_refreshed()
         self._on_busy_changed()
@@ -175,7 +184,7 @@ class DatasetPage(QWidget):
         self.grid.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         actions = self._studio.actions
         self.grid.addActions(
-            [actions[f"dataset.{name}"] for name in ("caption_all", "reword", "remove")]
+            [actions[f"dataset.{name}"] for name in ("caption_all", "reword", *MASKS, "remove")]
         )
         rating = QMenu("Rating", self.grid)
         rating.addActions([actions[f"dataset.rate_{stars}"] for stars in range(STARS + 1)])
@@ -223,6 +232,7 @@ class DatasetPage(QWidget):
 
     def save(self) -> int:
         """Write what was typed; returns how many captions could not be written."""
+        self.masks.end_stroke()
         self.editor.save_all()
         return self.editor.unsaved
 
@@ -252,14 +262,31 @@ class DatasetPage(QWidget):
     def go_to(self, part: QWidget) -> None:
         """Turn to this page and let the keys go into `part`."""
         self._studio.actions["page.dataset"].trigger()
+        self.masks.leave()
         part.setFocus()
+
+    def chosen_paths(self) -> list[Path]:
+        """The pictures that are chosen, in order."""
+        return [self.shown.picture(row).path for row in self.grid.chosen_rows()]
+
+    @Slot(QWidget)
+    def _on_mask_begun(self, panel: QWidget) -> None:
+        self.save()
+        self._stack.addWidget(panel)
+        self._stack.setCurrentWidget(panel)
+
+    @Slot()
+    def _on_mask_left(self) -> None:
+        self._stack.setCurrentWidget(self._full)
+        self._on_refreshed()
+        self.grid.setFocus()
 
     @Slot()
     def remove_chosen(self) -> None:
         """Move what is chosen to the bin, and go on with the next."""
         self.save()
         rows = self.grid.chosen_rows()
-        if not rows:
+        if not rows or self.masks.painting:
             return
         before = self._model.rows.rowCount()
         self._model.remove([self.shown.picture(row).path for row in rows])
@@ -394,7 +421,9 @@ class DatasetPage(QWidget):
     @Slot()
     def _on_refreshed(self) -> None:
         model, count = self._model, self._model.rows.rowCount()
-        if count or model.findings.all:
+        if self.masks.painting:
+            pass
+        elif count or model.findings.all:
             self._stack.setCurrentWidget(self._full)
         else:
             self._stack.setCurrentWidget(self.drop if model.project else self.welcome)
@@ -404,9 +433,10 @@ class DatasetPage(QWidget):
         self._findings.setText(count_of(found, "finding"))
         self._studio.actions["dataset.findings"].setVisible(found > 0)
         self._captions.setVisible(count > 0)
+        self.unheeded.refresh()
         rates = [f"rate_{stars}" for stars in range(STARS + 1)]
         names = ("remove", "reword", "caption_all", "search", "tags", "as_tags", "unused")
-        for name in (*names, "hold_out", "repeats", *rates):
+        for name in (*names, *MASKS, "hold_out", "repeats", *rates):
             self._studio.actions[f"dataset.{name}"].setVisible(count > 0)
         self.findings.fit()
         if not found:
@@ -557,4 +587,4 @@ def add_picture(studio: Studio, image: QImage) -> None:
 def make(studio: Studio) -> Page:
     """The page, for the window."""
     page = DatasetPage(studio)
-    return Page(page, page.grid, page.save, studio.dataset.undo_stack)
+    return Page(page, page.grid, page.save, page.masks.undo, page.masks.settle)

@@ -116,9 +116,6 @@ class MainWindow(QWidget):
         studio = self.studio
         studio.workspace.closing.connect(self.save)
         studio.workspace.opened.connect(self._on_opened)
-        for stack in (studio.dataset.undo_stack, studio.settings.undo_stack):
-            stack.undoTextChanged.connect(self._show_travel)
-            stack.redoTextChanged.connect(self._show_travel)
         studio.session.changed.connect(self._show_strip)
         studio.workspace.opened.connect(self._show_strip)
         self.strip.clicked.connect(self._on_strip_clicked)
@@ -128,8 +125,11 @@ class MainWindow(QWidget):
         """A page by name, made when it is first asked for."""
         if name not in self._built:
             make = next(make for title, _, make in PAGES if title == name)
-            self._built[name] = make(self.studio)
-            self._pages.addWidget(self._built[name].widget)
+            page = self._built[name] = make(self.studio)
+            self._pages.addWidget(page.widget)
+            if page.undo_stack is not None:
+                page.undo_stack.undoTextChanged.connect(self._show_travel)
+                page.undo_stack.redoTextChanged.connect(self._show_travel)
         return self._built[name]
 
     def show_page(self, name: str) -> None:
@@ -144,7 +144,13 @@ class MainWindow(QWidget):
         page.focus.setFocus()
 
     def save(self) -> int:
-        """Write what was typed on any page; returns how much of it could not be written."""
+        """Write what was made on any page; returns how much of it could not be written."""
+        for page in self._built.values():
+            page.settle()
+        return self._write()
+
+    def _write(self) -> int:
+        """The same of what was typed."""
         return sum(page.save() for page in self._built.values())
 
     def show_palette(self) -> None:
@@ -158,7 +164,7 @@ class MainWindow(QWidget):
 
     def _travel(self, way: int) -> None:
         """Take back what was done last on this page, or do it again."""
-        self.save()
+        self._write()
         if stack := self.page(self._page).undo_stack:
             stack.undo() if way < 0 else stack.redo()
 

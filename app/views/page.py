@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtGui import QUndoStack
+from PySide6.QtGui import QUndoGroup, QUndoStack
 from PySide6.QtWidgets import QWidget
 
 
@@ -20,4 +20,5 @@ class Page:
     widget: QWidget
     focus: QWidget  # gets the keys when the page is turned to: nothing that can be pressed
     save: Callable[[], int] = _nothing  # what was typed; how much of it could not be written
-    undo_stack: QUndoStack | None = None  # of what is done on it
+    undo_stack: QUndoStack | QUndoGroup | None = None  # of what is done on it
+    settle: Callable[[], object] = _nothing  # ends what is half done; before it is saved for good

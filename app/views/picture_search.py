@@ -38,7 +38,8 @@ HELP = (
     "Words in captions and names. tag:red is a whole tag, tag:red* how one begins; name: and\n"
     "folder: look there alone; size<512, width, height, aspect, bytes>2MB, words, tags and\n"
     'tokens>75 compare; missing:caption; "red fox" as it stands; -night or NOT night leaves\n'
-    "out; OR is either; ( ) keep together. rating>3, unused and heldout ask for marks.\n"
+    "out; OR is either; ( ) keep together. rating>3, unused, heldout and masked\n"
+    "are said of pictures.\n"
     "Down shows what can be said."
 )
 TAGS = 8  # that are offered at once

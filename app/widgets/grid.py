@@ -9,6 +9,7 @@ from PySide6.QtCore import (
     QModelIndex,
     QPersistentModelIndex,
     QPoint,
+    QPointF,
     QRect,
     QRectF,
     QSize,
@@ -39,6 +40,7 @@ from app import theme
 GAP_PX = 8
 TILE_PX = 136  # at first: five in a row of a small window
 CORNER_PX = 6
+SIGN_PX = 20
 DIMMED = 0.35  # how much of a picture is seen that is not used
 Index = QModelIndex | QPersistentModelIndex
 
@@ -108,6 +110,7 @@ class Tile:
     mark: str = ""  # in the place of the text: something is amiss
     chosen: bool = False
     current: bool = False  # the keys go here
+    masked: bool = False  # a part of it is learnt
     said: str = ""  # beside the words, of the picture itself
     dimmed: bool = False
 
@@ -121,6 +124,8 @@ def paint_tile(painter: QPainter, place: QRect, tile: Tile) -> None:
     painter.setOpacity(1)
     if tile.chosen:
         paint_frame(painter, place, current=tile.current)
+    if tile.masked:
+        paint_sign(painter, place)
     height = painter.fontMetrics().height()
     line = QRect(place.left() + 2, place.bottom() + 3, place.width() - 4, height)
     if tile.said:
@@ -150,6 +155,25 @@ def paint_frame(painter: QPainter, place: QRect, *, current: bool) -> None:
         painter.setPen(QPen(QColor(colour), 2 if inset == 1.0 else 1))
         edge = QRectF(place).adjusted(inset, inset, -inset, -inset)
         painter.drawRoundedRect(edge, CORNER_PX, CORNER_PX)
+    painter.restore()
+
+
+def paint_sign(painter: QPainter, place: QRect) -> None:
+    """That a picture has a mask: half a disc, on a plate, in its lower right corner."""
+    colours = theme.current()
+    plate = QRectF(0, 0, SIGN_PX, SIGN_PX)
+    plate.moveBottomRight(QPointF(place.bottomRight()) - QPointF(5, 5))
+    disc = plate.adjusted(4.5, 4.5, -4.5, -4.5)
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(QColor(colours.line), 1))
+    painter.setBrush(QColor(colours.panel))
+    painter.drawRoundedRect(plate, 4, 4)
+    painter.setPen(QPen(QColor(colours.text), 1.5))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(disc)
+    painter.setBrush(QColor(colours.text))
+    painter.drawPie(disc, 90 * 16, 180 * 16)
     painter.restore()
 
 

@@ -61,6 +61,7 @@ class Wall(QAbstractItemView):
         super().__init__(parent)
         self._aspects, self._text_role, self._mark_role = aspects, text_role, mark_role
         self._said_role, self._headings = said_role, headings
+        self.sign_role: int | None = None  # whether a picture has the sign of a mask
         self._above: list[tuple[int, str]] = []  # where headings lie, and their words
         self._sums: Sequence[float] | None = None  # None is not known
         self._rows, self._words_px = Rows(), 0
@@ -265,6 +266,7 @@ class Wall(QAbstractItemView):
                     str(index.data(self._mark_role) or ""),
                     chosen=selection.isSelected(index),
                     current=self.hasFocus() and index.row() == self.currentIndex().row(),
+                    masked=self.sign_role is not None and bool(index.data(self.sign_role)),
                     said=said,
                     dimmed=dimmed,
                 ),

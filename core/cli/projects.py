@@ -318,7 +318,7 @@ def check(project: Path) -> None:
     Args:
         project: The project's folder.
     """
-    from core.data import marks, variation
+    from core.data import marks, masks, variation
     from core.data.buckets import sizes
     from core.data.findings import lines
     from core.data.fit import fit_findings, shape_findings
@@ -350,6 +350,7 @@ def check(project: Path) -> None:
     amiss = [
         *fit_findings(used, resolution_px, model.multiple_px),
         *shape_findings(learnt, shapes, config.training.batch_size, times),
+        *masks.unheeded(used, config.dataset),
     ]
     for line in lines(amiss):
         telling.line(console, line)

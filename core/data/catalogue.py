@@ -12,11 +12,12 @@ import os
 import struct
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.data import examine as examining
+from core.data import masks
 from core.data.examine import Picture, with_caption
 from core.data.findings import Finding
 from core.data.measures import SKETCH_EDGE, Measures
@@ -86,12 +87,15 @@ class Catalogue:
         entry = self._entries.get(str(path))
         return entry is not None and entry.stamp == _stamp(path)
 
-    def examine(self, path: Path, caption: str | None = None) -> Picture | Finding:
+    def examine(
+        self, path: Path, caption: str | None = None, *, masked: bool | None = None
+    ) -> Picture | Finding:
         """As `examine`; what has not changed is neither decoded nor read again.
 
         Args:
             path: Of the picture.
             caption: The name of its caption's file, as a walk found it; "" for none, None unknown.
+            masked: Whether a mask lies beside it, likewise; it is not written down.
         """
         self.load()
         key = str(path)
@@ -106,6 +110,10 @@ class Catalogue:
             return examining.out_of_reach(path, error)
         if isinstance(entry.found, Finding):
             return entry.found
+        if masked is None:
+            masked = masks.mask_file(path) is not None
+        if entry.found.masked != masked:
+            entry.found = replace(entry.found, masked=masked)
         return self._captioned(key, entry, entry.found, caption)
 
     def _captioned(

@@ -32,6 +32,9 @@ UNREADABLE = (
 )
 # Those that Pillow has loaded by then first: the others cost a tenth of a second, once.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "HEIF", "AVIF")
+# Of these several frames are shown one after the other, or are pages. Those of others (MPO, HEIF)
+# are a telephone's depth or brightness beside its picture.
+FRAMED = frozenset({"GIF", "PNG", "WEBP", "TIFF", "AVIF"})
 CODES = "h273"  # in a picture's `info`: the numbers of its primaries and its curve, by H.273
 # PNG's chunk and AVIF's box, which Pillow passes over; both stand before the pixels.
 _CODED = re.compile(rb"\0\0\0\x04cICP(.)(.)|colrnclx\0(.)\0(.)", re.DOTALL)

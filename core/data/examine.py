@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from core.data import captions
+from core.data import captions, masks
 from core.data.decode import MAX_PIXELS, UNREADABLE, open_picture, orientation
 from core.data.findings import Finding
 from core.data.measures import Measures, measure
@@ -30,6 +30,7 @@ class Picture:
     remarks: tuple[Finding, ...] = ()  # on its pixels
     measures: Measures | None = None  # of them, once they were read
     size_bytes: int = 0  # of its file
+    masked: bool = False  # whether a mask lies beside it
 
 
 def examine(path: Path, *, decode: bool = True) -> Picture | Finding:
@@ -38,7 +39,9 @@ def examine(path: Path, *, decode: bool = True) -> Picture | Finding:
         found = of_pixels(path, decode=decode)
     except OSError as error:
         return out_of_reach(path, error)
-    return with_caption(found) if isinstance(found, Picture) else found
+    if isinstance(found, Finding):
+        return found
+    return with_caption(replace(found, masked=masks.mask_file(path) is not None))
 
 
 def with_caption(picture: Picture, file: Path | None = None) -> Picture | Finding:

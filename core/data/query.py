@@ -5,8 +5,8 @@ Words that stand side by side must all be there. A word is looked for in caption
 the beginning of one; `name:` and `folder:` look there alone; `missing:caption` is what it says.
 `size`, `width`, `height` (px, size is the smaller one), `aspect` (width / height), `bytes` (2MB),
 `words`, `tags`, `tokens` and `rating` are compared with numbers by `<`, `<=`, `=`, `>=`, `>`.
-`unused` and `heldout` are pictures marked so ("unused" is the word). NOT or `-` turns one round,
-OR is either, brackets keep together.
+`unused` and `heldout` are pictures marked so, `masked` those with a mask ("unused" is the word).
+NOT or `-` turns one round, OR is either, brackets keep together.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ KEYS = {  # what a search may say, and what it means; in the order in which they
     "rating>": "stars, 0 to 5",
     "unused": "marked as not used",
     "heldout": "marked as held out",
+    "masked": "with a mask",
 }
 _REMEMBERED = 2**17  # captions of which is known what was found out: more than most have
 _FACTORS = {"": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6}
@@ -192,6 +193,8 @@ class _Reading:
             return lambda p: mark_of(p.path).unused
         if word.lower() == "heldout":
             return lambda p: mark_of(p.path).held_out
+        if word.lower() == "masked":
+            return lambda p: p.masked
         field, colon, wanted = word.partition(":")
         if colon and field.lower() in FIELDS and not word.startswith('"'):
             return _in_field(field.lower(), wanted)

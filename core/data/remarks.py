@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from core.data.decode import UNREADABLE, eight_bit, on_white, open_picture
+from core.data.decode import FRAMED, UNREADABLE, eight_bit, on_white, open_picture
 from core.data.findings import Finding
 
 if TYPE_CHECKING:
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-# Of these several frames are shown one after the other, or are pages. Those of others (MPO, HEIF)
-# are a telephone's depth or brightness beside its picture.
-_FRAMED = frozenset({"GIF", "PNG", "WEBP", "TIFF", "AVIF"})
 FLAT = 8  # of 255: less between darkest and brightest is one colour
 DARK = 16  # of 255: what no screen tells from black
 MIN_CLEAR = 0.01  # of the area: less is a smoothed corner
@@ -38,7 +35,7 @@ def remarks(path: Path, image: Image.Image) -> list[Finding]:
 
 
 def _frames(path: Path, image: Image.Image) -> list[Finding]:
-    if image.format not in _FRAMED:
+    if image.format not in FRAMED:
         return []
     count = 1
     # Opened anew: to count frames moves on through them. The later ones may be damaged.

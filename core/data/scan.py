@@ -67,8 +67,8 @@ def scan(folders: Sequence[Path], catalogue: Catalogue | None = None) -> Dataset
     there = walk(folders)
     known = catalogue or Catalogue()
     found = [
-        known.examine(path, caption)
-        for path, caption in zip(there.pictures, there.captions, strict=True)
+        known.examine(path, caption, masked=masked)
+        for path, caption, masked in zip(there.pictures, there.captions, there.masked, strict=True)
     ]
     known.save()
     return dataset_of(found, there.findings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -123,10 +124,17 @@ def _pair(value: object) -> tuple[float, float] | None:
     return (float(x), float(y))
 
 
-def _spelt(content: bytes | None) -> str | None:
-    """Any bytes as a text, that of most captions as a person reads it."""
+def _spelt(content: bytes | None) -> str | list[str] | None:
+    """Any bytes as a text, that of most captions as a person reads it.
+
+    What is no text is in base 64, as a list of one: so it takes a third of the room.
+    """
+    if content is not None and b"\0" in content:
+        return [base64.b64encode(content).decode()]
     return None if content is None else content.decode("latin-1")
 
 
 def _bytes(value: object) -> bytes | None:
+    if isinstance(value, list):
+        return base64.b64decode(cast("list[str]", value)[0], validate=True)
     return None if value is None else cast("str", value).encode("latin-1")

@@ -53,12 +53,13 @@ class Walk:
     captions: tuple[str, ...]  # of each the name of the file beside it that is read; "" for none
     findings: tuple[Finding, ...]  # what is left out, and what may not be as the person thinks
     folders: tuple[Path, ...] = ()  # that were gone through; those that are not there, too
+    masked: tuple[bool, ...] = ()  # of each picture whether a mask lies beside it
 
 
 def walk(folders: Iterable[Path]) -> Walk:
     """All files below `folders`: by name in each folder, files before sub-folders.
 
-    Every file is a picture, a picture's caption, in a finding, or of a system's (see `JUNK`).
+    Every file is a picture, its caption or its mask, in a finding, or of a system's (see `JUNK`).
     Linked folders are followed, after the others, so that what they lead to keeps its own name.
     """
     walker = _Walker()
@@ -67,7 +68,7 @@ def walk(folders: Iterable[Path]) -> Walk:
     while walker.links:
         walker.go(walker.links.pop(0))
     pictures, texts = tuple(walker.pictures), tuple(walker.captions)
-    return Walk(pictures, texts, tuple(walker.findings), tuple(walker.listed))
+    return Walk(pictures, texts, tuple(walker.findings), tuple(walker.listed), tuple(walker.masked))
 
 
 def repeats_of(folder: Path) -> int:
@@ -91,6 +92,7 @@ class _File(NamedTuple):
 class _Walker:
     pictures: list[Path] = field(default_factory=list)
     captions: list[str] = field(default_factory=list)  # of each picture
+    masked: list[bool] = field(default_factory=list)  # likewise
     findings: list[Finding] = field(default_factory=list)
     links: list[Path] = field(default_factory=list)  # to folders, not yet followed
     listed: list[Path] = field(default_factory=list)  # folders
@@ -144,6 +146,7 @@ class _Walker:
                 (self.links if entry.is_symlink() else subfolders).append(folder / name)
         chosen = self.texts(folder, files)
         self.captions += [chosen.get(path.name, "") for path in self.pictures[before:]]
+        self.masks(folder, files, before)
         if len(self.pictures) > before:
             self.name_of(folder)
         return subfolders
@@ -160,7 +163,7 @@ class _Walker:
                 "Files of these kinds are not read.",
             )
         elif one.stem.endswith(masks.ENDINGS):
-            self.leave_out(path, "It is a mask of another picture.", _NOTHING)
+            return  # see `masks`
         elif other := self.twin(entry, path, device):
             message = f"It is the same file as {other.name}, which counts once."
             self.leave_out(path, message, _NOTHING, "It is the same file as another one.")
@@ -181,6 +184,20 @@ class _Walker:
         except OSError:  # a broken link: told when it is opened
             return None
         return other if alike else None
+
+    def masks(self, folder: Path, files: Sequence[_File], before: int) -> None:
+        """Which of a folder's pictures have a mask; says which masks are no picture's."""
+        there = {one.name for one in files if one.stem.endswith(masks.ENDINGS)}
+        wanted = [masks.name_of(path.name) for path in self.pictures[before:]] if there else []
+        self.masked += [name in there for name in wanted]
+        self.masked += [False] * (len(self.pictures) - len(self.masked))
+        for one in files:
+            if one.name not in there or one.suffix not in SUFFIXES or one.name in wanted:
+                continue
+            told = "It is a mask of another picture, of a kind or name that is not read."
+            if one.name.endswith(f"{masks.ENDINGS[0]}.png"):
+                told = "It is a mask, and there is no picture of its name."
+            self.leave_out(folder / one.name, told, _NOTHING)
 
     def texts(self, folder: Path, files: Sequence[_File]) -> dict[str, str]:
         """The captions of a folder's pictures; says which files are neither of the two."""

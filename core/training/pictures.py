@@ -72,7 +72,7 @@ def read(
         yield Progress(phase="Reading the pictures", done=number, total=len(there.pictures))
         if control.stop.is_set():
             return dataset_of(found)
-        found.append(catalogue.examine(path, there.captions[number]))
+        found.append(catalogue.examine(path, there.captions[number], masked=there.masked[number]))
     catalogue.save()
     dataset = dataset_of(found, there.findings)
     yield from _warnings(dataset.findings)
@@ -97,7 +97,9 @@ def _check_not_empty(dataset: Dataset, folders: list[Path], hint: str) -> None:
     )
 
 
-def used(dataset: Dataset, said: Marks) -> Generator[Event, None, tuple[Dataset, tuple[Path, ...]]]:
+def used(
+    dataset: Dataset, said: Marks, config: DatasetConfig
+) -> Generator[Event, None, tuple[Dataset, tuple[Path, ...]]]:
     """The pictures that marks leave in, and the files of those that they leave out.
 
     Raises:
@@ -109,7 +111,7 @@ def used(dataset: Dataset, said: Marks) -> Generator[Event, None, tuple[Dataset,
             f"All {len(dataset.pictures):,} pictures are marked as not used.",
             hint="Take that mark from those that are to be learnt, on the Dataset page.",
         )
-    yield from _warnings(marks.findings(left, said))
+    yield from _warnings([*marks.findings(left, said), *masks.unheeded(left, config)])
     out = tuple(one.path for one in dataset.pictures if said.of(one.path).unused)
     return replace(dataset, pictures=left), out
 

@@ -149,7 +149,7 @@ def prepare(
     )
     if control.stop.is_set():
         return None
-    dataset, unused = yield from pictures.used(dataset, said)
+    dataset, unused = yield from pictures.used(dataset, said, config.dataset)
     yield Progress(phase="Loading the base model")
     keys = base.fingerprints(RememberedHashes(project.cache / "fingerprints.json"))
     model = registry.load(

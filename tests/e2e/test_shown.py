@@ -13,7 +13,7 @@ from core.data.marks import Marks
 from core.data.scan import scan
 from core.project.layout import Project
 from core.protocol.events import Warned
-from core.training import pictures
+from core.training import pictures, setup
 from core.training.control import Control
 from core.training.step import denoising_losses
 from core.training.train import train
@@ -107,6 +107,18 @@ def test_a_masked_loss_is_that_of_its_places(project: Project) -> None:
     parts = [denoising_losses(masked.model, d, masked.conditions, TrainingConfig())
              for d in draw.parts(1)]  # fmt: skip
     torch.testing.assert_close(torch.cat(parts), ours)
+
+
+@pytest.mark.parametrize("kind", ["none", "files"])
+def test_a_mask_that_a_run_does_not_heed_is_told(project: Project, kind: str) -> None:
+    picture = mask_half(project)
+    change(project, f"dataset.masks={kind}")
+    preparing = setup.prepare(project, project.config(), Control())
+    said = [event.message for event in preparing if isinstance(event, Warned)]
+    told = [line for line in said if "does not heed" in line]
+    assert len(told) == (1 if kind == "none" else 0)
+    assert all(picture.name in line for line in told)
+    assert not any("masklabel" in line for line in said)  # it is its picture's, and no finding
 
 
 def test_what_is_masked_may_count_a_little_and_is_mirrored_with_its_picture(

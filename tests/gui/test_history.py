@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -18,11 +19,12 @@ from PySide6.QtCore import QCoreApplication, QEventLoop
 from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
+from app.models import mask_files
 from app.models.dataset import Dataset
 from app.models.pictures import Thumbnails
 from app.views.main_window import MainWindow
 from core.config.options import RunConfig
-from core.data import captions, focus, history
+from core.data import canvas, captions, focus, history
 from core.data.marks import Mark
 from core.project.layout import Project, create
 from tests.conftest import draw_picture, fill
@@ -186,12 +188,33 @@ class Editing(RuleBasedStateMachine):
         self.model.cut({path: (0.0, 0.0, 0.9, 1.0)})
         self.after()
 
+    @precondition(lambda self: self.pictures())
+    @rule(number=st.integers(0, 9), grey=st.sampled_from((0, 9, 255)))
+    def paints(self, number: int, grey: int) -> None:
+        path = self.pictures()[number % len(self.pictures())]
+        mask = np.full((64, 64), grey, np.uint8)
+        self.model.change(
+            "Writing", "mask", lambda notes, _: mask_files.write(path, mask, self.project, notes)
+        )
+        self.after()
+
+    @precondition(lambda self: self.pictures())
+    @rule(name=st.sampled_from(sorted(mask_files.CHANGES)), count=st.integers(1, 9))
+    def changes_masks(self, name: str, count: int) -> None:
+        paths, folder = self.pictures()[:count], self.project.bin
+        change = mask_files.CHANGES[name]
+        self.model.change(
+            "Writing", "masks", lambda notes, work: change(paths, folder, notes, work)
+        )
+        self.after()
+
     @rule(number=st.integers(0, 3))
     def imports(self, number: int) -> None:
         source = self.folder / "drop"
         source.mkdir(exist_ok=True)
         draw_picture(source / f"p{number}.png", number)
         (source / f"p{number}.txt").write_bytes(BYTES[number])
+        (source / f"p{number}-masklabel.png").write_bytes(canvas.content(np.eye(8, dtype=np.uint8)))
         self.model.import_paths([source / f"p{number}.png"])
         self.after()
 

@@ -147,8 +147,20 @@ def test_files_that_a_drive_gives_one_number_are_no_twins(tmp_path: Path, monkey
     assert len(walk([tmp_path]).pictures) == 3
 
 
-@pytest.mark.parametrize("name", ["char-masklabel.png", "char-condlabel.png", "Char-MaskLabel.PNG"])
-def test_masks_are_left_out_with_a_word(tmp_path: Path, name: str) -> None:
+def test_a_picture_and_its_mask_are_one(tmp_path: Path) -> None:
+    for name in ("a.png", "b.webp", "b-masklabel.png", "c.png", "deep/c-masklabel.png"):
+        put(tmp_path / name)
+    found = walk([tmp_path])
+    assert dict(zip(names(tmp_path), found.masked, strict=True)) == {
+        "a.png": False,
+        "b.webp": True,
+        "c.png": False,
+    }
+    assert [f.path.name for f in found.findings] == ["c-masklabel.png"]  # of no picture there
+
+
+@pytest.mark.parametrize("name", ["b-masklabel.png", "char-condlabel.png", "Char-MaskLabel.PNG"])
+def test_masks_of_others_are_left_out_with_a_word(tmp_path: Path, name: str) -> None:
     put(tmp_path / "char.png")
     put(tmp_path / name)
     assert names(tmp_path) == ["char.png"]
