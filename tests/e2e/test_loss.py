@@ -197,7 +197,7 @@ def test_loss_and_gradient_are_the_reference(
 
 
 def test_the_demo_bases_loss_is_what_plain_diffusers_says(tmp_path: Path) -> None:
-    """0.145 on these eight; unscaled latents give 1.94, time reversed 0.82, colours BGR 0.196."""
+    """0.194 on these eight; unscaled latents give 3.01, colours BGR 0.238."""
     base = ASSETS / "demo-base"
     paths = sorted(STYLE.glob("*.png"))[:8]
     vae = AutoencoderKL.from_pretrained(base / "vae", torch_dtype=torch.float32)
@@ -238,7 +238,7 @@ def test_the_demo_bases_loss_is_what_plain_diffusers_says(tmp_path: Path) -> Non
         ]
         theirs = [reference.loss(draw, TrainingConfig()).item() for draw in draws]
     assert ours == pytest.approx(theirs, rel=1e-4)
-    assert sum(ours) / len(ours) == pytest.approx(0.145, abs=0.02)
+    assert sum(ours) / len(ours) == pytest.approx(0.194, abs=0.02)
 
 
 def replace_weights(draw: batches.Draw) -> batches.Draw:

@@ -95,16 +95,16 @@ def test_a_piece_is_what_the_vae_says_of_it_alone_in_less_memory(
 
 
 def test_a_trained_vae_says_nearly_the_same_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twelve pictures as one; the VAE itself loses 3.4 % of the range."""
+    """Six pictures as one, twice as large as it learnt from: it loses 7.1 % of the range whole."""
     monkeypatch.setattr(tiles, "EDGE_PX", EDGE)
     model = registry.load(open_base(DEMO_FOLDER), whole_cpu())
     some = [pixels.to_tensor(pixels.open_rgb(path)) for path in sorted(STYLE.rglob("*.png"))[:6]]
     seen = torch.cat([torch.cat(some[:3], dim=2), torch.cat(some[3:], dim=2)], dim=1)[None]
     in_pieces = replace(model, tiles="always")
     whole, pieced = own_latents(model, seen), own_latents(in_pieces, seen)
-    assert (pieced - whole).abs().mean() < 0.04 * (whole - whole.mean()).abs().mean()
+    assert (pieced - whole).abs().mean() < 0.03 * (whole - whole.mean()).abs().mean()
     drawn, again = tiles.decode(model, whole), tiles.decode(in_pieces, whole)
-    assert (again - drawn).abs().mean() < 0.01 * 2  # of the range, -1 to 1
+    assert (again - drawn).abs().mean() < 0.02 * 2  # of the range, -1 to 1
 
 
 def test_a_drawing_that_finds_no_room_is_decoded_in_pieces(
