@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--text", type=Path, required=True, help="of train_text.py")
-    parser.add_argument("--vae", type=Path, default=HERE / "vae")
+    parser.add_argument("--vae", type=Path, default=HERE.parent / "demo-base" / "vae")
     parser.add_argument("--tokenizer", type=Path, default=HERE / "tokenizer")
     parser.add_argument("--pack", type=Path, required=True, help="what the base has learnt from")
     parser.add_argument("--out", type=Path, required=True)

@@ -20,7 +20,7 @@ def main() -> None:
     """Print the mean difference of 255 for each VAE; perhaps show drawings and what came back."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pack", type=Path, required=True, help="openmoji.pack")
-    parser.add_argument("--vae", type=Path, nargs="+", default=[HERE / "vae"])
+    parser.add_argument("--vae", type=Path, nargs="+", default=[HERE.parent / "demo-base" / "vae"])
     parser.add_argument("--every", type=int, default=1, help="picture")
     parser.add_argument("--sheet", type=Path, help="where to write a picture: as drawn, and back")
     args = parser.parse_args()

@@ -65,7 +65,7 @@ def main() -> None:
     """Train for some minutes; writes the text encoder's folder at the end."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--vae", type=Path, default=Path(__file__).parent / "vae")
+    parser.add_argument("--vae", type=Path, default=Path(__file__).parents[1] / "demo-base" / "vae")
     parser.add_argument("--tokenizer", type=Path, default=Path(__file__).parent / "tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="the text encoder's folder")
     parser.add_argument("--minutes", type=float, default=12)
