@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+from functools import lru_cache
 from pathlib import Path
 
 import diffusers
@@ -32,11 +33,15 @@ ROWS = {row.folders["transformer"]: row for row in published.PUBLISHED}
 
 def file_of(row: published.Published, path: Path, prefix: str = "") -> Path:
     """The header of its transformer, as its authors name the tensors."""
-    config = json.loads((BUNDLED / row.folders["transformer"] / "config.json").read_text())
-    with torch.device("meta"):
-        net = getattr(diffusers, config["_class_name"]).from_config(config)
-    tensors = NAMES[row.family](net.state_dict())
+    tensors = NAMES[row.family](_true_net(row.folders["transformer"]).state_dict())
     return header_file(path, {prefix + name: tensor.shape for name, tensor in tensors.items()})
+
+
+@lru_cache(maxsize=1)  # to make one takes ten seconds
+def _true_net(folder: str) -> torch.nn.Module:
+    config = json.loads((BUNDLED / folder / "config.json").read_text())
+    with torch.device("meta"):
+        return getattr(diffusers, config["_class_name"]).from_config(config)
 
 
 @pytest.mark.parametrize("name", ROWS)
