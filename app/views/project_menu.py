@@ -14,7 +14,7 @@ from app.models.studio import Studio
 from app.views.look import LookMenu
 
 PLACE = "Project"
-DEMO_WORDS = "Try the demo, about 4 min"
+DEMO_WORDS = "Try the demo, about 5 min"
 
 
 class ProjectMenu(QToolButton):

@@ -77,5 +77,5 @@ def test_what_cannot_be_done_now_is_not_offered(
 
 
 def test_a_window_without_a_project_offers_the_demo(window: MainWindow, qtbot: QtBot) -> None:
-    assert "Project: Try the demo, about 4 min" in typed(window, qtbot, "demo")
+    assert "Project: Try the demo, about 5 min" in typed(window, qtbot, "demo")
     press(window, qtbot, Qt.Key.Key_Escape)

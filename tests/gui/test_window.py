@@ -94,7 +94,7 @@ def end(window: MainWindow, qtbot: QtBot) -> None:
 
 
 def test_the_first_start_offers_the_demo_ready_to_train(window: MainWindow, qtbot: QtBot) -> None:
-    button(window, "Try the demo, about 4 min").click()
+    button(window, "Try the demo, about 5 min").click()
     qtbot.waitUntil(lambda: window.studio.dataset.rows.rowCount() == 40)
     root = settings.projects_folder() / "Demo style"
     assert (root / "project.toml").exists()
