@@ -65,7 +65,8 @@ def taken_by(prepared: setup.Prepared, step: int) -> int:
     ],
 )
 def test_a_step_takes_what_was_said(tmp_path: Path, changes: list[str]) -> None:
-    config = files.with_changes(demo_config(steps=2), [*changes, "training.batch_size=4"])
+    plain = ["training.batch_size=4", "training.prior_share=0", "adapter.text_encoder=true"]
+    config = files.with_changes(demo_config(steps=2), [*changes, *plain])
     project = create_demo(tmp_path / "demo", config)
     prepared = prepared_of(project, config)
     taken_by(prepared, 1)  # which makes what the optimizer keeps
