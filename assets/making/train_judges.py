@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, nargs="+", required=True, help="OpenMoji's among them")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--subject-steps", type=int, default=2400)
-    parser.add_argument("--demo-steps", type=int, default=3200)
+    parser.add_argument("--demo-steps", type=int, default=1600)
     parser.add_argument("--style-steps", type=int, default=700)
     parser.add_argument("--only", choices=("subject", "style"))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
