@@ -52,6 +52,18 @@ def put(path: Path, content: bytes) -> Path | None:
     return other if other.exists() else None
 
 
+def free(folder: Path, name: str) -> Path:
+    """`name` in a folder, which is made; numbered where a file has it, whatever its suffix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stems = {path.stem.lower() for path in folder.iterdir()}
+    stem, suffix = Path(name).stem, Path(name).suffix
+    found, number = stem, 1
+    while found.lower() in stems:
+        number += 1
+        found = f"{stem}-{number}"
+    return folder / f"{found}{suffix}"
+
+
 def keep(file: Path, folder: Path, name: str) -> Path:
     """Move a file into `folder` as `name`, numbered where that is taken; returns where it is.
 
@@ -59,14 +71,7 @@ def keep(file: Path, folder: Path, name: str) -> Path:
         StorageError: The folder cannot be written; the file is where it was.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stems = {path.stem.lower() for path in folder.iterdir()}
-        stem, suffix = Path(name).stem, Path(name).suffix
-        free, number = stem, 1
-        while free.lower() in stems:
-            number += 1
-            free = f"{stem}-{number}"
-        target = folder / f"{free}{suffix}"
+        target = free(folder, name)
         shutil.move(file, target)
     except OSError as error:
         raise StorageError.writing(folder, error) from error

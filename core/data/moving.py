@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.data import captions
+from core.data import captions, exchange
 from core.data.steps import Change, Move, Stamp
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def carry(
         outcome.kept.append((source, None))
         return
     if target is None or (there and _inside(target, project.bin)):
-        target = _free(project.bin, source.name)
+        target = exchange.free(project.bin, source.name)
         again(at, replace(change, **({"source": target} if back else {"target": target})))
     elif there or target.with_suffix("") in outcome.blocked:
         outcome.taken.append((target, source))  # a caption stays with its picture
@@ -124,18 +124,6 @@ def alike(path: Path, stamp: Stamp | None) -> bool:
         return False
     off = 0 if path.suffix.lower() in captions.SUFFIXES else COARSE_NS
     return size == stamp[0] and abs(changed - stamp[1]) <= off
-
-
-def _free(folder: Path, name: str) -> Path:
-    """A name that no file of `folder` has, whatever its suffix."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stems = {path.stem.lower() for path in folder.iterdir()}
-    stem, suffix = Path(name).stem, Path(name).suffix
-    free, number = stem, 1
-    while free.lower() in stems:
-        number += 1
-        free = f"{stem}-{number}"
-    return folder / f"{free}{suffix}"
 
 
 def move(source: Path, target: Path) -> None:
