@@ -35,6 +35,21 @@ def prepared_of(project: Project, config: RunConfig) -> setup.Prepared:
             return done.value
 
 
+def most_of(work: Any) -> int:
+    """Bytes that torch's allocator held at the most."""
+    gc.collect()
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities, profile_memory=True) as told:
+        work()
+    books: Any = told.profiler
+    events = [e for e in books.kineto_results.events() if e.name() == "[memory]"]
+    now = most = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        now += event.nbytes()
+        most = max(most, now)
+    return most
+
+
 def taken_by(prepared: setup.Prepared, step: int) -> int:
     """What torch's allocator gave at the most in a step, over what was there before it.
 
@@ -43,18 +58,7 @@ def taken_by(prepared: setup.Prepared, step: int) -> int:
     """
     count = prepared.batch_size
     samples = [batches.Sample(number, 1.0) for number in range(count)]
-    gc.collect()
-    activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, profile_memory=True) as told:
-        for _ in loop.taken(prepared, samples, step):
-            pass
-    books: Any = told.profiler
-    events = [e for e in books.kineto_results.events() if e.name() == "[memory]"]
-    now = most = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        now += event.nbytes()
-        most = max(most, now)
-    return most
+    return most_of(lambda: list(loop.taken(prepared, samples, step)))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from core.training import train
 from core.training.control import Control
 from tests.conftest import draw_picture, made
 from tests.e2e.test_full_memory import FULL, said
-from tests.e2e.test_memory import need_of
+from tests.e2e.test_memory import most_of, need_of
 from tests.e2e.test_training import adapter_bytes, change, copy_of, of
 
 EDGE = 128  # of a piece here, px
@@ -46,21 +45,6 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def picture(tmp_path: Path, size: tuple[int, int] = (320, 256)) -> torch.Tensor:
     return pixels.to_tensor(pixels.open_rgb(draw_picture(tmp_path / "p.png", 1, size)))[None]
-
-
-def most_of(work: Any) -> int:
-    """Bytes that torch's allocator held at the most."""
-    gc.collect()
-    activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, profile_memory=True) as told:
-        work()
-    books: Any = told.profiler
-    events = [e for e in books.kineto_results.events() if e.name() == "[memory]"]
-    now = most = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        now += event.nbytes()
-        most = max(most, now)
-    return most
 
 
 def own_latents(model: Model, seen: torch.Tensor) -> torch.Tensor:
